@@ -1,0 +1,21 @@
+import { defineConfig } from "vitest/config";
+
+const shared = {
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"] } },
+};
+
+export default defineConfig({
+  ...shared,
+  test: {
+    // One adapter and few cores: files run one after another, each in a process of its own (Dawn keeps global state).
+    pool: "forks",
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      { ...shared, test: { name: "layers", include: ["test/layers.test.ts"] } },
+      { ...shared, test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"], exclude: ["test/layers.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+    ],
+  },
+});
