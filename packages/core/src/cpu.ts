@@ -1,0 +1,105 @@
+import { type Device, type MemoryReport, type Operand } from "./device.ts";
+import { convert, type DType, toNumbers, type TypedArray, zerosOf } from "./dtype.ts";
+import { type Expression, type Term } from "./fuse.ts";
+import { fromHalf, toHalf } from "./half.ts";
+import { isDense, type Layout, walk } from "./layout.ts";
+import { Storage } from "./node.ts";
+import { type Op, type Value } from "./op.ts";
+import { numbers } from "./scalar.ts";
+import { sizeOf } from "./shape.ts";
+
+/** Runs every op by its reference, on the calling thread. The meaning of the library, and what is used where there is no adapter. */
+export function createCpu(): Device {
+  const live = { tensors: 0, bytes: 0, peakBytes: 0 };
+  const hold = (data: TypedArray): Storage => {
+    live.tensors++;
+    live.bytes += data.byteLength;
+    live.peakBytes = Math.max(live.peakBytes, live.bytes);
+    return new Storage(data, data.byteLength, (storage) => {
+      live.tensors--;
+      live.bytes -= storage.bytes;
+    });
+  };
+  return {
+    name: "cpu",
+    maxInputs: 8,
+    supports() {},
+    allocate: (dtype, length) => hold(zerosOf(dtype, length)),
+    upload: (_, data) => hold(data.slice()),
+    accepts: (_op, _attrs, _index, layout) => isDense(layout),
+    run(op: Op<any>, attrs, inputs, out) {
+      const length = sizeOf(out.layout.shape);
+      const target = out.storage.buffer as TypedArray;
+      const wide = out.dtype === "f16" ? new Float32Array(length) : target;
+      op.reference(inputs.map(valueOf), attrs, { shape: out.layout.shape, dtype: out.dtype, data: wide as Value["data"] });
+      if (wide !== target) target.set(convert("f32", wide, "f16"));
+    },
+    elementwise,
+    submit() {},
+    idle: async () => {},
+    read: async (storage, _dtype, length) => (storage.buffer as TypedArray).slice(0, length),
+    memory: (): MemoryReport => ({ ...live, pooledBytes: 0 }),
+  };
+}
+
+/** The CPU device. */
+export const cpu: Device = /* @__PURE__ */ createCpu();
+
+/** A dense view of an operand, widened when it is f16. */
+function valueOf({ storage, layout, dtype }: Operand): Value {
+  const data = storage.buffer as TypedArray;
+  const part = data.subarray(layout.offset, layout.offset + sizeOf(layout.shape));
+  return { shape: layout.shape, dtype, data: toNumbers(dtype, part) };
+}
+
+type Read = (at: number) => number;
+
+function elementwise(expression: Expression, inputs: readonly Operand[], out: Operand): void {
+  const offsets = inputs.map(({ layout }) => offsetsOf(layout));
+  const reads = inputs.map(({ storage, dtype }, k): Read => {
+    const data = storage.buffer as TypedArray;
+    const at = offsets[k];
+    return dtype === "f16" ? (i) => fromHalf(data[at(i)]) : (i) => data[at(i)];
+  });
+  const value = evaluator(expression.term, reads, expression.constants);
+  const data = out.storage.buffer as TypedArray;
+  const n = sizeOf(out.layout.shape);
+  if (out.dtype === "f16") for (let i = 0; i < n; i++) data[i] = toHalf(value(i));
+  else if (out.dtype === "bool") for (let i = 0; i < n; i++) data[i] = value(i) === 0 ? 0 : 1;
+  else for (let i = 0; i < n; i++) data[i] = value(i);
+}
+
+/** Element index to place in storage: the index itself, or a table of places. */
+function offsetsOf(layout: Layout): Read {
+  if (isDense(layout)) return layout.offset === 0 ? (i) => i : (i) => i + layout.offset;
+  const places = new Uint32Array(sizeOf(layout.shape));
+  walk(layout, (i, at) => {
+    places[i] = at;
+  });
+  return (i) => places[i];
+}
+
+/** Intermediate results are rounded to their own type, so that a fused chain gives what its parts would. */
+const round: Partial<Record<DType, (v: number) => number>> = {
+  f32: Math.fround,
+  f16: (v) => fromHalf(toHalf(v)),
+  i32: (v) => v | 0,
+  u32: (v) => v >>> 0,
+  bool: (v) => (v === 0 ? 0 : 1),
+};
+
+function evaluator(term: Term, reads: readonly Read[], constants: readonly number[]): Read {
+  const narrow = round[term.dtype] ?? ((v: number) => v);
+  if (term.kind === "input") return reads[term.index];
+  if (term.kind === "constant") {
+    const value = narrow(constants[term.index]);
+    return () => value;
+  }
+  const { formula } = term.op;
+  const args = term.args.map((t) => evaluator(t, reads, constants));
+  const [a, b, c] = args;
+  if (args.length === 1) return (i) => narrow(formula(numbers, [a(i)]));
+  if (args.length === 2) return (i) => narrow(formula(numbers, [a(i), b(i)]));
+  return (i) => narrow(formula(numbers, [a(i), b(i), c(i)]));
+}
+

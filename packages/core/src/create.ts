@@ -1,0 +1,59 @@
+import { type Device } from "./device.ts";
+import { convert, type DType, type TypedArray } from "./dtype.ts";
+import { OpError } from "./error.ts";
+import { dense } from "./layout.ts";
+import { Node } from "./node.ts";
+import { checkShape, defaultDevice, type On } from "./ops/full.ts";
+import { type Shape, show, sizeOf } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Numbers nested as deep as the rank. */
+export type Nested = number | boolean | readonly Nested[];
+
+/**
+ * A tensor with the given numbers: nested arrays, or a flat typed array with a `shape`. The type is f32 (bool for booleans, the
+ * array's own for typed arrays) unless `dtype` says otherwise.
+ */
+export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On & { readonly shape?: Shape } = {}): Tensor {
+  if (ArrayBuffer.isView(data)) {
+    const own = typeOf(data as TypedArray);
+    return fromData(convert(own, data as TypedArray, dtype ?? own), { shape: shape ?? [data.length], dtype: dtype ?? own, ...(device && { device }) });
+  }
+  const found = shapeOf(data as Nested);
+  const flat = (Array.isArray(data) ? data.flat(Number.POSITIVE_INFINITY) : [data]) as (number | boolean)[];
+  const type = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === "boolean") ? "bool" : "f32");
+  return fromData(convert("f64", Float64Array.from(flat, Number), type), { shape: shape ?? found, dtype: type, ...(device && { device }) });
+}
+
+/** A tensor over the raw elements of its type: f16 as bits. The data is copied to the device. */
+export function fromData(data: TypedArray, { shape, dtype, device = defaultDevice() }: { readonly shape: Shape; readonly dtype: DType; readonly device?: Device }): Tensor {
+  if (data.length !== sizeOf(checkShape("tensor", shape))) {
+    throw new OpError("tensor", `${data.length} elements do not fill ${show(shape)}, which has ${sizeOf(shape)}`);
+  }
+  device.supports(dtype);
+  return new Tensor(new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } }));
+}
+
+/** `0, 1, …, n − 1` */
+export const arange = (n: number, { dtype = "f32", device }: On = {}): Tensor =>
+  fromData(convert("f64", Float64Array.from({ length: n }, (_, i) => i), dtype), { shape: [n], dtype, ...(device && { device }) });
+
+function shapeOf(data: Nested): number[] {
+  if (!Array.isArray(data)) return [];
+  const inner = data.map(shapeOf);
+  const [first = []] = inner;
+  for (const s of inner) {
+    if (show(s) !== show(first)) throw new OpError("tensor", `the nested arrays are ragged: ${show(first)} beside ${show(s)}`);
+  }
+  return [data.length, ...first];
+}
+
+function typeOf(data: TypedArray): DType {
+  if (data instanceof Float32Array) return "f32";
+  if (data instanceof Float64Array) return "f64";
+  if (data instanceof Int32Array) return "i32";
+  if (data instanceof Uint32Array) return "u32";
+  if (data instanceof Uint16Array) return "f16";
+  if (data instanceof Uint8Array) return "bool";
+  throw new OpError("tensor", `cannot tell the element type of ${Object.prototype.toString.call(data)}`, "Pass a Float32Array, Float64Array, Int32Array or Uint32Array.");
+}

@@ -1,0 +1,50 @@
+import { type DType, type TypedArray } from "./dtype.ts";
+import { type Expression } from "./fuse.ts";
+import { type Layout } from "./layout.ts";
+import { type Storage } from "./node.ts";
+import { type Op, type Spec } from "./op.ts";
+
+/** An input or output of a kernel: elements of `dtype` in `storage`, laid out by `layout`. */
+export interface Operand {
+  readonly storage: Storage;
+  readonly layout: Layout;
+  readonly dtype: DType;
+}
+
+/** Bytes held by live tensors and by the device in all, and the most that live tensors ever held. */
+export interface MemoryReport {
+  readonly tensors: number;
+  readonly bytes: number;
+  readonly peakBytes: number;
+  /** Bytes the device keeps for reuse, beside `bytes`. */
+  readonly pooledBytes: number;
+}
+
+/** What core asks of whatever computes. `cpu` is one; `webgpu()` of `@snoopi/kernels` is another. */
+export interface Device {
+  readonly name: string;
+  /** Most inputs one elementwise kernel may read. */
+  readonly maxInputs: number;
+  /** Throws when elements of this type cannot live here. */
+  supports(dtype: DType): void;
+  /** Room for `length` elements. The content is arbitrary. */
+  allocate(dtype: DType, length: number): Storage;
+  /** Room for `data`, filled with it. */
+  upload(dtype: DType, data: TypedArray): Storage;
+  /** Whether the kernel of `op` reads input `index` in this layout as it is; otherwise it gets a dense copy. */
+  accepts(op: Op<any>, attrs: unknown, index: number, layout: Layout): boolean;
+  run(op: Op<any>, attrs: unknown, inputs: readonly Operand[], out: Operand): void;
+  /** Evaluates `expression` at every element of `out`. Inputs have been broadcast to its shape. */
+  elementwise(expression: Expression, inputs: readonly Operand[], out: Operand): void;
+  /** Hands over what was encoded so far; does not wait. */
+  submit(): void;
+  /** Resolves when everything submitted has run; rejects if the device was lost or refused something. */
+  idle(): Promise<void>;
+  /** `length` elements from the start of a storage, in the host form of `dtype`. */
+  read(storage: Storage, dtype: DType, length: number): Promise<TypedArray>;
+  memory(): MemoryReport;
+}
+
+/** FLOPs of a call, by the op's own account or one per output element. */
+export const costOf = (op: Op<any>, inputs: readonly Spec[], attrs: unknown, out: Spec): number =>
+  op.cost?.(inputs, attrs, out) ?? out.shape.reduce((n, d) => n * d, 1);

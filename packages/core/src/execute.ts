@@ -1,0 +1,148 @@
+import { costOf, type Device, type Operand } from "./device.ts";
+import { SnoopiError } from "./error.ts";
+import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
+import { dense, expanded, isDense, type Layout } from "./layout.ts";
+import { type Materialized, type Node } from "./node.ts";
+import { isConstant, isView, type Op } from "./op.ts";
+import { type Shape, sizeOf } from "./shape.ts";
+
+/**
+ * Runs what `wanted` needs and nothing else, producers first. Yields the FLOPs of every kernel just encoded, so that a caller may
+ * submit, wait or stop in between: at each yield the graph is consistent, and what has not run is still recorded.
+ *
+ * Memory follows reference counts: a node that ran lets go of its inputs, so a storage returns to the device right after its
+ * last reader, and the next allocation may take it.
+ */
+export function* execute(device: Device, wanted: readonly Node[]): Generator<number, void> {
+  const { order, readers } = needed(wanted);
+  const keep = new Set(wanted);
+  const { groups, inlined } = fuse(order, readers, keep, device.maxInputs);
+  for (const node of order) {
+    // A constant that only fused kernels read never needs memory.
+    const origin = node.origin;
+    if (!origin || inlined.has(node)) continue;
+    if (isConstant(origin.op)) {
+      if (keep.has(node) || readBeyondGroups(node, order, groups, inlined)) {
+        node.settle(compute(device, node.spec.shape, constantOf(node.spec.dtype, origin.op.constant(origin.attrs)), []));
+      }
+      continue;
+    }
+    if (isView(origin.op)) {
+      node.settle(look(device, node));
+      continue;
+    }
+    const group = groups.get(node);
+    if (group) {
+      const inputs = group.inputs.map((n) => operand(n));
+      node.settle(compute(device, node.spec.shape, group.expression, inputs));
+      yield sizeOf(node.spec.shape);
+    } else {
+      const cost = costOf(
+        origin.op as Op<any>,
+        origin.inputs.map((n) => n.spec),
+        origin.attrs,
+        node.spec,
+      );
+      call(device, node);
+      yield cost;
+    }
+  }
+}
+
+/** Total FLOPs that {@link execute} would yield for `wanted`. */
+export function costToRun(wanted: readonly Node[]): number {
+  return needed(wanted).order.reduce((sum, { origin, spec }) => {
+    if (!origin || isView(origin.op) || isConstant(origin.op)) return sum;
+    return (
+      sum +
+      costOf(
+        origin.op as Op<any>,
+        origin.inputs.map((n) => n.spec),
+        origin.attrs,
+        spec,
+      )
+    );
+  }, 0);
+}
+
+/** Pending nodes reachable from `wanted`, producers before consumers, and how often each is read among them. */
+function needed(wanted: readonly Node[]): { order: Node[]; readers: Map<Node, number> } {
+  const order: Node[] = [];
+  const readers = new Map<Node, number>();
+  const state = new Map<Node, "open" | "done">();
+  const stack = [...wanted].reverse();
+  while (stack.length) {
+    const node = stack[stack.length - 1];
+    if (node.value || state.get(node) === "done") {
+      stack.pop();
+      continue;
+    }
+    if (!node.origin) throw new SnoopiError("a disposed tensor is needed by a computation that has not run. Dispose it after reading the result.");
+    if (state.get(node) === "open") {
+      stack.pop();
+      state.set(node, "done");
+      order.push(node);
+      continue;
+    }
+    state.set(node, "open");
+    for (const input of node.origin.inputs) {
+      readers.set(input, (readers.get(input) ?? 0) + 1);
+      if (!input.value && !state.has(input)) stack.push(input);
+    }
+  }
+  return { order, readers };
+}
+
+function readBeyondGroups(constant: Node, order: readonly Node[], groups: ReadonlyMap<Node, Group>, inlined: ReadonlySet<Node>): boolean {
+  return order.some((n) => n.origin?.inputs.includes(constant) && !groups.has(n) && !inlined.has(n));
+}
+
+const operand = (node: Node): Operand => ({ ...(node.value as Materialized), dtype: node.spec.dtype });
+
+/** Evaluates an expression into a fresh dense storage. */
+function compute(device: Device, shape: Shape, expression: Expression, inputs: readonly Operand[]): Materialized {
+  const { dtype } = expression.term;
+  const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
+  if (sizeOf(shape) > 0) {
+    const broadcast = inputs.map((x) => ({ ...x, layout: expanded(x.layout, shape) }));
+    device.elementwise(expression, broadcast, { ...out, dtype });
+  }
+  return out;
+}
+
+/** A view shares its input's storage; where its layout cannot be expressed, a dense copy's. */
+function look(device: Device, node: Node): Materialized {
+  const { op, attrs, inputs } = node.origin!;
+  const base = inputs[0].value as Materialized;
+  const view = (layout: Layout) => (isView(op) ? op.view(layout, attrs, node.spec.shape) : undefined);
+  const direct = view(base.layout);
+  if (direct) return { storage: base.storage.retain(), layout: direct };
+  const copy = compute(device, base.layout.shape, copyOf(node.spec.dtype), [operand(inputs[0])]);
+  return { storage: copy.storage, layout: view(copy.layout) as Layout };
+}
+
+/** Runs the op's own kernel, with dense copies of the inputs it cannot read as they lie. */
+function call(device: Device, node: Node): void {
+  const { attrs, inputs } = node.origin!;
+  const op = node.origin!.op as Op<any>;
+  const copies: Materialized[] = [];
+  const operands = inputs.map((n, i) => {
+    const x = operand(n);
+    if (device.accepts(op, attrs, i, x.layout)) return x;
+    const copy = compute(device, n.spec.shape, copyOf(n.spec.dtype), [x]);
+    copies.push(copy);
+    return { ...x, ...copy };
+  });
+  const { shape, dtype } = node.spec;
+  const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
+  if (sizeOf(shape) > 0) device.run(op, attrs, operands, { ...out, dtype });
+  node.settle(out);
+  for (const copy of copies) copy.storage.release();
+}
+
+/** A dense storage that starts at element zero: what a read needs. */
+export function compact(device: Device, node: Node): Materialized {
+  const value = node.value as Materialized;
+  if (isDense(value.layout) && value.layout.offset === 0) return { storage: value.storage.retain(), layout: value.layout };
+  return compute(device, node.spec.shape, copyOf(node.spec.dtype), [operand(node)]);
+}

@@ -1,0 +1,89 @@
+import { type Device } from "./device.ts";
+import { invariant } from "./error.ts";
+import { type Layout } from "./layout.ts";
+import { type AnyOp, type Spec } from "./op.ts";
+
+/** A buffer of a device, shared by every value that lies in it and returned to the device by the last of them. */
+export class Storage {
+  readonly buffer: unknown;
+  readonly bytes: number;
+  readonly #free: (storage: Storage) => void;
+  #refs = 1;
+
+  constructor(buffer: unknown, bytes: number, free: (storage: Storage) => void) {
+    this.buffer = buffer;
+    this.bytes = bytes;
+    this.#free = free;
+  }
+
+  retain(): this {
+    invariant(this.#refs > 0, "a freed storage is in use");
+    this.#refs++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#refs === 0) this.#free(this);
+  }
+}
+
+/** A computed tensor: its storage and where in it the elements lie. */
+export interface Materialized {
+  readonly storage: Storage;
+  readonly layout: Layout;
+}
+
+/** How a node will be computed. Its inputs are retained until it has been. */
+export interface Origin {
+  readonly op: AnyOp;
+  readonly attrs: unknown;
+  readonly inputs: readonly Node[];
+}
+
+/**
+ * One recorded call. It holds its inputs until it has run, then its value, and lets go of either when nobody refers to it:
+ * handles, pending nodes that read it, and gradient tapes each count as one reference.
+ */
+export class Node {
+  readonly device: Device;
+  readonly spec: Spec;
+  origin: Origin | undefined;
+  value: Materialized | undefined;
+  refs = 0;
+
+  constructor(device: Device, spec: Spec, made: { origin: Origin } | { value: Materialized }) {
+    this.device = device;
+    this.spec = spec;
+    if ("origin" in made) {
+      this.origin = made.origin;
+      for (const input of made.origin.inputs) input.retain();
+    } else {
+      this.value = made.value;
+    }
+  }
+
+  retain(): this {
+    this.refs++;
+    return this;
+  }
+
+  release(): void {
+    // Iterative: a chain of pending temporaries can be as long as a program.
+    const dying: Node[] = [this];
+    for (let node = dying.pop(); node; node = dying.pop()) {
+      if (--node.refs > 0) continue;
+      node.value?.storage.release();
+      node.value = undefined;
+      dying.push(...(node.origin?.inputs ?? []));
+      node.origin = undefined;
+    }
+  }
+
+  /** The node has run: keep the value, let go of what it was made from. */
+  settle(value: Materialized): void {
+    this.value = value;
+    const inputs = this.origin?.inputs ?? [];
+    this.origin = undefined;
+    for (const input of inputs) input.release();
+  }
+}

@@ -1,0 +1,92 @@
+import { type DType, isFloat, promote } from "../dtype.ts";
+import { type Elementwise, type Spec } from "../op.ts";
+import { numbers, type Scalar } from "../scalar.ts";
+import { broadcast, sameShape, type Shape } from "../shape.ts";
+import { placesOf } from "../layout.ts";
+import { apply, isTensor, type Tensor } from "../tensor.ts";
+import { full } from "./full.ts";
+import { sumTo } from "./sum.ts";
+
+/** A tensor, or a number that becomes one of the other operand's type. */
+export type Like = Tensor | number;
+
+type Result = (inputs: readonly DType[]) => DType;
+
+/** The type the operands meet in. */
+export const common: Result = (inputs) => inputs.reduce(promote);
+/** As {@link common}, but integers and booleans become f32: for functions whose values are not whole. */
+export const real: Result = (inputs) => {
+  const dtype = common(inputs);
+  return isFloat(dtype) ? dtype : "f32";
+};
+export const truth: Result = () => "bool";
+
+export interface Row {
+  readonly name: string;
+  /** Of the result. Default {@link common}. */
+  readonly dtype?: Result;
+}
+
+/** A function of one tensor. `vjp(g, x, y)` gives the cotangent of x. */
+export function unary(row: Row, f: <T>(s: Scalar<T>, x: T) => T, vjp?: (g: Tensor, x: Tensor, y: Tensor) => Tensor) {
+  const op: Elementwise = {
+    ...elementwise(row, 1, (s, [x]) => f(s, x)),
+    ...(vjp && { vjp: (g, { inputs: [x], output }) => [vjp(g, x, output)] }),
+  };
+  return Object.assign((x: Tensor): Tensor => apply(op, [x], undefined), { op });
+}
+
+/** A function of two tensors, broadcast together. `vjp(g, a, b, y)` gives both cotangents, before broadcasting is undone. */
+export function binary(
+  row: Row,
+  f: <T>(s: Scalar<T>, a: T, b: T) => T,
+  vjp?: (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [Tensor, Tensor],
+) {
+  const op: Elementwise = {
+    ...elementwise(row, 2, (s, [a, b]) => f(s, a, b)),
+    ...(vjp && {
+      vjp: (g, { inputs: [a, b], output }) => {
+        const [da, db] = vjp(g, a, b, output);
+        return [unbroadcast(da, a.shape), unbroadcast(db, b.shape)];
+      },
+    }),
+  };
+  return Object.assign((a: Like, b: Like): Tensor => apply(op, lift([a, b]), undefined), { op });
+}
+
+/** Numbers become constants of the tensors' type; a fraction meeting integers becomes f32. */
+export function lift(operands: readonly Like[]): Tensor[] {
+  const tensor = operands.find(isTensor);
+  if (!tensor) return operands.map((v) => full([], v as number));
+  const tensors = operands.filter(isTensor).map((t) => t.dtype);
+  return operands.map((v) => {
+    if (isTensor(v)) return v;
+    const dtype = common(tensors);
+    const fits = isFloat(dtype) || (Number.isInteger(v) && dtype !== "bool" && (v >= 0 || dtype === "i32"));
+    return full([], v, { dtype: fits ? dtype : Number.isInteger(v) ? "i32" : "f32", device: tensor.device });
+  });
+}
+
+export function elementwise<A = void>({ name, dtype = common }: Row, arity: number, formula: Elementwise["formula"]): Elementwise<A> {
+  return {
+    name,
+    arity,
+    formula,
+    infer: (inputs: readonly Spec[]) => ({
+      shape: inputs.map((x) => x.shape).reduce((a, b) => broadcast(name, a, b)),
+      dtype: dtype(inputs.map((x) => x.dtype)),
+    }),
+    reference(inputs, _, out) {
+      const places = inputs.map((x) => placesOf(x.shape, out.shape));
+      for (let i = 0; i < out.data.length; i++) {
+        out.data[i] = formula(
+          numbers,
+          inputs.map((x, k) => x.data[places[k][i]]),
+        );
+      }
+    },
+  };
+}
+
+/** The transpose of broadcasting: sum the cotangent back down to `shape`. */
+export const unbroadcast = (g: Tensor, shape: Shape): Tensor => (sameShape(g.shape, shape) ? g : sumTo(g, shape));

@@ -1,0 +1,39 @@
+import { dense, expanded, walk } from "../layout.ts";
+import { type Op } from "../op.ts";
+import { OpError } from "../error.ts";
+import { show, sizeOf } from "../shape.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { div, mul, neg } from "./arithmetic.ts";
+import { equal } from "./compare.ts";
+import { cast } from "./cast.ts";
+import { type Axes, axesOf, keptShape, type ReduceOptions, squeezed, sum } from "./sum.ts";
+
+export const amaxOp: Op<Axes> = {
+  name: "amax",
+  infer([x], { axes }) {
+    if (sizeOf(x.shape) === 0) throw new OpError("amax", `${show(x.shape)} has no elements to choose from`);
+    return { shape: keptShape(x.shape, axes), dtype: x.dtype };
+  },
+  reference([x], _, out) {
+    const best = new Float64Array(out.data.length).fill(Number.NEGATIVE_INFINITY);
+    walk(expanded(dense(out.shape), x.shape), (i, at) => {
+      if (x.data[i] > best[at] || Number.isNaN(x.data[i])) best[at] = x.data[i];
+    });
+    out.data.set(best);
+  },
+  // Elements that share the maximum share its gradient, as in PyTorch's amax.
+  vjp(g, { inputs: [x], output, attrs: { axes } }) {
+    const hit = cast(equal(x, output), g.dtype);
+    return [mul(hit, div(g, sum(hit, { axis: axes, keepdims: true })))];
+  },
+  cost: ([x]) => sizeOf(x.shape),
+};
+
+/** The largest element over `axis`. */
+export function amax(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
+  const axes = axesOf("amax", x.rank, axis);
+  return squeezed(apply(amaxOp, [x], { axes }), axes, keepdims);
+}
+
+/** The smallest element over `axis`. */
+export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => neg(amax(neg(x), options));

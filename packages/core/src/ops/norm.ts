@@ -1,0 +1,129 @@
+import { isFloat } from "../dtype.ts";
+import { OpError } from "../error.ts";
+import { type Op, type Spec, type Value } from "../op.ts";
+import { sameShape, show, sizeOf } from "../shape.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { add, mul, rsqrt, square, sub } from "./arithmetic.ts";
+import { mean } from "./mean.ts";
+import { reshape } from "./movement.ts";
+import { sumTo } from "./sum.ts";
+
+interface Norm {
+  readonly eps: number;
+}
+
+interface GroupNorm extends Norm {
+  readonly groups: number;
+}
+
+/** Inputs `x [B, C, ...]` and, optionally together, weight `[C]` and bias `[C]`. */
+export const groupNormOp: Op<GroupNorm> = {
+  name: "groupNorm",
+  infer([x, weight, bias], { groups }) {
+    const c = x.shape[1];
+    if (x.shape.length < 2) throw new OpError("groupNorm", `expected [batch, channels, ...], got ${show(x.shape)}`);
+    if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0) throw new OpError("groupNorm", `${c} channels do not divide into ${groups} groups`);
+    checkAffine("groupNorm", x, weight, bias, c);
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  reference([x, weight, bias], { groups, eps }, out) {
+    const [b, c] = x.shape;
+    const inner = sizeOf(x.shape.slice(2));
+    normalizeRows(x, out, b * groups, eps);
+    if (weight) affine(out, (i) => Math.floor(i / inner) % c, weight, bias);
+  },
+  vjp(g, { inputs: [x, weight, bias], attrs: { groups, eps } }) {
+    const [b, c] = x.shape;
+    const perChannel = (t: Tensor) => reshape(t, [1, c, ...x.shape.slice(2).map(() => 1)]);
+    const rows = (t: Tensor) => reshape(t, [b, groups, -1]);
+    const { xhat, pull } = normalized(rows(x), eps);
+    const dx = reshape(pull(rows(weight ? mul(g, perChannel(weight)) : g)), x.shape);
+    if (!weight) return [dx];
+    const like = perChannel(weight).shape;
+    return [dx, reshape(sumTo(mul(g, reshape(xhat, x.shape)), like), weight.shape), reshape(sumTo(g, like), bias.shape)];
+  },
+  cost: ([x]) => 8 * sizeOf(x.shape),
+};
+
+/** Inputs `x [..., D]` and, optionally together, weight `[D]` and bias `[D]`. */
+export const layerNormOp: Op<Norm> = {
+  name: "layerNorm",
+  infer([x, weight, bias]) {
+    if (x.shape.length < 1) throw new OpError("layerNorm", `expected at least one axis, got ${show(x.shape)}`);
+    checkAffine("layerNorm", x, weight, bias, x.shape[x.shape.length - 1]);
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  reference([x, weight, bias], { eps }, out) {
+    const d = x.shape[x.shape.length - 1];
+    normalizeRows(x, out, sizeOf(x.shape) / d, eps);
+    if (weight) affine(out, (i) => i % d, weight, bias);
+  },
+  vjp(g, { inputs: [x, weight, bias], attrs: { eps } }) {
+    const { xhat, pull } = normalized(x, eps);
+    const dx = pull(weight ? mul(g, weight) : g);
+    return weight ? [dx, sumTo(mul(g, xhat), weight.shape), sumTo(g, bias.shape)] : [dx];
+  },
+  cost: ([x]) => 8 * sizeOf(x.shape),
+};
+
+function checkAffine(op: string, x: Spec, weight: Spec | undefined, bias: Spec | undefined, width: number): void {
+  if (!isFloat(x.dtype)) throw new OpError(op, `expected floats, got ${x.dtype}`, 'Cast it first with x.to("f32").');
+  for (const [name, p] of [["weight", weight], ["bias", bias]] as const) {
+    if (p && !sameShape(p.shape, [width])) throw new OpError(op, `the ${name} is ${show(p.shape)}, expected [${width}] for x ${show(x.shape)}`);
+  }
+}
+
+/** Each of `rows` equal parts of `x`, shifted and scaled to mean 0 and variance 1. */
+function normalizeRows(x: Value, out: Value, rows: number, eps: number): void {
+  const n = x.data.length / rows;
+  for (let row = 0; row < rows; row++) {
+    const start = row * n;
+    let total = 0;
+    for (let i = 0; i < n; i++) total += x.data[start + i];
+    const centre = total / n;
+    let spread = 0;
+    for (let i = 0; i < n; i++) spread += (x.data[start + i] - centre) ** 2;
+    const scale = 1 / Math.sqrt(spread / n + eps);
+    for (let i = 0; i < n; i++) out.data[start + i] = (x.data[start + i] - centre) * scale;
+  }
+}
+
+function affine(out: Value, channel: (i: number) => number, weight: Value, bias: Value): void {
+  for (let i = 0; i < out.data.length; i++) {
+    const c = channel(i);
+    out.data[i] = out.data[i] * weight.data[c] + bias.data[c];
+  }
+}
+
+/** x̂ along the last axis, and its pullback dx = (g − mean g − x̂ · mean(g x̂)) / σ. */
+function normalized(x: Tensor, eps: number) {
+  const over = { axis: -1, keepdims: true };
+  const centred = sub(x, mean(x, over));
+  const scale = rsqrt(add(mean(square(centred), over), eps));
+  const xhat = mul(centred, scale);
+  const pull = (g: Tensor) => mul(scale, sub(sub(g, mean(g, over)), mul(xhat, mean(mul(g, xhat), over))));
+  return { xhat, pull };
+}
+
+export interface Affine {
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+export interface GroupNormOptions extends Partial<Affine> {
+  /** Default 1e-5, as in PyTorch. */
+  readonly eps?: number;
+}
+
+const withAffine = (op: string, x: Tensor, { weight, bias }: Partial<Affine>): Tensor[] => {
+  if (!weight !== !bias) throw new OpError(op, `a ${weight ? "weight" : "bias"} was given without a ${weight ? "bias" : "weight"}`, "Give both or neither.");
+  return weight && bias ? [x, weight, bias] : [x];
+};
+
+/** Normalises each of `groups` groups of channels of `x [B, C, ...]` over itself and the trailing axes, then `· weight + bias` per channel. */
+export const groupNorm = (x: Tensor, groups: number, { eps = 1e-5, ...affine }: GroupNormOptions = {}): Tensor =>
+  apply(groupNormOp, withAffine("groupNorm", x, affine), { groups, eps });
+
+/** Normalises `x [..., D]` over its last axis, then `· weight + bias`. */
+export const layerNorm = (x: Tensor, { eps = 1e-5, ...affine }: GroupNormOptions = {}): Tensor =>
+  apply(layerNormOp, withAffine("layerNorm", x, affine), { eps });

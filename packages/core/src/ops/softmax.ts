@@ -1,0 +1,36 @@
+import { isFloat } from "../dtype.ts";
+import { OpError } from "../error.ts";
+import { type Op } from "../op.ts";
+import { normalizeAxis, show, sizeOf } from "../shape.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { mul, sub } from "./arithmetic.ts";
+import { transpose } from "./movement.ts";
+import { sum } from "./sum.ts";
+
+export const softmaxOp: Op = {
+  name: "softmax",
+  infer([x]) {
+    if (x.shape.length === 0) throw new OpError("softmax", `expected at least one axis, got ${show(x.shape)}`);
+    if (!isFloat(x.dtype)) throw new OpError("softmax", `expected floats, got ${x.dtype}`, 'Cast it first with x.to("f32").');
+    return x;
+  },
+  reference([x], _, out) {
+    const n = x.shape[x.shape.length - 1];
+    for (let row = 0; row < x.data.length; row += n) {
+      let max = Number.NEGATIVE_INFINITY;
+      for (let i = 0; i < n; i++) max = Math.max(max, x.data[row + i]);
+      let total = 0;
+      for (let i = 0; i < n; i++) total += Math.exp(x.data[row + i] - max);
+      for (let i = 0; i < n; i++) out.data[row + i] = Math.exp(x.data[row + i] - max) / total;
+    }
+  },
+  // ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ)
+  vjp: (g, { output: y }) => [mul(y, sub(g, sum(mul(g, y), { axis: -1, keepdims: true })))],
+  cost: ([x]) => 5 * sizeOf(x.shape),
+};
+
+/** `exp(x) / Σ exp(x)` along `axis`, by default the last. */
+export function softmax(x: Tensor, { axis = -1 }: { readonly axis?: number } = {}): Tensor {
+  if (x.rank === 0 || normalizeAxis("softmax", axis, x.rank) === x.rank - 1) return apply(softmaxOp, [x], undefined);
+  return transpose(apply(softmaxOp, [transpose(x, axis, -1)], undefined), axis, -1);
+}

@@ -1,0 +1,72 @@
+import { type Device } from "./device.ts";
+import { convert, toNumbers, type TypedArray } from "./dtype.ts";
+import { SnoopiError } from "./error.ts";
+import { compact, costToRun, execute } from "./execute.ts";
+import { sizeOf } from "./shape.ts";
+import { fromData } from "./create.ts";
+import { type Tensor } from "./tensor.ts";
+
+export interface RealizeOptions {
+  /** Stops between two submits: what has run stays, the rest is still recorded. */
+  readonly signal?: AbortSignal;
+  /** Called after each submit has run, with the FLOPs done and to be done in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** FLOPs after which work is handed over, so that one submit stays far below a browser's watchdog (seconds) on slow devices. */
+const perSubmit = 4e9;
+
+/** Computes the given tensors now, all on one device, and resolves when they have been. */
+export async function realize(tensors: readonly Tensor[], { signal, onProgress }: RealizeOptions = {}): Promise<void> {
+  if (tensors.length === 0) return;
+  const device = tensors[0].device;
+  const nodes = tensors.map((t) => t.node.retain());
+  try {
+    const total = costToRun(nodes);
+    let [done, pending] = [0, 0];
+    for (const cost of execute(device, nodes)) {
+      done += cost;
+      pending += cost;
+      if (pending < perSubmit) continue;
+      pending = 0;
+      device.submit();
+      await device.idle();
+      onProgress?.(done, total);
+      signal?.throwIfAborted();
+    }
+    device.submit();
+    await device.idle();
+    onProgress?.(total, total);
+  } finally {
+    for (const n of nodes) n.release();
+  }
+}
+
+/** The elements in row-major order, computing them first where needed. f16 comes widened to f32. */
+export async function data(x: Tensor): Promise<Exclude<TypedArray, Uint16Array>> {
+  const node = x.node.retain();
+  try {
+    for (const _ of execute(x.device, [node])) void _;
+    const { storage } = compact(x.device, node);
+    try {
+      x.device.submit();
+      return toNumbers(x.dtype, await x.device.read(storage, x.dtype, sizeOf(x.shape)));
+    } finally {
+      storage.release();
+    }
+  } finally {
+    node.release();
+  }
+}
+
+/** The only element. */
+export async function item(x: Tensor): Promise<number> {
+  if (sizeOf(x.shape) !== 1) throw new SnoopiError(`item: the tensor has ${sizeOf(x.shape)} elements, not one. Use data().`);
+  return (await data(x))[0];
+}
+
+/** The same values on another device. Nothing of the recording comes along: gradients stop here. */
+export async function copyTo(x: Tensor, device: Device): Promise<Tensor> {
+  const values = await data(x);
+  return fromData(convert(x.dtype === "f16" ? "f32" : x.dtype, values, x.dtype), { shape: x.shape, dtype: x.dtype, device });
+}

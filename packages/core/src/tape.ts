@@ -1,0 +1,66 @@
+import { type Node } from "./node.ts";
+import { type AnyOp } from "./op.ts";
+import { type Tensor } from "./tensor.ts";
+
+interface Entry {
+  readonly op: AnyOp;
+  readonly attrs: unknown;
+  readonly inputs: readonly Node[];
+  readonly output: Node;
+}
+
+/** The calls that lead from some variables to whatever is computed from them, in the order they were made. */
+export class Tape implements Disposable {
+  readonly entries: Entry[] = [];
+  readonly #tracked = new Set<Node>();
+
+  constructor(variables: readonly Tensor[]) {
+    for (const v of variables) this.#tracked.add(v.node.retain());
+  }
+
+  tracks(node: Node): boolean {
+    return this.#tracked.has(node);
+  }
+
+  /** Notes a call when it depends on a variable. What the backward pass will read stays alive with the tape. */
+  record(op: AnyOp, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
+    const nodes = inputs.map((t) => t.node);
+    if (!nodes.some((n) => this.#tracked.has(n))) return;
+    this.#tracked.add(output.node.retain());
+    for (const n of nodes) n.retain();
+    this.entries.push({ op, attrs, inputs: nodes, output: output.node });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { inputs } of this.entries) for (const n of inputs) n.release();
+    for (const n of this.#tracked) n.release();
+    this.entries.length = 0;
+    this.#tracked.clear();
+  }
+}
+
+const active: Tape[] = [];
+
+/** Runs `fn` while `tape` listens. Tapes nest: each hears the calls of those inside. */
+export function listen<R>(tape: Tape, fn: () => R): R {
+  active.push(tape);
+  try {
+    return fn();
+  } finally {
+    active.splice(active.lastIndexOf(tape), 1);
+  }
+}
+
+export function recordOnTapes(op: AnyOp, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
+  for (const tape of active) tape.record(op, inputs, output, attrs);
+}
+
+/** Runs `fn` unheard: nothing in it is differentiated. */
+export function noGrad<R>(fn: () => R): R {
+  const silenced = active.splice(0);
+  try {
+    return fn();
+  } finally {
+    active.push(...silenced);
+  }
+}

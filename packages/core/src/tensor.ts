@@ -1,0 +1,113 @@
+import { type Device } from "./device.ts";
+import { type DType } from "./dtype.ts";
+import { OpError, SnoopiError } from "./error.ts";
+import { Node } from "./node.ts";
+import { type AnyOp } from "./op.ts";
+import { currentScope, type Scope } from "./scope-stack.ts";
+import { type Shape, show } from "./shape.ts";
+import { recordOnTapes } from "./tape.ts";
+
+/** Frees what a program forgot, some time after the garbage collector noticed. Scopes and `dispose` do it at once. */
+const forgotten = new FinalizationRegistry<Node>((node) => node.release());
+
+/**
+ * A handle to an n-dimensional array, computed or still to be. Handles are immutable and cheap; disposing of one never breaks a
+ * pending computation or a backward pass that uses what it stood for.
+ *
+ * Arithmetic methods live in `methods.ts`; every op is also a free function.
+ */
+export class Tensor implements Disposable {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  #node: Node | undefined;
+  #scope: Scope | undefined;
+
+  constructor(node: Node, scope: Scope | undefined = currentScope()) {
+    this.shape = node.spec.shape;
+    this.dtype = node.spec.dtype;
+    this.#node = node.retain();
+    this.#scope = scope;
+    scope?.adopt(this);
+    forgotten.register(this, node, this);
+  }
+
+  /** The recorded call or value behind this handle. Throws after `dispose()`. */
+  get node(): Node {
+    if (!this.#node) throw new SnoopiError(`a ${this.dtype} tensor ${show(this.shape)} is used after it was disposed. Return it from its scope, or dispose it later.`);
+    return this.#node;
+  }
+
+  get device(): Device {
+    return this.node.device;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  get scope(): Scope | undefined {
+    return this.#scope;
+  }
+
+  get disposed(): boolean {
+    return this.#node === undefined;
+  }
+
+  /** Hands the tensor to another scope; `undefined` means that only `dispose()` ends it. */
+  moveTo(scope: Scope | undefined): void {
+    this.#scope?.disown(this);
+    this.#scope = scope;
+    scope?.adopt(this);
+  }
+
+  /** Lets go of the value. Safe to call twice. */
+  dispose(): void {
+    if (!this.#node) return;
+    forgotten.unregister(this);
+    this.#scope?.disown(this);
+    this.#node.release();
+    this.#node = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+export const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
+
+/** Takes a tensor out of every scope: it lives until `dispose()`. */
+export function keep(tensor: Tensor): Tensor {
+  tensor.moveTo(undefined);
+  return tensor;
+}
+
+/** The one door every operation goes through. Checks the call, records it, computes nothing. */
+export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device: Device = deviceOf(op.name, inputs)): Tensor {
+  const spec = op.infer(
+    inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+    attrs,
+  );
+  device.supports(spec.dtype);
+  const node = new Node(device, spec, { origin: { op, attrs, inputs: inputs.map((t) => t.node) } });
+  const out = new Tensor(node, currentScope() ?? innermost(inputs));
+  recordOnTapes(op, inputs, out, attrs);
+  return out;
+}
+
+function deviceOf(op: string, inputs: readonly Tensor[]): Device {
+  const device = inputs[0].device;
+  for (const x of inputs) {
+    if (x.device !== device) {
+      throw new OpError(op, `one tensor is on ${device.name} and another on ${x.device.name}`, "Move one with await x.copyTo(device).");
+    }
+  }
+  return device;
+}
+
+/** After an `await` no scope is current; a result then belongs where its shortest-lived operand does. */
+function innermost(inputs: readonly Tensor[]): Scope | undefined {
+  let deepest: Scope | undefined;
+  for (const { scope } of inputs) if (scope && !scope.closed && (!deepest || scope.depth > deepest.depth)) deepest = scope;
+  return deepest;
+}

@@ -1,0 +1,41 @@
+import { cast, conv2d as convolve, type Conv2dOptions, embedding as lookUp, groupNorm as normalizeGroups, layerNorm as normalize, linear as multiply, type Tensor } from "@snoopi/core";
+import { type Params } from "./params.ts";
+
+// The only place where a weight meets an input. A layer takes its parameters and sizes and returns a function of tensors.
+
+/** `[..., width] → [..., out]` */
+export function linear(p: Params, width: number, out: number, { bias = true }: { readonly bias?: boolean } = {}) {
+  const weight = p.get("weight", [out, width]);
+  const shift = bias ? p.get("bias", [out]) : undefined;
+  return (x: Tensor): Tensor => multiply(x, weight, shift);
+}
+
+export interface ConvOptions extends Pick<Conv2dOptions, "stride" | "padding"> {
+  /** Side of the square window. Default 3. */
+  readonly kernel?: number;
+}
+
+/** `[B, width, H, W] → [B, out, H', W']` */
+export function conv2d(p: Params, width: number, out: number, { kernel = 3, ...window }: ConvOptions = {}) {
+  const weight = p.get("weight", [out, width, kernel, kernel]);
+  const bias = p.get("bias", [out]);
+  return (x: Tensor): Tensor => convolve(x, weight, { ...window, bias });
+}
+
+/** Over `[B, width, ...]` */
+export function groupNorm(p: Params, width: number, { groups, eps }: { readonly groups: number; readonly eps: number }) {
+  const [weight, bias] = [p.get("weight", [width]), p.get("bias", [width])];
+  return (x: Tensor): Tensor => normalizeGroups(x, groups, { eps, weight, bias });
+}
+
+/** Over `[..., width]` */
+export function layerNorm(p: Params, width: number, { eps }: { readonly eps: number }) {
+  const [weight, bias] = [p.get("weight", [width]), p.get("bias", [width])];
+  return (x: Tensor): Tensor => normalize(x, { eps, weight, bias });
+}
+
+/** `ids [...] → [..., width]`, in f32 whatever the table is stored in */
+export function embedding(p: Params, rows: number, width: number) {
+  const table = p.get("weight", [rows, width]);
+  return (ids: Tensor): Tensor => cast(lookUp(table, ids), "f32");
+}
