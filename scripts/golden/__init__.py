@@ -1,0 +1,1 @@
+"""The parts of scripts/golden.py, one module each."""
