@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { summaryReporter } from "./test/summary-reporter.ts";
 
 const shared = {
   resolve: { conditions: ["source"] },
@@ -8,6 +9,7 @@ const shared = {
 export default defineConfig({
   ...shared,
   test: {
+    reporters: ["default", summaryReporter()],
     // One adapter and few cores: files run one after another, each in a process of its own (Dawn keeps global state).
     pool: "forks",
     fileParallelism: false,

@@ -40,8 +40,16 @@ export { broadcastTo, type ReduceOptions, sum, sumTo } from "./ops/sum.ts";
 
 // For backends and for those who write ops.
 export { type Expression, type Term } from "./fuse.ts";
-export { collapsed, dense, isDense, type Layout, walk } from "./layout.ts";
+export { collapsed, dense, expanded, isDense, type Layout, walk } from "./layout.ts";
 export { Storage } from "./node.ts";
 export { type Elementwise, isConstant, isElementwise, isView, type Op, type Pullback, type Spec, type Value, type ViewOp } from "./op.ts";
 export { type AttrsOf, elementwiseOps, type KernelOpName, kernelOps, type OpName, ops, viewOps } from "./ops/index.ts";
 export { numbers, type Scalar } from "./scalar.ts";
+
+// Random numbers.
+export { counterOf, type FillOptions, fillBits, fillNormal, fillUniform, uniformFrom } from "./random/draws.ts";
+export { foldIn, keyFromSeed, split } from "./random/key.ts";
+export { normalPair } from "./random/normal-pair.ts";
+export { type Key, philox, type Words } from "./random/philox.ts";
+export { type TorchGenerator, torchGenerator } from "./random/torch-generator.ts";
+export { normal, type RandomOptions, uniform } from "./ops/random.ts";

@@ -12,6 +12,7 @@ import { embeddingOp, scatterAddOp } from "./gather.ts";
 import { matmulOp } from "./matmul.ts";
 import { aliasOp, permuteOp, reshapeOp } from "./movement.ts";
 import { groupNormOp, layerNormOp } from "./norm.ts";
+import { randomOp } from "./random.ts";
 import { resizeOp } from "./resize.ts";
 import { padOp, sliceOp } from "./slice.ts";
 import { softmaxOp } from "./softmax.ts";
@@ -40,7 +41,7 @@ export const viewOps = {
 export const kernelOps = {
   sum: sumOp, amax: amaxOp, softmax: softmaxOp, matmul: matmulOp, attention: attentionOp, groupNorm: groupNormOp, layerNorm: layerNormOp,
   conv2d: conv2dOp, conv2dInputGrad: conv2dInputGradOp, conv2dWeightGrad: conv2dWeightGradOp, resize: resizeOp,
-  embedding: embeddingOp, scatterAdd: scatterAddOp, concat: concatOp, pad: padOp,
+  embedding: embeddingOp, scatterAdd: scatterAddOp, concat: concatOp, pad: padOp, random: randomOp,
 } satisfies Record<string, Op<any>>;
 
 /** Every op, once. Kernels, samples and docs are all checked against this table. */

@@ -39,7 +39,7 @@ export function logF32(value: number): number {
 const quarterTurns = fr(1.27323954473516);
 const cosTerms = [2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2].map(fr);
 const sinTerms = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(fr);
-const quarterPi = [-0.78515625, -2.4187564849853515625e-4, -3.77489497744594108e-8].map(fr);
+const quarterPi = [-0.78515625, -2.4187564849853516e-4, -3.774894977445941e-8].map(fr);
 
 /** Writes sin θ to `out[0]` and cos θ to `out[1]`, for θ in [0, 2π]. */
 export function sincosF32(theta: number, out: Float32Array): void {

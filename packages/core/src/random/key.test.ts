@@ -11,7 +11,13 @@ test("a seed's key is its low and high word, negative seeds in two's complement"
 
 test("derived keys all differ, from one another and from their parent", () => {
   const key = keyFromSeed(3);
-  const derived = [key, ...split(key, 500), ...Array.from({ length: 500 }, (_, n) => foldIn(key, n)), foldIn(key, 2 ** 32), foldIn(key, 2 ** 53 - 1)];
+  const derived = [
+    key,
+    ...split(key, 500),
+    ...Array.from({ length: 500 }, (_, n) => foldIn(key, n)),
+    foldIn(key, 2 ** 32),
+    foldIn(key, 2 ** 53 - 1),
+  ];
   expect(new Set(derived.map(String)).size).toBe(derived.length);
 });
 

@@ -1,0 +1,46 @@
+import { SnoopiError } from "@snoopi/core";
+import { createBackend, type WebGpuDevice } from "./backend.ts";
+import { type Facts } from "./facts.ts";
+
+export interface WebGpuOptions {
+  /** Where to look for an adapter. Default `navigator.gpu`. */
+  readonly gpu?: GPU;
+  /** A device of your own, used as it is. */
+  readonly device?: GPUDevice;
+  readonly adapterInfo?: GPUAdapterInfo;
+  /** Raise WebGPU's default limits (128 MiB a binding, 256 MiB a buffer) to what the adapter offers. Default true. */
+  readonly raiseLimits?: boolean;
+  /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
+  readonly wait?: <T>(work: Promise<T>) => Promise<T>;
+}
+
+/** Opens the GPU as a device for tensors. Throws when there is no adapter. */
+export async function webgpu({ gpu, device, adapterInfo, raiseLimits = true, wait = (p) => p }: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  if (device) return createBackend(device, factsOf(device, adapterInfo ?? device.adapterInfo), describe(adapterInfo ?? device.adapterInfo), wait);
+  const host = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (!host) throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
+  const adapter = await host.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new SnoopiError("webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.");
+  const limits: Record<string, number> = {};
+  if (raiseLimits) {
+    for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) limits[name] = adapter.limits[name];
+  }
+  const wanted: GPUFeatureName[] = ["subgroups"];
+  const requiredFeatures = wanted.filter((f) => adapter.features.has(f));
+  const opened = await adapter.requestDevice({ requiredFeatures, requiredLimits: limits });
+  return createBackend(opened, factsOf(opened, adapter.info), describe(adapter.info), wait);
+}
+
+function factsOf(device: GPUDevice, info: GPUAdapterInfo): Facts {
+  const one = device.features.has("subgroups") && info.subgroupMinSize === info.subgroupMaxSize;
+  return {
+    subgroupSize: one ? info.subgroupMinSize : undefined,
+    software: isSoftware(info),
+    maxBindingBytes: device.limits.maxStorageBufferBindingSize,
+    maxBufferBytes: device.limits.maxBufferSize,
+  };
+}
+
+export const isSoftware = (info: GPUAdapterInfo): boolean => info.isFallbackAdapter || /llvmpipe|swiftshader/i.test(`${info.description} ${info.device}`);
+
+const describe = (info: GPUAdapterInfo): string => [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ") || "unknown adapter";

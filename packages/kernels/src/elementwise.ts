@@ -1,0 +1,127 @@
+import { collapsed, type DType, type Expression, type Operand, sizeOf, type Term } from "@snoopi/core";
+import { type Launch } from "./encoder.ts";
+import { type Kernel, type Param, registerOf } from "./kernel.ts";
+import { type Block } from "./pool.ts";
+import { prelude, wgslOver } from "./wgsl.ts";
+
+const kernels = new Map<string, Kernel>();
+
+/**
+ * The launch that evaluates an expression at every element of `out`. Its kernel is the only one that is assembled: the formula
+ * printed, with as many axes as the operands need once those that run together are merged. Four elements a thread where the
+ * innermost axis allows it. `part` says that `out` is only part of its storage, whose other elements must stay.
+ */
+export function elementwiseLaunch(
+  { term, constants }: Expression,
+  inputs: readonly Operand[],
+  out: Operand,
+  { part = false }: { readonly part?: boolean } = {},
+): Launch {
+  const all = [out, ...inputs];
+  const { shape, strides } = collapsed(
+    out.layout.shape,
+    all.map((x) => x.layout.strides),
+  );
+  const width = vectorizes(shape, strides, all, part) ? 4 : 1;
+  const last = shape.length - 1;
+  const widths = strides.map((s): 1 | 4 => (width === 4 && s[last] === 1 ? 4 : 1));
+  const key = `${width}:${shape.length}:${widths}:${print(term)}`;
+  let kernel = kernels.get(key);
+  if (!kernel) kernels.set(key, (kernel = assemble(term, constants.length, shape.length, width, widths.slice(1))));
+
+  const params: Record<string, number> = { n: sizeOf(shape) / width };
+  shape.forEach((d, axis) => {
+    params[`d${axis}`] = axis === last ? Math.ceil(d / width) : d;
+  });
+  all.forEach((x, k) => {
+    params[`o${k}`] = x.layout.offset / widths[k];
+    strides[k].forEach((s, axis) => {
+      // Inner strides count reads: one per four elements where a read gives four.
+      params[`s${k}_${axis}`] = axis === last ? (widths[k] === 4 ? 1 : s * width) : s / widths[k];
+    });
+  });
+  constants.forEach((c, i) => {
+    params[`c${i}`] = c;
+  });
+  params.n = shape.slice(0, -1).reduce((n, d) => n * d, 1) * Math.ceil(shape[last] / width);
+  const bind = (x: Operand) => ({ block: x.storage.buffer as Block, dtype: x.dtype });
+  return { kernel, inputs: inputs.map(bind), out: bind(out), params, groups: Math.ceil(params.n / 64) };
+}
+
+/** Whether `out` can be written four elements at a time: always when f16, whose words hold two. */
+function vectorizes(shape: readonly number[], strides: readonly (readonly number[])[], all: readonly Operand[], part: boolean): boolean {
+  const last = shape.length - 1;
+  const whole = shape[last] % 4 === 0;
+  return strides.every((s, k) => {
+    const x = all[k];
+    const steps = s.slice(0, last).every((v) => v % 4 === 0) && x.layout.offset % 4 === 0;
+    if (s[last] === 0) return k > 0; // the same element four times
+    // One axis that starts the buffer may end in a partial four: blocks are rounded up, so nothing else is there.
+    return s[last] === 1 && steps && (whole || (!part && shape.length === 1 && x.layout.offset === 0));
+  });
+}
+
+function print(term: Term): string {
+  if (term.kind === "input") return `i${term.index}:${term.dtype}`;
+  if (term.kind === "constant") return `c${term.index}:${term.dtype}`;
+  return `${term.op.name}:${term.dtype}(${term.args.map(print).join()})`;
+}
+
+function assemble(term: Term, constants: number, rank: number, width: 1 | 4, widths: readonly (1 | 4)[]): Kernel {
+  const operands = 1 + widths.length;
+  const numbers = (name: string) => Array.from({ length: rank }, (_, axis) => `${name}${axis}`);
+  const params: Param[] = ["n", ...numbers("d")];
+  for (let k = 0; k < operands; k++) params.push(`o${k}`, ...numbers(`s${k}_`));
+  for (let i = 0; i < constants; i++) params.push([`c${i}`, "f32"]);
+
+  const lines: string[] = [];
+  for (let axis = rank - 1; axis >= 0; axis--) {
+    lines.push(axis === 0 ? "let i0 = rest;" : `let i${axis} = rest % P.d${axis}; rest /= P.d${axis};`);
+  }
+  const place = (k: number) => [`P.o${k}`, ...Array.from({ length: rank }, (_, axis) => `i${axis} * P.s${k}_${axis}`)].join(" + ");
+  widths.forEach((w, k) => {
+    const read = w === 4 ? `x${k}_at4(${place(k + 1)})` : `x${k}_at(${place(k + 1)})`;
+    lines.push(`let v${k} = ${read};`);
+  });
+  const { code } = evaluate(term, width);
+  const store = term.dtype === "f16" ? `vec2u(pack2x16float((${code}).xy), pack2x16float((${code}).zw))` : code;
+  const body = `${prelude}
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  var rest = (group.y * grid.x + group.x) * 64u + lane;
+  if (rest >= P.n) { return; }
+  ${lines.join("\n  ")}
+  out[${place(0)}] = ${store};
+}`;
+  return { name: `elementwise ${print(term)}`.slice(0, 200), inputs: widths.map((w, k) => ({ name: `x${k}`, width: w })), outWidth: width, params, body };
+
+  /** The WGSL of a term and the register type it has. */
+  function evaluate(t: Term, lanes: 1 | 4): { code: string; register: "f32" | "i32" | "u32" } {
+    const register = registerOf[t.dtype];
+    const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
+    if (t.kind === "input") return { code: lanes === 4 && widths[t.index] === 1 ? `${vector(register)}(v${t.index})` : `v${t.index}`, register };
+    if (t.kind === "constant") return { code: `${vector(register)}(${convertFrom("f32", t.dtype, `P.c${t.index}`, 1)})`, register };
+    const meet = computeType(t);
+    const args = t.args.map((a) => {
+      const from = evaluate(a, lanes);
+      return from.register === meet ? from.code : `${vector(meet)}(${from.code})`;
+    });
+    return { code: convertFrom(meet, t.dtype, t.op.formula(wgslOver(meet, lanes), args), lanes), register };
+  }
+}
+
+/** The register type a formula is computed in: where its operands meet, and f32 if its result is a float. */
+function computeType(t: Term & { kind: "call" }): "f32" | "i32" | "u32" {
+  const types = t.args.map((a) => registerOf[a.dtype]);
+  if (registerOf[t.dtype] === "f32" && t.op.name !== "cast") return "f32";
+  return types.includes("f32") ? "f32" : types.includes("i32") ? "i32" : "u32";
+}
+
+/** A value of a register type as an element of `to`. f16 results are rounded where they arise, as if they had been stored. */
+function convertFrom(register: "f32" | "i32" | "u32", to: DType, code: string, lanes: 1 | 4): string {
+  const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
+  if (to === "bool") return `select(${vector("u32")}(0u), ${vector("u32")}(1u), ${code} != ${vector(register)}(0))`;
+  const target = registerOf[to];
+  const value = target === register ? code : `${vector(target)}(${code})`;
+  return to === "f16" ? `quantizeToF16(${value})` : value;
+}

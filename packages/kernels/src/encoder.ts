@@ -1,0 +1,147 @@
+import { DeviceLostError, type DType, OutOfMemoryError, SnoopiError } from "@snoopi/core";
+import { fold, type Kernel, writeParams } from "./kernel.ts";
+import { Pipelines } from "./pipelines.ts";
+import { type Block } from "./pool.ts";
+
+/** A block as a kernel sees it: all of it, or `bytes` from `offset`, which divides by 256. */
+export interface Bound {
+  readonly block: Block;
+  readonly dtype: DType;
+  readonly offset?: number;
+  readonly bytes?: number;
+}
+
+/** One dispatch: a kernel, what it reads and writes, and the numbers it is given. */
+export interface Launch {
+  readonly kernel: Kernel;
+  readonly inputs: readonly Bound[];
+  readonly out: { readonly block: Block; readonly dtype: DType };
+  readonly consts?: Readonly<Record<string, number>>;
+  readonly params: Readonly<Record<string, number>>;
+  readonly groups: number;
+}
+
+/** Slots of parameters in one submit. WebGPU aligns dynamic offsets to 256 bytes. */
+const slots = 512;
+const slotBytes = 512;
+
+/** Encodes launches into one compute pass, and submits them in order. */
+export class Encoder {
+  readonly #device: GPUDevice;
+  readonly #pipelines: Pipelines;
+  readonly #uniforms: GPUBuffer;
+  readonly #staging = new DataView(new ArrayBuffer(slots * slotBytes));
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  #commands: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #used = 0;
+  #serial = 0;
+  #checks: Promise<GPUError | null>[] = [];
+  #lost: GPUDeviceLostInfo | undefined;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#pipelines = new Pipelines(device);
+    this.#uniforms = device.createBuffer({ size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+    void device.lost.then((info) => {
+      this.#lost = info;
+    });
+  }
+
+  /** Identifies the submit that launches now go into. */
+  get serial(): number {
+    return this.#serial;
+  }
+
+  launch({ kernel, inputs, out, consts = {}, params, groups }: Launch): void {
+    this.#alive();
+    if (groups === 0) return;
+    const pass = this.#open();
+    const { pipeline, layout } = this.#pipelines.get(
+      kernel,
+      inputs.map((x) => x.dtype),
+      out.dtype,
+      consts,
+    );
+    const bound: Bound[] = [...inputs, out];
+    for (const { block } of bound) block.usedBy = this.#serial;
+    const at = this.#used++ * slotBytes;
+    writeParams(kernel, params, this.#staging, at);
+    const [x, y] = fold(groups);
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, this.#bind(layout, bound), [at]);
+    pass.dispatchWorkgroups(x, y);
+    if (this.#used === slots) this.submit();
+  }
+
+  copy(from: Block, to: GPUBuffer, bytes: number): void {
+    this.#alive();
+    this.#endPass();
+    this.#begin().copyBufferToBuffer(from.buffer, 0, to, 0, bytes);
+  }
+
+  submit(): void {
+    if (!this.#commands) return;
+    this.#endPass();
+    if (this.#used) this.#device.queue.writeBuffer(this.#uniforms, 0, this.#staging.buffer, 0, this.#used * slotBytes);
+    this.#device.queue.submit([this.#commands.finish()]);
+    this.#commands = undefined;
+    this.#used = 0;
+    this.#serial++;
+    this.#checks.push(this.#device.popErrorScope(), this.#device.popErrorScope());
+  }
+
+  /** Throws what went wrong in anything submitted: a dropped submit would otherwise read as zeros. */
+  async check(): Promise<void> {
+    const checks = this.#checks.splice(0);
+    for (const error of await Promise.all(checks)) {
+      if (!error) continue;
+      if (typeof GPUOutOfMemoryError !== "undefined" && error instanceof GPUOutOfMemoryError) {
+        throw new OutOfMemoryError(`webgpu: out of memory. ${error.message} Use a smaller batch or size.`);
+      }
+      throw new SnoopiError(`webgpu: the device refused a submit. ${error.message}`);
+    }
+    this.#alive();
+  }
+
+  /** Forgets what refers to a buffer about to be destroyed. */
+  forget(block: Block): void {
+    for (const key of this.#bindGroups.keys()) if (key.split(",").some((part) => Number.parseInt(part) === block.id)) this.#bindGroups.delete(key);
+  }
+
+  #alive(): void {
+    if (this.#lost) throw new DeviceLostError(`webgpu: the device was lost (${this.#lost.reason}). ${this.#lost.message}`);
+  }
+
+  #begin(): GPUCommandEncoder {
+    if (!this.#commands) {
+      this.#device.pushErrorScope("out-of-memory");
+      this.#device.pushErrorScope("validation");
+      this.#commands = this.#device.createCommandEncoder();
+    }
+    return this.#commands;
+  }
+
+  #open(): GPUComputePassEncoder {
+    this.#pass ??= this.#begin().beginComputePass();
+    return this.#pass;
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+  }
+
+  #bind(layout: GPUBindGroupLayout, bound: readonly Bound[]): GPUBindGroup {
+    const key = bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
+    let group = this.#bindGroups.get(key);
+    if (!group) {
+      const resources = bound.map(({ block, offset, bytes }) => ({ buffer: block.buffer, offset: offset ?? 0, size: bytes ?? block.bytes }));
+      const entries = [...resources, { buffer: this.#uniforms, size: slotBytes }].map((resource, binding) => ({ binding, resource }));
+      group = this.#device.createBindGroup({ layout, entries });
+      if (this.#bindGroups.size > 20_000) this.#bindGroups.clear();
+      this.#bindGroups.set(key, group);
+    }
+    return group;
+  }
+}

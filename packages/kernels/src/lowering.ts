@@ -1,0 +1,24 @@
+import { type Layout, type Operand, type Spec } from "@snoopi/core";
+import { type Bound, type Launch } from "./encoder.ts";
+import { type Facts } from "./facts.ts";
+import { type Block } from "./pool.ts";
+
+/** One call of an op, with its operands where they lie. */
+export interface Call<A> {
+  readonly attrs: A;
+  readonly inputs: readonly Operand[];
+  readonly out: Operand;
+  readonly facts: Facts;
+  /** Room for intermediate results, freed after the call. */
+  temporary(spec: Spec): Operand;
+}
+
+/** How an op becomes kernels: which layouts they read in place, and what is launched. */
+export interface Lowering<A = any> {
+  /** Default: dense inputs only, starting anywhere. */
+  accepts?(index: number, layout: Layout, attrs: A): boolean;
+  launch(call: Call<A>): readonly Launch[];
+}
+
+/** An operand as a launch binds it. */
+export const bind = ({ storage, dtype }: Operand): Bound => ({ block: storage.buffer as Block, dtype });

@@ -1,0 +1,45 @@
+import { SnoopiError } from "@snoopi/core";
+import { type WebGpuDevice } from "./backend.ts";
+import { isSoftware, webgpu as open, type WebGpuOptions } from "./device.ts";
+
+export { type WebGpuDevice } from "./backend.ts";
+
+const host = globalThis as { snoopiGpu?: GPU };
+
+/**
+ * Opens a GPU in Node, through the optional package `webgpu` (Dawn). Throws when the package or an adapter is missing.
+ *
+ * `flags` go to Dawn's `create`, e.g. `["enable-dawn-features=allow_unsafe_apis"]`.
+ */
+export async function webgpu({ flags = [], ...options }: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
+  const dawn = await import("webgpu").catch((cause) => {
+    throw new SnoopiError("webgpu: the package `webgpu` (Dawn for Node) cannot be loaded. Install it with npm install webgpu, or use device cpu.", { cause });
+  });
+  Object.assign(globalThis, dawn.globals);
+  // Dawn crashes when its GPU object is collected while a device lives: it is kept for good.
+  host.snoopiGpu ??= dawn.create([...flags]) as GPU;
+  const device = await open({ gpu: host.snoopiGpu, wait: gently(() => software), ...options });
+  const software = isSoftware((device.gpu as GPUDevice & { adapterInfo: GPUAdapterInfo }).adapterInfo);
+  return device;
+}
+
+let waiting = 0;
+
+/**
+ * Dawn polls once per `setImmediate` for as long as a promise is pending, which takes a core from an adapter that is itself a CPU.
+ * While such an adapter works, immediates wait a millisecond.
+ */
+function gently(applies: () => boolean) {
+  const now = globalThis.setImmediate;
+  return async <T>(work: Promise<T>): Promise<T> => {
+    if (!applies()) return work;
+    if (waiting++ === 0) {
+      globalThis.setImmediate = ((fn: (...args: unknown[]) => void, ...args: unknown[]) => setTimeout(fn, 1, ...args)) as unknown as typeof setImmediate;
+    }
+    try {
+      return await work;
+    } finally {
+      if (--waiting === 0) globalThis.setImmediate = now;
+    }
+  };
+}

@@ -1,0 +1,57 @@
+import { type DType } from "@snoopi/core";
+import { type Kernel, source } from "./kernel.ts";
+
+export interface Pipeline {
+  readonly id: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Compiled kernels, by everything that is printed into them. */
+export class Pipelines {
+  readonly #device: GPUDevice;
+  readonly #layouts = new Map<number, GPUBindGroupLayout>();
+  readonly #byKernel = new Map<Kernel, Map<string, Pipeline>>();
+  #count = 0;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  get(kernel: Kernel, dtypes: readonly DType[], out: DType, consts: Readonly<Record<string, number>>): Pipeline {
+    let variants = this.#byKernel.get(kernel);
+    if (!variants) this.#byKernel.set(kernel, (variants = new Map()));
+    let key: string = `${dtypes}>${out}`;
+    for (const name in consts) key += `,${name}=${consts[name]}`;
+    let found = variants.get(key);
+    if (!found) {
+      const layout = this.#layout(kernel.inputs.length);
+      const module = this.#device.createShaderModule({ label: kernel.name, code: source(kernel, dtypes, out, consts) });
+      const pipeline = this.#device.createComputePipeline({
+        label: kernel.name,
+        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module },
+      });
+      found = { id: this.#count++, pipeline, layout };
+      variants.set(key, found);
+    }
+    return found;
+  }
+
+  /** One layout per number of inputs, so that bind groups are shared between kernels. */
+  #layout(inputs: number): GPUBindGroupLayout {
+    let layout = this.#layouts.get(inputs);
+    if (!layout) {
+      const entry = (binding: number, buffer: GPUBufferBindingLayout) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer });
+      layout = this.#device.createBindGroupLayout({
+        entries: [
+          ...Array.from({ length: inputs }, (_, i) => entry(i, { type: "read-only-storage" })),
+          entry(inputs, { type: "storage" }),
+          entry(inputs + 1, { type: "uniform", hasDynamicOffset: true }),
+        ],
+      });
+      this.#layouts.set(inputs, layout);
+    }
+    return layout;
+  }
+}

@@ -1,0 +1,70 @@
+import { type Scalar } from "@snoopi/core";
+
+/** Prints formulas as WGSL over one register type, one or four elements at a time. */
+export function wgslOver(type: "f32" | "i32" | "u32", width: 1 | 4): Scalar<string> {
+  const t = width === 1 ? type : `vec4<${type}>`;
+  const whole = type !== "f32";
+  return {
+    num: (v) => `${t}(${literal(type, v)})`,
+    neg: (a) => (type === "u32" ? `(${t}(0u) - ${a})` : `(-${a})`),
+    add: (a, b) => `(${a} + ${b})`,
+    sub: (a, b) => `(${a} - ${b})`,
+    mul: (a, b) => `(${a} * ${b})`,
+    div: (a, b) => `(${a} / ${b})`,
+    pow: (a, b) => `power${width}(${a}, ${b})`,
+    exp: (a) => `exp(${a})`,
+    log: (a) => `log(${a})`,
+    sqrt: (a) => `sqrt(${a})`,
+    sin: (a) => `sin(${a})`,
+    cos: (a) => `cos(${a})`,
+    // Drivers compute tanh through exp(2x), which overflows; beyond 15 the f32 result is ±1.
+    tanh: (a) => `tanh(clamp(${a}, ${t}(-15.0), ${t}(15.0)))`,
+    erf: (a) => `erf${width}(${a})`,
+    abs: (a) => `abs(${a})`,
+    floor: (a) => (whole ? a : `floor(${a})`),
+    less: (a, b, yes, no) => `select(${no}, ${yes}, ${a} < ${b})`,
+    equal: (a, b, yes, no) => `select(${no}, ${yes}, ${a} == ${b})`,
+  };
+}
+
+function literal(type: "f32" | "i32" | "u32", v: number): string {
+  if (type === "u32") return `${v >>> 0}u`;
+  if (type === "i32") return `${Math.trunc(v)}i`;
+  const text = `${Math.fround(v)}`;
+  return /[.e]/.test(text) ? `${text}f` : `${text}.0f`;
+}
+
+/**
+ * Functions WGSL lacks. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` takes
+ * a negative base to whole exponents, which WGSL leaves undefined.
+ */
+export const prelude = /* wgsl */ `
+fn erf4(v: vec4f) -> vec4f {
+  let x = clamp(v, vec4f(-4.0), vec4f(4.0));
+  let z = x * x;
+  var p = fma(z, vec4f(-2.72614225801306e-10), vec4f(2.77068142495902e-08));
+  p = fma(z, p, vec4f(-2.10102402082508e-06));
+  p = fma(z, p, vec4f(-5.69250639462346e-05));
+  p = fma(z, p, vec4f(-7.34990630326855e-04));
+  p = fma(z, p, vec4f(-2.95459980854025e-03));
+  p = fma(z, p, vec4f(-1.60960333262415e-02));
+  var q = fma(z, vec4f(-1.45660718464996e-05), vec4f(-2.13374055278905e-04));
+  q = fma(z, q, vec4f(-1.68282697438203e-03));
+  q = fma(z, q, vec4f(-7.37332916720468e-03));
+  q = fma(z, q, vec4f(-1.42647390514189e-02));
+  return x * p / q;
+}
+fn erf1(x: f32) -> f32 { return erf4(vec4f(x)).x; }
+fn power1(a: f32, b: f32) -> f32 {
+  if (b == 0.0) { return 1.0; }
+  if (a >= 0.0) { return pow(a, b); }
+  let whole = floor(b) == b;
+  let size = pow(-a, b);
+  let odd = whole && floor(b * 0.5) * 2.0 != b;
+  let zero = b - b;
+  return select(zero / zero, select(size, -size, odd), whole);
+}
+fn power4(a: vec4f, b: vec4f) -> vec4f {
+  return vec4f(power1(a.x, b.x), power1(a.y, b.y), power1(a.z, b.z), power1(a.w, b.w));
+}
+`;

@@ -1,0 +1,221 @@
+import { expect, test } from "vitest";
+import { clipTextConfig } from "./config-clip.ts";
+import { schedulerConfig } from "./config-scheduler.ts";
+import { unetConfig } from "./config-unet.ts";
+import { vaeConfig } from "./config-vae.ts";
+
+test("a UNet's omitted keys take diffusers' defaults", () => {
+  expect(unetConfig({})).toEqual({
+    sampleSize: null,
+    inChannels: 4,
+    outChannels: 4,
+    centerInputSample: false,
+    flipSinToCos: true,
+    freqShift: 0,
+    downBlockTypes: ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+    midBlockType: "UNetMidBlock2DCrossAttn",
+    upBlockTypes: ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+    blockOutChannels: [320, 640, 1280, 1280],
+    layersPerBlock: [2, 2, 2, 2],
+    downsamplePadding: 1,
+    midBlockScaleFactor: 1,
+    actFn: "silu",
+    normNumGroups: 32,
+    normEps: 1e-5,
+    crossAttentionDim: 1280,
+    transformerLayersPerBlock: [1, 1, 1, 1],
+    attentionHeadDim: [8, 8, 8, 8],
+    useLinearProjection: false,
+    upcastAttention: false,
+    convInKernel: 3,
+    convOutKernel: 3,
+    ignored: [],
+  });
+});
+
+test("SD2.1's UNet keeps what its file says, and unknown keys are listed", () => {
+  const config = unetConfig({
+    _class_name: "UNet2DConditionModel",
+    _diffusers_version: "0.10.0.dev0",
+    attention_head_dim: [5, 10, 20, 20],
+    cross_attention_dim: 1024,
+    dual_cross_attention: false,
+    num_class_embeds: null,
+    only_cross_attention: false,
+    sample_size: 96,
+    upcast_attention: true,
+    use_linear_projection: true,
+    addition_embed_type_num_heads: 64,
+    something_new: 3,
+  });
+  expect(config.attentionHeadDim).toEqual([5, 10, 20, 20]);
+  expect(config.sampleSize).toEqual([96, 96]);
+  expect([config.upcastAttention, config.useLinearProjection]).toEqual([true, true]);
+  expect(config.ignored).toEqual(["something_new"]);
+});
+
+test("null for a bool is false, swish is silu, a null middle is none", () => {
+  const config = unetConfig({ upcast_attention: null, act_fn: "swish", mid_block_type: null, layers_per_block: [1, 2, 3, 4] });
+  expect([config.upcastAttention, config.actFn, config.midBlockType, config.layersPerBlock]).toEqual([false, "silu", null, [1, 2, 3, 4]]);
+});
+
+test("sample sizes below 64 are those of a file older than diffusers 0.9, and then wrong", () => {
+  expect(unetConfig({ sample_size: 32, _diffusers_version: "0.6.0" }).sampleSize).toEqual([64, 64]);
+  expect(unetConfig({ sample_size: 32, _diffusers_version: "0.10.0" }).sampleSize).toEqual([32, 32]);
+  expect(unetConfig({ sample_size: [16, 24] }).sampleSize).toEqual([16, 24]);
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ _class_name: "UNet2DModel" }, 'unet: _class_name is "UNet2DModel", only "UNet2DConditionModel" is supported.'],
+  [{ class_embed_type: "projection" }, 'unet: class_embed_type is "projection", only null is supported.'],
+  [{ addition_embed_type: "text_time" }, 'unet: addition_embed_type is "text_time", only null is supported.'],
+  [{ time_cond_proj_dim: 256 }, "unet: time_cond_proj_dim is 256, only null is supported."],
+  [{ num_attention_heads: 8 }, "unet: num_attention_heads is 8, only null is supported."],
+  [{ resnet_time_scale_shift: "scale_shift" }, 'unet: resnet_time_scale_shift is "scale_shift", only "default" is supported.'],
+  [
+    { only_cross_attention: [true, false, false, false] },
+    "unet: only_cross_attention is [true,false,false,false], only false is supported.",
+  ],
+  [{ act_fn: "mish" }, 'unet: act_fn is "mish", only "silu", "swish" is supported.'],
+  [
+    { down_block_types: ["KDownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"] },
+    'unet: down_block_types holds "KDownBlock2D", "AttnDownBlock2D", only CrossAttnDownBlock2D, DownBlock2D are supported.',
+  ],
+  [{ mid_block_type: "UNetMidBlock2DSimpleCrossAttn" }, 'unet: mid_block_type is "UNetMidBlock2DSimpleCrossAttn", only'],
+  [{ block_out_channels: [320, 640] }, "unet: down_block_types has 4 blocks and block_out_channels 2. They must agree."],
+  [{ block_out_channels: [320, 640, 1280, 1290] }, "unet: block_out_channels[3] is 1290, not a multiple of norm_num_groups, 32."],
+  [{ attention_head_dim: [8, 8, 8] }, "unet: attention_head_dim is [8,8,8], expected 4 numbers, one for each of block_out_channels."],
+  [{ attention_head_dim: 7 }, "unet: block_out_channels[0] is 320, not a multiple of its 7 heads."],
+  [{ cross_attention_dim: [1, 2, 3, 4] }, "unet: cross_attention_dim is [1,2,3,4], only one value for all blocks is supported."],
+  [{ in_channels: 4.5 }, "unet: in_channels is 4.5, expected a positive whole number."],
+  [{ sample_size: "64" }, 'unet: sample_size is "64", expected a positive whole number, or a height and a width.'],
+])("a UNet with %j is refused", (json, message) => {
+  expect(() => unetConfig(json)).toThrow(message);
+});
+
+test("a VAE's omitted keys take diffusers' defaults", () => {
+  expect(vaeConfig({})).toEqual({
+    inChannels: 3,
+    outChannels: 3,
+    downBlockTypes: ["DownEncoderBlock2D"],
+    upBlockTypes: ["UpDecoderBlock2D"],
+    blockOutChannels: [64],
+    layersPerBlock: 1,
+    actFn: "silu",
+    latentChannels: 4,
+    normNumGroups: 32,
+    sampleSize: 32,
+    scalingFactor: 0.18215,
+    shiftFactor: null,
+    latentsMean: null,
+    latentsStd: null,
+    forceUpcast: true,
+    useQuantConv: true,
+    usePostQuantConv: true,
+    midBlockAddAttention: true,
+    ignored: [],
+  });
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ _class_name: "AutoencoderTiny" }, 'vae: _class_name is "AutoencoderTiny", only "AutoencoderKL" is supported.'],
+  [{ block_out_channels: [64, 64] }, "vae: down_block_types has 1 blocks and block_out_channels 2. They must agree."],
+  [{ block_out_channels: [48] }, "vae: block_out_channels holds 48, not a multiple of norm_num_groups, 32."],
+  [{ latents_mean: [1, 2] }, "vae: latents_mean has 2 numbers for 4 latent_channels. They must agree."],
+  [
+    { down_block_types: ["AttnDownEncoderBlock2D"] },
+    'vae: down_block_types holds "AttnDownEncoderBlock2D", only DownEncoderBlock2D are supported.',
+  ],
+  [{ scaling_factor: 0 }, "vae: scaling_factor is 0, expected a number that can divide."],
+])("a VAE with %j is refused", (json, message) => {
+  expect(() => vaeConfig(json)).toThrow(message);
+});
+
+test("a CLIP text encoder's omitted keys take transformers' defaults; bookkeeping is no news", () => {
+  expect(clipTextConfig({ torch_dtype: "float16", transformers_version: "4.22", bos_token_id: 0, odd: 1 })).toEqual({
+    vocabSize: 49408,
+    hiddenSize: 512,
+    intermediateSize: 2048,
+    numHiddenLayers: 12,
+    numAttentionHeads: 8,
+    maxPositionEmbeddings: 77,
+    hiddenAct: "quick_gelu",
+    layerNormEps: 1e-5,
+    projectionDim: 512,
+    withProjection: false,
+    eosTokenId: 49407,
+    ignored: ["odd"],
+  });
+  expect(clipTextConfig({ architectures: ["CLIPTextModelWithProjection"] }).withProjection).toBe(true);
+  expect(clipTextConfig({ model_type: "clip", text_config: { hidden_size: 64, num_attention_heads: 2 } }).hiddenSize).toBe(64);
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ model_type: "t5" }, 'text_encoder: model_type is "t5", only "clip_text_model" is supported.'],
+  [{ hidden_act: "relu" }, 'text_encoder: hidden_act is "relu", only "quick_gelu", "gelu" is supported.'],
+  [{ hidden_size: 100 }, "text_encoder: hidden_size is 100, not a multiple of num_attention_heads, 8."],
+])("a text encoder with %j is refused", (json, message) => {
+  expect(() => clipTextConfig(json)).toThrow(message);
+});
+
+// SD1.5's file, which leaves the spacing out.
+const pndm = {
+  _class_name: "PNDMScheduler",
+  beta_end: 0.012,
+  beta_schedule: "scaled_linear",
+  beta_start: 0.00085,
+  num_train_timesteps: 1000,
+  set_alpha_to_one: false,
+  skip_prk_steps: true,
+  steps_offset: 1,
+  trained_betas: null,
+  clip_sample: false,
+};
+
+test("a scheduler's omitted keys take the defaults of its class", () => {
+  expect(schedulerConfig(pndm)).toEqual({
+    className: "PNDMScheduler",
+    numTrainTimesteps: 1000,
+    betaStart: 0.00085,
+    betaEnd: 0.012,
+    betaSchedule: "scaled_linear",
+    trainedBetas: null,
+    predictionType: "epsilon",
+    rescaleBetasZeroSnr: false,
+    timestepSpacing: "leading",
+    stepsOffset: 1,
+    setAlphaToOne: false,
+    clipSample: false,
+    clipSampleRange: 1,
+    ignored: [],
+  });
+  expect(schedulerConfig({ _class_name: "EulerDiscreteScheduler" }).timestepSpacing).toBe("linspace");
+  expect(schedulerConfig({ _class_name: "LCMScheduler" })).toMatchObject({
+    betaStart: 8.5e-4,
+    betaEnd: 0.012,
+    betaSchedule: "scaled_linear",
+  });
+  expect(schedulerConfig({})).toMatchObject({ betaStart: 1e-4, betaEnd: 0.02, setAlphaToOne: true, clipSample: true });
+});
+
+test("read as DDIM, the noise is the file's and the steps are DDIM's", () => {
+  expect(schedulerConfig({ _class_name: "PNDMScheduler" }, { as: "DDIMScheduler" }).setAlphaToOne).toBe(true);
+  expect(schedulerConfig(pndm, { as: "DDIMScheduler" }).setAlphaToOne).toBe(false);
+  expect(schedulerConfig({ _class_name: "LCMScheduler" }, { as: "DDIMScheduler" })).toMatchObject({ betaStart: 8.5e-4, clipSample: true });
+  expect(schedulerConfig({ _class_name: "EulerDiscreteScheduler" }, { as: "DDIMScheduler" }).timestepSpacing).toBe("leading");
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ _class_name: "FlowMatchEulerDiscreteScheduler" }, 'scheduler: _class_name is "FlowMatchEulerDiscreteScheduler", only'],
+  [{ _class_name: "toString" }, 'scheduler: _class_name is "toString", only'],
+  [
+    { beta_schedule: "sigmoid" },
+    'scheduler: beta_schedule is "sigmoid", only "linear", "scaled_linear", "squaredcos_cap_v2" is supported.',
+  ],
+  [{ prediction_type: "flow" }, 'scheduler: prediction_type is "flow", only "epsilon", "v_prediction", "sample" is supported.'],
+  [{ thresholding: true }, "scheduler: thresholding is true, only false is supported."],
+  [{ beta_end: 2 }, "scheduler: beta_end is 2, expected a number between 0 and 1."],
+  [{ trained_betas: [0.1] }, "scheduler: trained_betas has 1 numbers for num_train_timesteps 1000. They must agree."],
+])("a scheduler with %j is refused", (json, message) => {
+  expect(() => schedulerConfig(json)).toThrow(message);
+});

@@ -1,0 +1,69 @@
+import { type Shape, SnoopiError } from "@snoopi/core";
+
+/** The networks whose published tensor names differ from what today's libraries write. */
+export type NetworkKind = "clip" | "unet" | "vae";
+
+interface NameRules {
+  /** Names of tensors that are no parameters of the network. */
+  readonly drop: readonly RegExp[];
+  /** Replacements, applied in order. */
+  readonly rename: readonly (readonly [RegExp, string])[];
+}
+
+const rules: Readonly<Record<NetworkKind, NameRules>> = {
+  clip: {
+    // A buffer that old versions saved, and the other half of a full CLIP model.
+    drop: [/(^|\.)position_ids$/, /^logit_scale$/, /^vision_model\./, /^visual_projection\./],
+    rename: [[/^text_model\./, ""]],
+  },
+  vae: {
+    drop: [],
+    // Attention as diffusers named it before 0.17.
+    rename: [
+      [/(\.attentions\.\d+)\.query\.(weight|bias)$/, "$1.to_q.$2"],
+      [/(\.attentions\.\d+)\.key\.(weight|bias)$/, "$1.to_k.$2"],
+      [/(\.attentions\.\d+)\.value\.(weight|bias)$/, "$1.to_v.$2"],
+      [/(\.attentions\.\d+)\.proj_attn\.(weight|bias)$/, "$1.to_out.0.$2"],
+    ],
+  },
+  unet: { drop: [], rename: [] },
+};
+
+export interface CanonicalNames {
+  /** Canonical name → name in the file. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Names in the file that are left out. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * The names our networks use for the tensors of a file: those of diffusers 0.42 and transformers 5.23, CLIP without `text_model.`.
+ * Throws when two stored names mean the same parameter.
+ */
+export function canonicalNames(kind: NetworkKind, stored: Iterable<string>): CanonicalNames {
+  const { drop, rename } = rules[kind];
+  const names = new Map<string, string>();
+  const dropped: string[] = [];
+  for (const name of stored) {
+    if (drop.some((pattern) => pattern.test(name))) {
+      dropped.push(name);
+      continue;
+    }
+    const canonical = rename.reduce((text, [pattern, to]) => text.replace(pattern, to), name);
+    const other = names.get(canonical);
+    if (other !== undefined) throw new SnoopiError(`${kind}: the file holds both "${other}" and "${name}", which are the same parameter.`);
+    names.set(canonical, name);
+  }
+  return { names, dropped };
+}
+
+/**
+ * Whether a stored tensor can stand where `wanted` is expected: the shapes are equal but for ones at the end.
+ * A Linear [C, C] is saved as a 1×1 convolution [C, C, 1, 1] by some converters, and the reverse.
+ */
+export function fitsShape(stored: Shape, wanted: Shape): boolean {
+  const longest = Math.max(stored.length, wanted.length);
+  const shortest = Math.min(stored.length, wanted.length);
+  for (let i = 0; i < longest; i++) if ((stored[i] ?? 1) !== (wanted[i] ?? 1)) return false;
+  return longest === shortest || shortest >= 2;
+}

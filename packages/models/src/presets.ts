@@ -1,0 +1,108 @@
+import type { JsonObject } from "./checkpoint/folder.ts";
+
+/**
+ * The configs of a published pipeline as its files state them, for `unetConfig`, `clipTextConfig`, `vaeConfig` and `schedulerConfig`:
+ * for checkpoints that come without (a single file), and for networks to train from nothing. Keys without effect are left out.
+ */
+export interface PipelinePreset {
+  readonly unet: JsonObject;
+  readonly textEncoder: JsonObject;
+  readonly vae: JsonObject;
+  readonly scheduler: JsonObject;
+}
+
+const unet: JsonObject = {
+  _class_name: "UNet2DConditionModel",
+  act_fn: "silu",
+  block_out_channels: [320, 640, 1280, 1280],
+  center_input_sample: false,
+  down_block_types: ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+  downsample_padding: 1,
+  flip_sin_to_cos: true,
+  freq_shift: 0,
+  in_channels: 4,
+  layers_per_block: 2,
+  mid_block_scale_factor: 1,
+  norm_eps: 1e-5,
+  norm_num_groups: 32,
+  out_channels: 4,
+  up_block_types: ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+};
+
+const textEncoder: JsonObject = {
+  architectures: ["CLIPTextModel"],
+  bos_token_id: 0,
+  eos_token_id: 2,
+  layer_norm_eps: 1e-5,
+  max_position_embeddings: 77,
+  model_type: "clip_text_model",
+  pad_token_id: 1,
+  vocab_size: 49408,
+};
+
+const vae: JsonObject = {
+  _class_name: "AutoencoderKL",
+  act_fn: "silu",
+  block_out_channels: [128, 256, 512, 512],
+  down_block_types: ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
+  in_channels: 3,
+  latent_channels: 4,
+  layers_per_block: 2,
+  norm_num_groups: 32,
+  out_channels: 3,
+  up_block_types: ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"],
+};
+
+const scheduler: JsonObject = {
+  beta_end: 0.012,
+  beta_schedule: "scaled_linear",
+  beta_start: 0.00085,
+  clip_sample: false,
+  num_train_timesteps: 1000,
+  set_alpha_to_one: false,
+  skip_prk_steps: true,
+  steps_offset: 1,
+  trained_betas: null,
+};
+
+/** Stable Diffusion 1.5: 512×512, predicts noise. */
+export const sd15: PipelinePreset = {
+  unet: { ...unet, attention_head_dim: 8, cross_attention_dim: 768, sample_size: 64 },
+  textEncoder: {
+    ...textEncoder,
+    hidden_act: "quick_gelu",
+    hidden_size: 768,
+    intermediate_size: 3072,
+    num_attention_heads: 12,
+    num_hidden_layers: 12,
+    projection_dim: 768,
+  },
+  vae: { ...vae, sample_size: 512 },
+  scheduler: { ...scheduler, _class_name: "PNDMScheduler" },
+};
+
+/** Stable Diffusion 2.1: 768×768, predicts velocity. */
+export const sd21: PipelinePreset = {
+  unet: {
+    ...unet,
+    attention_head_dim: [5, 10, 20, 20],
+    cross_attention_dim: 1024,
+    dual_cross_attention: false,
+    only_cross_attention: false,
+    sample_size: 96,
+    upcast_attention: true,
+    use_linear_projection: true,
+  },
+  textEncoder: {
+    ...textEncoder,
+    hidden_act: "gelu",
+    hidden_size: 1024,
+    intermediate_size: 4096,
+    num_attention_heads: 16,
+    // OpenCLIP-H has 24. The last one is not stored, which makes the usual output the penultimate layer's.
+    num_hidden_layers: 23,
+    projection_dim: 512,
+  },
+  vae: { ...vae, sample_size: 768 },
+  scheduler: { ...scheduler, _class_name: "DDIMScheduler", prediction_type: "v_prediction" },
+};

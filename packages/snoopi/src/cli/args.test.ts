@@ -1,0 +1,156 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseCommand, parseGenerate, parseInspect } from "./args.ts";
+
+const least = ["--model", "m", "--prompt", "a fox", "--out", "x.png"];
+const defaults = { model: "m", prompt: "a fox", out: "x.png", steps: 1, guidance: 1, seed: 0, device: "auto" };
+
+describe("parseGenerate", () => {
+  test("fills in what is not given", () => {
+    expect(parseGenerate(least)).toEqual(defaults);
+  });
+
+  test("reads every option", () => {
+    const words =
+      "--negative rain --nasa-scale 0.25 --seed 7 --width 64 --height=128 --steps 4 --guidance 3.5 --device cpu --variant fp16".split(" ");
+    expect(parseGenerate([...least, ...words])).toEqual({
+      ...defaults,
+      ...{ negative: "rain", nasaScale: 0.25, seed: 7, width: 64, height: 128, steps: 4, guidance: 3.5, device: "cpu", variant: "fp16" },
+    });
+  });
+
+  test("uses NASA for a negative prompt in one step, and guidance for one in more", () => {
+    expect(parseGenerate([...least, "--negative", "rain"])).toEqual({ ...defaults, negative: "rain", nasaScale: 0.5 });
+    expect(parseGenerate([...least, "--negative", "rain", "--steps", "2"])).toEqual({
+      ...defaults,
+      negative: "rain",
+      steps: 2,
+      guidance: 7.5,
+    });
+  });
+
+  test("takes guidance of at most 1 as none where nothing depends on it", () => {
+    expect(parseGenerate([...least, "--steps", "2", "--guidance", "-1"])).toEqual({ ...defaults, steps: 2, guidance: -1 });
+    expect(parseGenerate([...least, "--steps", "2", "--guidance", "1", "--negative", "", "--nasa-scale", "1"]).nasaScale).toBe(1);
+  });
+
+  test("takes any text as a prompt, a dash in front or nothing at all included", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (prompt) => {
+        fc.pre(!/^--(model|out|negative)/.test(prompt) && prompt !== "--");
+        expect(parseGenerate(["--model", "m", "--prompt", prompt, "--out", "x.png"]).prompt).toBe(prompt);
+        expect(parseGenerate(["--model", "m", `--prompt=${prompt}`, "--out", "x.png"]).prompt).toBe(prompt);
+      }),
+    );
+  });
+
+  test("takes every seed that PyTorch takes, exactly", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }), (seed) => {
+        expect(BigInt(parseGenerate([...least, "--seed", String(seed)]).seed)).toBe(seed);
+      }),
+    );
+    expect(parseGenerate([...least, "--seed", "9007199254740993"]).seed).toBe(9007199254740993n);
+    expect(Object.is(parseGenerate([...least, "--seed", "-0"]).seed, 0)).toBe(true);
+  });
+
+  test.each([
+    [["--prompt", "a", "--out", "x.png"], "generate: --model DIR is missing. See snoopi generate --help."],
+    [["--model", "m", "--out", "x.png"], 'generate: --prompt "…" is missing. See snoopi generate --help.'],
+    [["--model", "m", "--prompt", "a"], "generate: --out picture.png is missing. See snoopi generate --help."],
+    [
+      ["--model", "m", "--prompt", "a", "--out", "x.jpg"],
+      'generate: --out "x.jpg" does not end in .png, and pictures are written as PNG only. Name it so.',
+    ],
+    [[...least, "--sede", "1"], "generate: --sede is no option. See snoopi generate --help."],
+    [[...least, "-x"], "generate: -x is no option. See snoopi generate --help."],
+    [[...least, "cat"], 'generate: "cat" belongs to no option. Put quotes around a text with spaces.'],
+    [[...least, "--seed"], "generate: --seed has no value. Write --seed and its value after it."],
+    [["--prompt", "--model", "m"], "generate: --prompt has no value. Write --prompt and its value after it."],
+    [[...least, "--seed", "1", "--seed", "2"], "generate: --seed is given twice. Give it once."],
+    [[...least, "--seed", "one"], 'generate: --seed is "one". Give a whole number from -2^63 to 2^64 - 1.'],
+    [[...least, "--seed", "1.5"], 'generate: --seed is "1.5". Give a whole number from -2^63 to 2^64 - 1.'],
+    [
+      [...least, "--seed", "18446744073709551616"],
+      'generate: --seed is "18446744073709551616". Give a whole number from -2^63 to 2^64 - 1.',
+    ],
+    [[...least, "--seed="], 'generate: --seed is "". Give a whole number from -2^63 to 2^64 - 1.'],
+    [[...least, "--steps", "0"], 'generate: --steps is "0". Give a whole number, 1 or more.'],
+    [[...least, "--width", "-8"], 'generate: --width is "-8". Give a whole number, 1 or more.'],
+    [[...least, "--height", "0x10"], 'generate: --height is "0x10". Give a whole number, 1 or more.'],
+    [[...least, "--negative", "a", "--nasa-scale", "-1"], 'generate: --nasa-scale is "-1". Give a number, 0 or more.'],
+    [[...least, "--negative", "a", "--nasa-scale", "half"], 'generate: --nasa-scale is "half". Give a number, 0 or more.'],
+    [[...least, "--negative", "a", "--nasa-scale", "1e999"], 'generate: --nasa-scale is "1e999". Give a number, 0 or more.'],
+    [[...least, "--steps", "2", "--guidance", "NaN"], 'generate: --guidance is "NaN". Give a number.'],
+    [[...least, "--device", "gpu"], 'generate: --device is "gpu". Give one of webgpu, cpu, auto.'],
+    [
+      [...least, "--variant", "../x"],
+      'generate: --variant "../x" is no variant\'s name. One is made of letters, digits, - and _, such as fp16.',
+    ],
+    [[...least, "--nasa-scale", "1"], 'generate: --nasa-scale needs a negative prompt to scale. Add --negative "…".'],
+    [
+      [...least, "--guidance", "2"],
+      "generate: one step takes no --guidance. Use --steps 2 or more with it, or --negative with --nasa-scale.",
+    ],
+    [
+      [...least, "--steps", "2", "--guidance", "1", "--negative", "a"],
+      "generate: --negative has no effect with --guidance 1. Use a guidance above 1, or add --nasa-scale.",
+    ],
+  ])("refuses %j", (argv, says) => {
+    expect(() => parseGenerate(argv)).toThrow(expect.objectContaining({ name: "SnoopiError", message: says }));
+  });
+});
+
+describe("parseInspect", () => {
+  test("takes one path", () => {
+    expect(parseInspect(["m", "--variant", "fp16"])).toEqual({ path: "m", variant: "fp16" });
+    expect(parseInspect(["--", "-m"])).toEqual({ path: "-m" });
+  });
+
+  test.each([
+    [[], "inspect: 0 paths are given. Give one, a model's folder or a .safetensors file."],
+    [["a", "b"], "inspect: 2 paths are given. Give one, a model's folder or a .safetensors file."],
+    [["a", "--seed", "1"], "inspect: --seed is no option. See snoopi inspect --help."],
+  ])("refuses %j", (argv, says) => {
+    expect(() => parseInspect(argv)).toThrow(expect.objectContaining({ name: "SnoopiError", message: says }));
+  });
+});
+
+describe("parseCommand", () => {
+  test("finds the command", () => {
+    expect(parseCommand(["generate", ...least])).toEqual({ kind: "generate", options: defaults });
+    expect(parseCommand(["inspect", "m"])).toEqual({ kind: "inspect", options: { path: "m" } });
+    expect(parseCommand(["--version"])).toEqual({ kind: "version" });
+    expect(() => parseCommand(["generat"])).toThrow('snoopi: "generat" is no command. The commands are generate and inspect.');
+  });
+
+  test.each([[[]], [["--help"]], [["generate", "--help"]], [["inspect", "-h"]], [["generate", "--model", "m", "--help"]]])(
+    "gives help for %j",
+    (argv) => {
+      const command = parseCommand(argv);
+      if (command.kind !== "help") throw new Error("no help");
+      for (const line of command.text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
+    },
+  );
+
+  test("help names every option of generate", () => {
+    const command = parseCommand(["generate", "-h"]);
+    if (command.kind !== "help") throw new Error("no help");
+    for (const name of [
+      "model",
+      "prompt",
+      "out",
+      "negative",
+      "nasa-scale",
+      "seed",
+      "width",
+      "height",
+      "steps",
+      "guidance",
+      "device",
+      "variant",
+    ]) {
+      expect(command.text).toContain(`--${name}`);
+    }
+  });
+});

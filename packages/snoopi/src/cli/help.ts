@@ -1,0 +1,31 @@
+/** What the commands print for `--help`. */
+export const help = `snoopi: text to image in one step, with negative prompts that work.
+
+  snoopi generate --model DIR --prompt "…" --out picture.png   make a picture
+  snoopi inspect PATH                                          say what is in a model
+  snoopi --version
+
+snoopi COMMAND --help lists a command's options.`;
+
+export const generateHelp = `snoopi generate --model DIR --prompt "…" --out picture.png [options]
+
+  --model DIR        a diffusers folder, the one with model_index.json
+  --prompt TEXT      what to show
+  --out FILE.png     the picture to write; one that is there is replaced
+  --negative TEXT    what to keep away
+  --nasa-scale A     how strongly, inside cross-attention (NASA); 0.5 for one step
+  --seed N           the starting noise, as in PyTorch; 0 unless given
+  --width, --height  pixels; the model's own size unless given
+  --steps N          1 unless given; from 2 on with DDIM
+  --guidance G       classifier-free guidance, for 2 steps or more; 7.5 unless
+                     given, 1 turns it off. --negative is its negative prompt
+                     unless --nasa-scale is given too
+  --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
+  --variant NAME     weight files such as model.NAME.safetensors (fp16)`;
+
+export const inspectHelp = `snoopi inspect PATH [--variant NAME]
+
+PATH is a diffusers folder or a .safetensors file. Prints components, parameters,
+dtypes, bytes, what is missing or unexpected, and the memory that generate needs.
+
+  --variant NAME     weight files such as model.NAME.safetensors (fp16)`;

@@ -1,0 +1,160 @@
+// A progress bar that draws only when told of progress: no timer, no colour, no escape codes but the carriage return.
+
+/** What the bar needs of `process.stderr`. */
+export interface ProgressStream {
+  write(text: string): unknown;
+  on?(event: "error", listener: () => void): unknown;
+}
+
+export interface ProgressOptions {
+  readonly stream: ProgressStream;
+  /** True draws one line again and again, false prints a line now and then. */
+  readonly isTTY: boolean;
+  /** Characters in a terminal's line, asked at each draw because windows change. 80 unless given. */
+  readonly columns?: () => number | undefined;
+  /** Milliseconds from any start. `performance.now` unless given. */
+  readonly now?: () => number;
+}
+
+export interface Phase {
+  /** Reports `amount` more, in the phase's unit. */
+  advance(amount?: number): void;
+  /** Ends the phase and prints what it took. A second call does nothing. */
+  done(): void;
+}
+
+export interface Progress {
+  /** Begins a part of the work: `total` bytes, or `total` of whatever is counted. A phase still running is left as it stands. */
+  phase(name: string, total: number, unit?: "bytes" | "count"): Phase;
+  /** Leaves an unfinished bar on a line of its own, so that an error message starts on the next one. */
+  close(): void;
+}
+
+/** Milliseconds between two draws: at most 20 a second. */
+const drawEvery = 50;
+/** Milliseconds between two plain lines. */
+const printEvery = 10_000;
+const barWidth = 24;
+
+/** Progress on `stream`. It never throws: when the stream closes, it falls silent. */
+export function createProgress(options: ProgressOptions): Progress {
+  const { stream, isTTY, columns = () => 80, now = () => performance.now() } = options;
+  let silent = false;
+  let drawn = 0;
+  stream.on?.("error", () => {
+    silent = true;
+  });
+
+  function write(text: string): void {
+    if (silent) return;
+    try {
+      stream.write(text);
+    } catch {
+      silent = true;
+    }
+  }
+
+  /** Writes over the line before; blanks cover what is left of it. */
+  function draw(text: string): void {
+    const line = text.slice(0, Math.max(1, (columns() || 80) - 1));
+    write(`\r${line.padEnd(drawn)}`);
+    drawn = line.length;
+  }
+
+  function close(): void {
+    if (drawn > 0) write("\n");
+    drawn = 0;
+  }
+
+  function phase(name: string, total: number, unit: "bytes" | "count" = "count"): Phase {
+    close();
+    const start = now();
+    let amount = 0;
+    let last = start;
+    let running = true;
+    const state = () => ({ name, amount, total, unit, elapsed: now() - start });
+    if (isTTY) draw(barLine(state()));
+    else write(`${name}: ${shownAmount(total, unit)}\n`);
+
+    return {
+      advance(by = 1) {
+        if (!running) return;
+        amount += by;
+        if (now() - last < (isTTY ? drawEvery : printEvery)) return;
+        last = now();
+        if (isTTY) draw(barLine(state()));
+        else write(`${plainLine(state())}\n`);
+      },
+      done() {
+        if (!running) return;
+        running = false;
+        const line = `${name}: ${shownAmount(amount, unit)} in ${shownDuration(now() - start)}`;
+        if (isTTY) draw(line);
+        write(isTTY ? "\n" : `${line}\n`);
+        drawn = 0;
+      },
+    };
+  }
+
+  return { phase, close };
+}
+
+interface PhaseState {
+  readonly name: string;
+  readonly amount: number;
+  readonly total: number;
+  readonly unit: "bytes" | "count";
+  readonly elapsed: number;
+}
+
+function barLine(state: PhaseState): string {
+  const full = Math.round(fraction(state) * barWidth);
+  return `${state.name} [${"=".repeat(full)}${" ".repeat(barWidth - full)}] ${percent(state)}  ${details(state)}`;
+}
+
+function plainLine(state: PhaseState): string {
+  return `${state.name}: ${percent(state).trim()}, ${details(state)}`;
+}
+
+function details(state: PhaseState): string {
+  const { amount, total, unit, elapsed } = state;
+  const parts = [`${shownAmount(amount, unit)} of ${shownAmount(total, unit)}`];
+  if (unit === "bytes" && amount > 0 && elapsed > 0) parts.push(`${shownBytes((amount / elapsed) * 1000)}/s`);
+  parts.push(shownDuration(elapsed));
+  if (amount > 0 && amount < total) parts.push(`${shownDuration((elapsed / amount) * (total - amount))} left`);
+  return parts.join(", ");
+}
+
+function fraction({ amount, total }: PhaseState): number {
+  return total > 0 ? Math.min(1, amount / total) : 1;
+}
+
+/** Rounded down, so that 100% means all of it. */
+function percent(state: PhaseState): string {
+  return `${Math.floor(fraction(state) * 100)}%`.padStart(4);
+}
+
+function shownAmount(amount: number, unit: "bytes" | "count"): string {
+  return unit === "bytes" ? shownBytes(amount) : String(amount);
+}
+
+/** Bytes in powers of 1000 with three digits: `999 B`, `1.72 GB`. */
+export function shownBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would be shown as 1000: it belongs to the next unit.
+  for (; value >= 999.5 && unit < units.length - 1; unit++) value /= 1000;
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+/** Milliseconds as a person says them: `0.4 s`, `14 s`, `2 min 05 s`, `1 h 02 min`. */
+export function shownDuration(milliseconds: number): string {
+  if (milliseconds < 9950) return `${(milliseconds / 1000).toFixed(1)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  const two = (value: number) => String(value).padStart(2, "0");
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${two(seconds % 60)} s`;
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`;
+}

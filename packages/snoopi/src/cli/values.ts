@@ -1,0 +1,47 @@
+import { SnoopiError } from "@snoopi/core";
+
+/** The words given for options, by name. */
+export type Values = Readonly<Record<string, string | undefined>>;
+
+/** A whole number, in decimal digits. */
+export function integer(values: Values, name: string, { least }: { least: number }): number | undefined {
+  const word = values[name];
+  if (word === undefined) return undefined;
+  const value = /^[+-]?\d+$/.test(word) ? Number(word) : Number.NaN;
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw refused(name, word, `a whole number, ${least} or more`);
+}
+
+/** A number with or without a fraction; neither infinite nor NaN. */
+export function finite(values: Values, name: string, { least }: { least?: number }): number | undefined {
+  const word = values[name];
+  if (word === undefined) return undefined;
+  // Number() also takes "", "0x10" and "Infinity", which nobody means here.
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : Number.NaN;
+  if (Number.isFinite(value) && (least === undefined || value >= least)) return value;
+  throw refused(name, word, least === undefined ? "a number" : `a number, ${least} or more`);
+}
+
+/** One of `allowed`. */
+export function choice<T extends string>(values: Values, name: string, allowed: readonly T[]): T | undefined {
+  const word = values[name];
+  if (word === undefined) return undefined;
+  const found = allowed.find((one) => one === word);
+  if (found !== undefined) return found;
+  throw refused(name, word, `one of ${allowed.join(", ")}`);
+}
+
+/** The seed, 0 unless given: what `torch.manual_seed` takes, −2⁶³ … 2⁶⁴ − 1. A bigint where a number would not be exact. */
+export function seedOf(values: Values): number | bigint {
+  const word = values.seed ?? "0";
+  const value = /^[+-]?\d+$/.test(word) ? BigInt(word.replace(/^\+/, "")) : undefined;
+  if (value === undefined || value < -(2n ** 63n) || value >= 2n ** 64n)
+    throw refused("seed", word, "a whole number from -2^63 to 2^64 - 1");
+  const number = Number(value);
+  // BigInt("-0") is 0n, so no minus zero comes out.
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+function refused(name: string, word: string, wanted: string): SnoopiError {
+  return new SnoopiError(`generate: --${name} is ${JSON.stringify(word)}. Give ${wanted}.`);
+}
