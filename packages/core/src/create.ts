@@ -17,7 +17,9 @@ export type Nested = number | boolean | readonly Nested[];
 export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On & { readonly shape?: Shape } = {}): Tensor {
   if (ArrayBuffer.isView(data)) {
     const own = typeOf(data as TypedArray);
-    return fromData(convert(own, data as TypedArray, dtype ?? own), { shape: shape ?? [data.length], dtype: dtype ?? own, ...(device && { device }) });
+    // Bytes may be any number; a boolean is 0 or 1.
+    const elements = own === "bool" ? Uint8Array.from(data as Uint8Array, (v) => (v === 0 ? 0 : 1)) : (data as TypedArray);
+    return fromData(convert(own, elements, dtype ?? own), { shape: shape ?? [data.length], dtype: dtype ?? own, ...(device && { device }) });
   }
   const found = shapeOf(data as Nested);
   const flat = (Array.isArray(data) ? data.flat(Number.POSITIVE_INFINITY) : [data]) as (number | boolean)[];

@@ -135,9 +135,15 @@ function call(device: Device, node: Node): void {
   });
   const { shape, dtype } = node.spec;
   const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
-  if (sizeOf(shape) > 0) device.run(op, attrs, operands, { ...out, dtype });
+  try {
+    if (sizeOf(shape) > 0) device.run(op, attrs, operands, { ...out, dtype });
+  } catch (error) {
+    out.storage.release();
+    throw error;
+  } finally {
+    for (const copy of copies) copy.storage.release();
+  }
   node.settle(out);
-  for (const copy of copies) copy.storage.release();
 }
 
 /** A dense storage that starts at element zero: what a read needs. */

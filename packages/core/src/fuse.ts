@@ -22,6 +22,9 @@ export interface Group {
   readonly expression: Expression;
 }
 
+/** Formulas in one kernel: enough that memory traffic no longer matters, few enough for every shader compiler and for the stack. */
+const maxFormulas = 64;
+
 /**
  * Grows kernels backwards from each elementwise node over the producers that only it reads. `order` lists producers before
  * consumers; `readers` says how often each node is read within it; `wanted` nodes keep a storage of their own.
@@ -38,6 +41,7 @@ export function fuse(order: readonly Node[], readers: ReadonlyMap<Node, number>,
     for (let grew = true; grew; ) {
       grew = false;
       for (const leaf of leaves) {
+        if (inside.size >= maxFormulas) break;
         if (!joins(leaf)) continue;
         inside.add(leaf);
         const wider = leavesOf(root, inside);

@@ -1,50 +1,80 @@
+import { isFloat } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
 import { type Node } from "./node.ts";
 import { add } from "./ops/arithmetic.ts";
+import { cast } from "./ops/cast.ts";
 import { full } from "./ops/full.ts";
 import { alias } from "./ops/movement.ts";
 import { scope } from "./scope.ts";
+import { currentScope } from "./scope-stack.ts";
 import { sameShape, show } from "./shape.ts";
 import { listen, Tape } from "./tape.ts";
-import { isTensor, Tensor } from "./tensor.ts";
+import { isTensor, share, Tensor } from "./tensor.ts";
 import { leaves, mapTree } from "./tree.ts";
 
-/** Pulls a cotangent of the output back to the primals. It may be called more than once. */
-export type PullbackOf<X> = (cotangent: Tensor) => X;
+/**
+ * Pulls a cotangent of the output back to the primals. It may be called more than once, until it is disposed of: what the backward
+ * pass reads stays alive as long. The scope that was current at `vjp` does so when it ends.
+ */
+export type PullbackOf<X> = ((cotangent: Tensor) => X) & Disposable;
+
+/** Frees the tapes of pullbacks that a program forgot outside of every scope. */
+const forgotten = new FinalizationRegistry<Tape>((tape) => tape[Symbol.dispose]());
 
 /**
- * Calls `fn` on `primals` (tensors in nested arrays and plain objects) and returns its output, a tensor, with the function that
- * pulls a cotangent back to them. The results are tensors computed by recorded ops, so this nests.
+ * Calls `fn` on `primals` (float tensors in nested arrays and plain objects) and returns its output, a tensor, with the function
+ * that pulls a cotangent back to them. The results are tensors computed by recorded ops, so this nests.
  */
 export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor, pullback: PullbackOf<X>] {
+  for (const t of leaves(primals)) {
+    if (!isFloat(t.dtype)) throw new OpError("vjp", `a primal is ${t.dtype} ${show(t.shape)}, and only floats have gradients`, "Pass it as a further argument.");
+  }
   // Fresh nodes, so that a primal that `fn` also reaches from outside stays a constant there.
   const variables = mapTree(primals, (t) => alias(t));
   const tape = new Tape(leaves(variables));
   const output = listen(tape, () => fn(variables));
-  if (!isTensor(output)) throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
+  if (!isTensor(output)) {
+    tape[Symbol.dispose]();
+    throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
+  }
+  // Nodes, not handles: the caller may dispose of the output and of the primals before pulling back.
+  const root = output.node;
   const wrt = leaves(variables).map((v) => v.node);
-  return [
-    output,
-    (cotangent) => {
-      if (!sameShape(cotangent.shape, output.shape)) {
-        throw new OpError("vjp", `the cotangent is ${show(cotangent.shape)} and the output ${show(output.shape)}`);
-      }
-      const found = scope(() => pullBack(tape, output.node, cotangent, wrt));
-      let next = 0;
-      return mapTree(primals, (t) => found[next++] ?? full(t.shape, 0, { dtype: t.dtype, device: t.device }));
+  const pull = (cotangent: Tensor): X => {
+    tape.check();
+    if (!sameShape(cotangent.shape, root.spec.shape)) {
+      throw new OpError("vjp", `the cotangent is ${show(cotangent.shape)} and the output ${show(root.spec.shape)}`);
+    }
+    const found = scope(() => pullBack(tape, root, cotangent, wrt));
+    let next = 0;
+    return mapTree(primals, () => found[next++]);
+  };
+  const owner = currentScope();
+  const pullback = Object.assign(pull, {
+    [Symbol.dispose]() {
+      forgotten.unregister(tape);
+      owner?.disown(tape);
+      tape[Symbol.dispose]();
     },
-  ];
+  });
+  if (owner) owner.adopt(tape);
+  else forgotten.register(pullback, tape, tape);
+  return [output, pullback];
 }
 
-/** The value of `fn` at `x` and its gradient there. `fn` returns a scalar (one element); `x` is any tree of tensors. */
+/**
+ * The value of `fn` at `x` and its gradient there. `fn` returns a scalar (one element); `x` is any tree of float tensors. Tensors made
+ * on the way are freed, as in a `scope`.
+ */
 export function valueAndGrad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => Tensor): (x: X, ...rest: R) => [value: Tensor, gradient: X] {
-  return (x, ...rest) => {
-    const [value, pull] = vjp((v: X) => fn(v, ...rest), x);
-    if (value.shape.some((d) => d !== 1)) {
-      throw new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
-    }
-    return [value, pull(full(value.shape, 1, { dtype: value.dtype, device: value.device }))];
-  };
+  return (x, ...rest) =>
+    scope(() => {
+      const [value, pull] = vjp((v: X) => fn(v, ...rest), x);
+      if (value.shape.some((d) => d !== 1)) {
+        throw new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
+      }
+      return [value, pull(full(value.shape, 1, { dtype: value.dtype, device: value.device }))];
+    });
 }
 
 /** The gradient of `fn` with respect to its first argument, a tensor or a tree of them. */
@@ -53,9 +83,9 @@ export function grad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => Tensor): 
   return (x, ...rest) => scope(() => both(x, ...rest)[1]);
 }
 
-/** Consumers before producers, adding up where a tensor was read more than once. */
-function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): (Tensor | undefined)[] {
-  const cotangents = new Map<Node, Tensor>([[root, seed]]);
+/** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */
+function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
+  const cotangents = new Map<Node, Tensor>([[root, cast(seed, root.spec.dtype)]]);
   for (const { op, attrs, inputs, output } of tape.entries.toReversed()) {
     const g = cotangents.get(output);
     if (!g) continue;
@@ -64,11 +94,16 @@ function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): (
     results.forEach((dx, i) => {
       const x = inputs[i];
       if (!dx || !tape.tracks(x)) return;
+      // Where types were mixed, the cotangent comes in the wider one.
+      const own = cast(dx, x.spec.dtype);
       const sum = cotangents.get(x);
-      cotangents.set(x, sum ? add(sum, dx) : dx);
+      cotangents.set(x, sum ? add(sum, own) : own);
     });
   }
-  return wrt.map((n) => cotangents.get(n));
+  return wrt.map((n) => {
+    const found = cotangents.get(n);
+    return found ? share(found) : full(n.spec.shape, 0, { dtype: n.spec.dtype, device: n.device });
+  });
 }
 
 const describe = (value: unknown): string => (value instanceof Promise ? "a promise" : typeof value);

@@ -2,6 +2,7 @@ import { type Device } from "./device.ts";
 import { convert, toNumbers, type TypedArray } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
 import { compact, costToRun, execute } from "./execute.ts";
+import { currentScope } from "./scope-stack.ts";
 import { sizeOf } from "./shape.ts";
 import { fromData } from "./create.ts";
 import { type Tensor } from "./tensor.ts";
@@ -20,6 +21,9 @@ const perSubmit = 4e9;
 export async function realize(tensors: readonly Tensor[], { signal, onProgress }: RealizeOptions = {}): Promise<void> {
   if (tensors.length === 0) return;
   const device = tensors[0].device;
+  for (const t of tensors) {
+    if (t.device !== device) throw new SnoopiError(`realize: one tensor is on ${device.name} and another on ${t.device.name}. Realize those of each device together.`);
+  }
   const nodes = tensors.map((t) => t.node.retain());
   try {
     const total = costToRun(nodes);
@@ -67,6 +71,9 @@ export async function item(x: Tensor): Promise<number> {
 
 /** The same values on another device. Nothing of the recording comes along: gradients stop here. */
 export async function copyTo(x: Tensor, device: Device): Promise<Tensor> {
+  const home = currentScope() ?? x.scope;
   const values = await data(x);
-  return fromData(convert(x.dtype === "f16" ? "f32" : x.dtype, values, x.dtype), { shape: x.shape, dtype: x.dtype, device });
+  const copy = fromData(convert(x.dtype === "f16" ? "f32" : x.dtype, values, x.dtype), { shape: x.shape, dtype: x.dtype, device });
+  if (home && !home.closed) copy.moveTo(home);
+  return copy;
 }

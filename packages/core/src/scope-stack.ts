@@ -1,11 +1,11 @@
 import { SnoopiError } from "./error.ts";
 import { type Tensor } from "./tensor.ts";
 
-/** Owns the tensors made while it is the current one, and disposes of them when it closes. */
+/** Owns the tensors (and the tapes) made while it is the current one, and disposes of them when it closes. */
 export class Scope implements Disposable {
   readonly parent: Scope | undefined;
   readonly depth: number;
-  #owned = new Set<Tensor>();
+  readonly #owned = new Set<Tensor | Disposable>();
   #closed = false;
 
   constructor(parent: Scope | undefined) {
@@ -17,17 +17,22 @@ export class Scope implements Disposable {
     return this.#closed;
   }
 
-  adopt(tensor: Tensor): void {
-    if (this.#closed) throw new SnoopiError("scope: it has ended. Make the tensor inside the scope, or in one that is still open.");
-    this.#owned.add(tensor);
+  adopt(owned: Tensor | Disposable): void {
+    this.#check();
+    this.#owned.add(owned);
   }
 
-  disown(tensor: Tensor): void {
-    this.#owned.delete(tensor);
+  disown(owned: Tensor | Disposable): void {
+    this.#owned.delete(owned);
+  }
+
+  #check(): void {
+    if (this.#closed) throw new SnoopiError("scope: it has ended. Make the tensor inside the scope, or in one that is still open.");
   }
 
   /** Runs `fn` with this scope as the current one: for work that follows an `await`, where the library cannot tell whose it is. */
   run<R>(fn: () => R): R {
+    this.#check();
     stack.push(this);
     try {
       return fn();
@@ -39,9 +44,10 @@ export class Scope implements Disposable {
   /** Disposes of everything owned, except the tensors in `escaping`, which move to the parent. */
   close(escaping: ReadonlySet<Tensor> = new Set()): void {
     this.#closed = true;
-    for (const tensor of this.#owned) {
-      if (escaping.has(tensor)) tensor.moveTo(this.parent?.closed ? undefined : this.parent);
-      else tensor.dispose();
+    const heir = this.parent?.closed ? undefined : this.parent;
+    for (const owned of this.#owned) {
+      if ("moveTo" in owned && escaping.has(owned)) owned.moveTo(heir);
+      else owned[Symbol.dispose]();
     }
     this.#owned.clear();
   }

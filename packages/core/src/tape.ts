@@ -1,3 +1,5 @@
+import { isFloat } from "./dtype.ts";
+import { SnoopiError } from "./error.ts";
 import { type Node } from "./node.ts";
 import { type AnyOp } from "./op.ts";
 import { type Tensor } from "./tensor.ts";
@@ -13,6 +15,7 @@ interface Entry {
 export class Tape implements Disposable {
   readonly entries: Entry[] = [];
   readonly #tracked = new Set<Node>();
+  #disposed = false;
 
   constructor(variables: readonly Tensor[]) {
     for (const v of variables) this.#tracked.add(v.node.retain());
@@ -22,8 +25,17 @@ export class Tape implements Disposable {
     return this.#tracked.has(node);
   }
 
-  /** Notes a call when it depends on a variable. What the backward pass will read stays alive with the tape. */
+  /** Throws when the tape has been let go. */
+  check(): void {
+    if (this.#disposed) throw new SnoopiError("vjp: the pullback is called after it was disposed. Call it before the scope around vjp ends.");
+  }
+
+  /**
+   * Notes a call when it depends on a variable. What the backward pass will read stays alive with the tape. A result that is no
+   * float is constant almost everywhere, so nothing is pulled back through it.
+   */
   record(op: AnyOp, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
+    if (!isFloat(output.dtype)) return;
     const nodes = inputs.map((t) => t.node);
     if (!nodes.some((n) => this.#tracked.has(n))) return;
     this.#tracked.add(output.node.retain());
@@ -32,6 +44,7 @@ export class Tape implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     for (const { inputs } of this.entries) for (const n of inputs) n.release();
     for (const n of this.#tracked) n.release();
     this.entries.length = 0;

@@ -82,6 +82,9 @@ export function keep(tensor: Tensor): Tensor {
   return tensor;
 }
 
+/** Another handle to the same value: what an op returns that has nothing to do, so that disposing of its result leaves its input alone. */
+export const share = (x: Tensor): Tensor => new Tensor(x.node, currentScope() ?? innermost([x]));
+
 /** The one door every operation goes through. Checks the call, records it, computes nothing. */
 export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device: Device = deviceOf(op.name, inputs)): Tensor {
   const spec = op.infer(

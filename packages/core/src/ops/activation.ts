@@ -16,7 +16,7 @@ export const sigmoid = unary(
 );
 
 /** `max(x, 0)`, with gradient 0 at 0 */
-export const relu = unary({ name: "relu" }, (s, x) => s.less(s.num(0), x, x, s.num(0)), (g, x) => where(greater(x, 0), g, 0));
+export const relu = unary({ name: "relu" }, (s, x) => s.less(x, s.num(0), s.num(0), x), (g, x) => where(greater(x, 0), g, 0));
 
 /** `x · sigmoid(x)`, also called swish */
 export const silu = unary(

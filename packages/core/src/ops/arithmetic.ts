@@ -18,7 +18,7 @@ export const div = binary({ name: "div", dtype: real }, (s, a, b) => s.div(a, b)
 export const pow = binary(
   { name: "pow", dtype: real },
   (s, a, b) => s.pow(a, b),
-  (g, a, b, y) => [mul(g, mul(b, pow(a, sub(b, 1)))), mul(g, where(equal(a, 0), 0, mul(y, log(a))))],
+  (g, a, b, y) => [mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))), mul(g, where(equal(a, 0), 0, mul(y, log(a))))],
 );
 
 /** `−x` */

@@ -4,6 +4,7 @@ import { arange } from "../create.ts";
 import { placesOf } from "../layout.ts";
 import { type Op, type Spec } from "../op.ts";
 import { broadcast, sameShape, show, sizeOf } from "../shape.ts";
+import { noGrad } from "../tape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { add, div, exp, mul, sub } from "./arithmetic.ts";
 import { greater, lessEqual, where } from "./compare.ts";
@@ -33,6 +34,7 @@ export const attentionOp: Op<Attention> = {
     const lk = k.shape[2];
     if (!sameShape(k.shape, [b, h, lk, d])) throw new OpError("attention", `k is ${show(k.shape)}, expected [${b}, ${h}, tokens, ${d}] to match q ${show(q.shape)}`);
     if (!sameShape(v.shape, k.shape)) throw new OpError("attention", `v is ${show(v.shape)} and k is ${show(k.shape)}: they must be alike`);
+    if (mask && mask.dtype !== "bool" && !isFloat(mask.dtype)) throw new OpError("attention", `the mask is ${mask.dtype}, expected bool or floats`);
     if (mask && (mask.shape.length > 4 || !sameShape(broadcast("attention", mask.shape, [b, h, lq, lk]), [b, h, lq, lk]))) {
       throw new OpError("attention", `the mask ${show(mask.shape)} does not stretch to ${show([b, h, lq, lk])}`);
     }
@@ -88,10 +90,12 @@ function probabilities(q: Tensor, k: Tensor, mask: Tensor | undefined, { scale, 
   let scores = mul(matmul(q, transpose(k)), scale);
   if (mask) scores = mask.dtype === "bool" ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
   if (causal) scores = where(lowerTriangle(q, k), scores, Number.NEGATIVE_INFINITY);
-  const max = amax(scores, { axis: -1, keepdims: true });
+  // The shift cancels, so it has no gradient.
+  const max = noGrad(() => amax(scores, { axis: -1, keepdims: true }));
   const shifted = exp(sub(scores, where(greater(max, Number.NEGATIVE_INFINITY), max, 0)));
   const total = sum(shifted, { axis: -1, keepdims: true });
-  return mul(shifted, where(greater(total, 0), div(1, total), 0));
+  // Not 1/total with a zero chosen afterwards: its derivative would be 0 · ∞.
+  return div(shifted, where(greater(total, 0), total, 1));
 }
 
 /** Whether query i may look at key j: j ≤ i. */

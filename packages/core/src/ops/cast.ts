@@ -1,6 +1,6 @@
 import { type DType, isFloat } from "../dtype.ts";
 import { type Elementwise } from "../op.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, share, type Tensor } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
 export const castOp: Elementwise<{ dtype: DType }> = {
@@ -17,4 +17,4 @@ export const castOp: Elementwise<{ dtype: DType }> = {
 };
 
 /** `x` as another element type: floats truncate towards zero on the way to integers, and anything but zero is true. */
-export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : apply(castOp, [x], { dtype }));
+export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? share(x) : apply(castOp, [x], { dtype }));

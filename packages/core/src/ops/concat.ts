@@ -3,7 +3,7 @@ import { OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
 import { type Op } from "../op.ts";
 import { normalizeAxis, show } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, share, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
 import { slice } from "./slice.ts";
 
@@ -46,7 +46,7 @@ export const concatOp: Op<{ axis: number }> = {
 export function concat(tensors: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
   if (tensors.length === 0) throw new OpError("concat", "expected at least one tensor, got none");
   const at = normalizeAxis("concat", axis, tensors[0].rank);
-  return tensors.length === 1 ? tensors[0] : apply(concatOp, tensors, { axis: at });
+  return tensors.length === 1 ? share(tensors[0]) : apply(concatOp, tensors, { axis: at });
 }
 
 /** Joins tensors of one shape along a new axis. */

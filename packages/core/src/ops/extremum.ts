@@ -3,8 +3,8 @@ import { type Op } from "../op.ts";
 import { OpError } from "../error.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { div, mul, neg } from "./arithmetic.ts";
-import { equal } from "./compare.ts";
+import { div, mul, neg, sub } from "./arithmetic.ts";
+import { equal, logicalNot } from "./compare.ts";
 import { cast } from "./cast.ts";
 import { type Axes, axesOf, keptShape, type ReduceOptions, squeezed, sum } from "./sum.ts";
 
@@ -35,5 +35,10 @@ export function amax(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor 
   return squeezed(apply(amaxOp, [x], { axes }), axes, keepdims);
 }
 
-/** The smallest element over `axis`. */
-export const amin = (x: Tensor, options: ReduceOptions = {}): Tensor => neg(amax(neg(x), options));
+/** The smallest element over `axis`: the largest of what reverses the order. */
+export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
+  axesOf("amin", x.rank, options.axis);
+  if (sizeOf(x.shape) === 0) throw new OpError("amin", `${show(x.shape)} has no elements to choose from`);
+  const reversed = (t: Tensor) => (x.dtype === "bool" ? logicalNot(t) : x.dtype === "u32" ? sub(2 ** 32 - 1, t) : neg(t));
+  return reversed(amax(reversed(x), options));
+}

@@ -3,6 +3,7 @@ import { OpError } from "../error.ts";
 import { type Op } from "../op.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
+import { reshape } from "./movement.ts";
 
 /** Rows of `table [rows, width]` picked by `ids [...]`: `[..., width]`. A row that does not exist is an error, or NaN on a GPU. */
 export const embeddingOp: Op = {
@@ -27,18 +28,22 @@ export const scatterAddOp: Op<{ rows: number }> = {
   name: "scatterAdd",
   infer([x, ids], { rows }) {
     const lead: Shape = x.shape.slice(0, -1);
+    if (x.shape.length === 0) throw new OpError("scatterAdd", `expected [..., width], got ${show(x.shape)}`);
+    if (!Number.isInteger(rows) || rows < 0) throw new OpError("scatterAdd", `the table has ${rows} rows, expected a whole number`);
     if (sizeOf(lead) !== sizeOf(ids.shape)) throw new OpError("scatterAdd", `${show(x.shape)} has ${sizeOf(lead)} rows and there are ${sizeOf(ids.shape)} ids`);
     if (ids.dtype !== "i32" && ids.dtype !== "u32") throw new OpError("scatterAdd", `the ids are ${ids.dtype}, expected i32 or u32`);
     return { shape: [rows, x.shape[x.shape.length - 1]], dtype: x.dtype };
   },
-  reference([x, ids], _, out) {
+  reference([x, ids], { rows }, out) {
     const width = out.shape[1];
-    out.data.fill(0);
+    const sums = new Float64Array(out.data.length);
     ids.data.forEach((id: number, i: number) => {
-      for (let j = 0; j < width; j++) out.data[id * width + j] += x.data[i * width + j];
+      if (id < 0 || id >= rows) throw new OpError("scatterAdd", `id ${id} is not a row of a table of ${rows}`);
+      for (let j = 0; j < width; j++) sums[id * width + j] += x.data[i * width + j];
     });
+    out.data.set(sums);
   },
-  vjp: (g, { inputs: [, ids] }) => [embedding(g, ids), null],
+  vjp: (g, { inputs: [x, ids] }) => [reshape(embedding(g, ids), x.shape), null],
 };
 
 /** Looks up `ids` (i32 or u32, any shape) in `table [rows, width]`. */

@@ -19,13 +19,13 @@ export const matmulOp: Op = {
       throw new OpError("matmul", `expected matrices or stacks of them, got ${show(a.shape)} and ${show(b.shape)}`);
     }
     const [[m, k], [k2, n]] = [tail(a.shape), tail(b.shape)];
+    const batch = broadcast("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
     if (k !== k2) {
       const fix = k === n ? "Did you mean matmul(a, transpose(b))?" : m === k2 ? "Did you mean matmul(transpose(a), b)?" : undefined;
       throw new OpError("matmul", `inner sizes differ, ${k} ≠ ${k2}, in ${show(a.shape)} × ${show(b.shape)}`, fix);
     }
     if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpError("matmul", `expected floats, got ${a.dtype} and ${b.dtype}`);
     if (bias && !sameShape(bias.shape, [n])) throw new OpError("matmul", `the bias is ${show(bias.shape)} and the product has ${n} columns`);
-    const batch = broadcast("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
     return { shape: [...batch, m, n], dtype: promote(a.dtype, b.dtype) };
   },
 
@@ -68,6 +68,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (weight.rank !== 2 || x.rank < 1 || x.shape[x.rank - 1] !== weight.shape[1]) {
     throw new OpError("linear", `the weight is ${show(weight.shape)}, [out, in], and x is ${show(x.shape)}, [..., in]`);
   }
+  if (bias && !sameShape(bias.shape, [weight.shape[0]])) throw new OpError("linear", `the bias is ${show(bias.shape)} and the weight ${show(weight.shape)}, [out, in]`);
   const rows = x.rank === 1 ? reshape(x, [1, -1]) : x;
   const y = product(rows, transpose(weight), bias ? [bias] : []);
   return x.rank === 1 ? reshape(y, [weight.shape[0]]) : y;
@@ -75,7 +76,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 
 /** One matrix on the right serves all rows at once, however they are stacked. */
 function product(a: Tensor, b: Tensor, bias: Tensor[]): Tensor {
-  if (a.rank <= 2 || b.rank !== 2) return apply(matmulOp, [a, b, ...bias], undefined);
+  if (a.rank <= 2 || b.rank !== 2 || a.shape[a.rank - 1] !== b.shape[0]) return apply(matmulOp, [a, b, ...bias], undefined);
   const flat = apply(matmulOp, [reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape[a.rank - 1]]), b, ...bias], undefined);
   return reshape(flat, [...a.shape.slice(0, -1), b.shape[1]]);
 }

@@ -1,11 +1,17 @@
 import { type Tensor } from "../tensor.ts";
 import { div, mul, square, sub } from "./arithmetic.ts";
+import { cast } from "./cast.ts";
 import { axesOf, type ReduceOptions, sum } from "./sum.ts";
 
-const countOf = (x: Tensor, axis: ReduceOptions["axis"]): number => axesOf("mean", x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
+const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number => axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
 
-/** The arithmetic mean over `axis`. */
-export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor => div(sum(x, options), countOf(x, options.axis));
+/** The arithmetic mean over `axis`; f32 for integers. */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const count = countOf("mean", x, options.axis);
+  // A sum in f16 overflows at 65504 long before the mean does.
+  if (x.dtype === "f16") return cast(div(sum(cast(x, "f32"), options), count), "f16");
+  return div(sum(x, options), count);
+}
 
 export interface VarianceOptions extends ReduceOptions {
   /** Divide by n − correction. Default 1, as in PyTorch. */
@@ -14,6 +20,8 @@ export interface VarianceOptions extends ReduceOptions {
 
 /** The variance over `axis`, from squared distances to the mean. */
 export function variance(x: Tensor, { correction = 1, ...options }: VarianceOptions = {}): Tensor {
+  const count = countOf("variance", x, options.axis);
+  if (x.dtype === "f16") return cast(variance(cast(x, "f32"), { correction, ...options }), "f16");
   const centred = sub(x, mean(x, { ...options, keepdims: true }));
-  return mul(sum(square(centred), options), 1 / (countOf(x, options.axis) - correction));
+  return mul(sum(square(centred), options), 1 / (count - correction));
 }

@@ -2,7 +2,7 @@ import { OpError } from "../error.ts";
 import { permuted, reshaped } from "../layout.ts";
 import { type ViewOp } from "../op.ts";
 import { normalizeAxis, sameShape, type Shape, show, sizeOf } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, share, type Tensor } from "../tensor.ts";
 import { checkShape } from "./full.ts";
 
 export const reshapeOp: ViewOp<{ shape: Shape }> = {
@@ -57,7 +57,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     throw new OpError("reshape", `${sizeOf(x.shape)} elements do not divide into ${show(shape)}`);
   }
   const full = shape.map((d) => (d === -1 ? sizeOf(x.shape) / known : d));
-  return sameShape(full, x.shape) ? x : apply(reshapeOp, [x], { shape: full });
+  return sameShape(full, x.shape) ? share(x) : apply(reshapeOp, [x], { shape: full });
 }
 
 /** Axis `i` of the result is axis `order[i]` of `x`. A view. */

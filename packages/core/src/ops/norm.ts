@@ -35,7 +35,7 @@ export const groupNormOp: Op<GroupNorm> = {
   vjp(g, { inputs: [x, weight, bias], attrs: { groups, eps } }) {
     const [b, c] = x.shape;
     const perChannel = (t: Tensor) => reshape(t, [1, c, ...x.shape.slice(2).map(() => 1)]);
-    const rows = (t: Tensor) => reshape(t, [b, groups, -1]);
+    const rows = (t: Tensor) => reshape(t, [b, groups, (c / groups) * sizeOf(x.shape.slice(2))]);
     const { xhat, pull } = normalized(rows(x), eps);
     const dx = reshape(pull(rows(weight ? mul(g, perChannel(weight)) : g)), x.shape);
     if (!weight) return [dx];

@@ -40,6 +40,7 @@ export const resizeOp: Op<Resize> = {
     if (x.shape.length !== 4) throw new OpError("resize", `expected [B, C, H, W], got ${show(x.shape)}`);
     if (!isFloat(x.dtype)) throw new OpError("resize", `expected floats, got ${x.dtype}`);
     if (![h, w].every((d) => Number.isInteger(d) && d >= 1)) throw new OpError("resize", `the size is ${show([h, w])}, expected whole numbers ≥ 1`);
+    if (x.shape[2] === 0 || x.shape[3] === 0) throw new OpError("resize", `there is nothing to sample in ${show(x.shape)}`);
     return { shape: [x.shape[0], x.shape[1], h, w], dtype: x.dtype };
   },
   reference([x], { size: [oh, ow], mode }, out) {

@@ -84,6 +84,10 @@ export function chunk(x: Tensor, parts: number, { axis = 0 }: { readonly axis?: 
 /** `x` with `value` around it: `[before, after]` for each axis, negative to crop. */
 export function pad(x: Tensor, margins: readonly (readonly [before: number, after: number])[], { value = 0 }: { readonly value?: number } = {}): Tensor {
   if (margins.length !== x.rank) throw new OpError("pad", `${margins.length} margins for the ${x.rank} axes of ${show(x.shape)}`);
+  margins.forEach(([b, a], axis) => {
+    if (!Number.isInteger(b) || !Number.isInteger(a)) throw new OpError("pad", `axis ${axis} gets margins [${b}, ${a}], expected whole numbers`);
+    if (Math.min(b, 0) + Math.min(a, 0) + x.shape[axis] < 0) throw new OpError("pad", `axis ${axis} of ${show(x.shape)} is cropped by [${b}, ${a}], which is more than its length`);
+  });
   const crops = margins.map(([b, a]) => [Math.max(0, -b), Math.max(0, -a)]);
   const kept = crops.some(([b, a]) => b || a) ? slice(x, x.shape.map((d, i) => [crops[i][0], d - crops[i][1]])) : x;
   return apply(padOp, [kept], {

@@ -3,7 +3,7 @@ import { OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
 import { type Op, type ViewOp } from "../op.ts";
 import { broadcast, normalizeAxis, sameShape, type Shape, show, sizeOf } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, share, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
 
 /** Axes to reduce, sorted and counted from the front. */
@@ -67,7 +67,7 @@ export function sum(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
 }
 
 /** Repeats `x` along its axes of length one, and along new leading ones, until it has `shape`. A view. */
-export const broadcastTo = (x: Tensor, shape: Shape): Tensor => (sameShape(x.shape, shape) ? x : apply(broadcastToOp, [x], { shape: [...shape] }));
+export const broadcastTo = (x: Tensor, shape: Shape): Tensor => (sameShape(x.shape, shape) ? share(x) : apply(broadcastToOp, [x], { shape: [...shape] }));
 
 /** Sums the axes along which `shape` was broadcast: the transpose of {@link broadcastTo}. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {

@@ -1,0 +1,72 @@
+import { createCpu } from "../cpu.ts";
+import { fromData } from "../create.ts";
+import { type Device } from "../device.ts";
+import { convert, type DType, type TypedArray } from "../dtype.ts";
+import { SnoopiError } from "../error.ts";
+import { type AnyOp, isElementwise, isView, type Op, type Value } from "../op.ts";
+import { data } from "../realize.ts";
+import { scope } from "../scope.ts";
+import { type Shape, show } from "../shape.ts";
+import { apply, type Tensor } from "../tensor.ts";
+import { type ElementBound, elementwiseBound, linearBound } from "./bound.ts";
+
+/** An input of a call: makes the same tensor on whichever device asks, however it lies there. */
+export type KernelInput = (device: Device) => Tensor;
+
+export interface KernelCheckOptions<A> {
+  /**
+   * Most that an element may differ from the reference. Default: by the formula for elementwise ops, nothing for views and for results
+   * that are no floats, and {@link linearBound} for all else, which is right for sums of products.
+   */
+  readonly bound?: (inputs: readonly Value[], attrs: A, out: Value) => ElementBound;
+}
+
+/**
+ * Checks that `device` computes what the op's reference says, on one call.
+ * @throws SnoopiError naming the call and the first element that is too far off
+ */
+export async function checkKernel<A>(
+  device: Device,
+  op: AnyOp,
+  { inputs, attrs }: { readonly inputs: readonly KernelInput[]; readonly attrs: A },
+  options: KernelCheckOptions<A> = {},
+): Promise<void> {
+  const cpu = createCpu();
+  await scope(async (s) => {
+    const views = s.run(() => inputs.map((make) => make(cpu)));
+    const values: Value[] = await Promise.all(views.map(async (t) => ({ shape: t.shape, dtype: t.dtype, data: await data(t) })));
+    const plain = s.run(() => values.map((v) => fromData(hosted(v.data, v.dtype), { shape: v.shape, dtype: v.dtype, device: cpu })));
+    const reference = s.run(() => apply(op, plain, attrs, cpu));
+    const out: Value = { shape: reference.shape, dtype: reference.dtype, data: await data(reference) };
+    const result = await data(s.run(() => apply(op, inputs.map((make) => make(device)), attrs, device)));
+    const limit = boundOf(op, values, attrs, out, options);
+    for (let i = 0; i < out.data.length; i++) {
+      const [got, want] = [result[i], out.data[i]];
+      if (Object.is(got, want) || got === want || Math.abs(got - want) <= limit(i)) continue;
+      const call = `${op.name}(${values.map((v) => `${v.dtype} ${show(v.shape)}`).join(", ")})`;
+      throw new SnoopiError(
+        `checkKernel: element ${show(placeOf(i, out.shape))} of ${call} with ${JSON.stringify(attrs) ?? "no attributes"} is ${got} on ${device.name} and ${want} by the reference, more than ${limit(i)} apart.`,
+      );
+    }
+  });
+}
+
+function boundOf<A>(op: AnyOp, inputs: readonly Value[], attrs: A, out: Value, { bound }: KernelCheckOptions<A>): ElementBound {
+  if (bound) return bound(inputs, attrs, out);
+  if (isView(op) || inputs.length === 0) return () => 0;
+  return isElementwise(op) ? elementwiseBound(op, inputs, out) : linearBound(op as Op<A>, inputs, attrs, out);
+}
+
+const hosted = (data: Value["data"], dtype: DType): TypedArray => (dtype === "f16" ? convert("f32", data, "f16") : data);
+
+function placeOf(i: number, shape: Shape): number[] {
+  let rest = i;
+  return shape
+    .toReversed()
+    .map((d) => {
+      const at = rest % d;
+      rest = Math.floor(rest / d);
+      return at;
+    })
+    .reverse();
+}

@@ -1,0 +1,3 @@
+export { nodeFolder } from "./checkpoint/node-folder.ts";
+export { fileSource } from "./checkpoint/node-source.ts";
+export { writeSafetensors } from "./checkpoint/node-write.ts";

@@ -1,0 +1,50 @@
+import { type Tensor } from "@snoopi/core";
+import { type Attend, type Context, type UNet } from "@snoopi/models";
+import { type PredictionType } from "./schedule/config.ts";
+import { type NoiseSchedule } from "./schedule/noise-schedule.ts";
+import { SnoopiError } from "@snoopi/core";
+
+/** The picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. */
+export type Denoiser = (x: Tensor, t: number, context: Context) => Tensor;
+
+/** α and σ of x_t = α·x₀ + σ·ε. */
+export interface Noise {
+  readonly alpha: number;
+  readonly sigma: number;
+}
+
+/**
+ * What a network's output says about x₀, for each thing it may have been trained to predict (Eq. A1 of SNOOPI for ε; Salimans & Ho
+ * 2022 for v = α·ε − σ·x₀).
+ */
+const x0Of: Readonly<Record<PredictionType, (output: Tensor, x: Tensor, noise: Noise) => Tensor>> = {
+  epsilon: (eps, x, { alpha, sigma }) => {
+    if (alpha === 0) {
+      throw new SnoopiError("denoise: the schedule has no signal at this timestep (zero terminal SNR), so x₀ cannot be told from ε. Use a model that predicts v.");
+    }
+    return x.sub(eps.mul(sigma)).div(alpha);
+  },
+  v_prediction: (v, x, { alpha, sigma }) => x.mul(alpha).sub(v.mul(sigma)),
+  sample: (x0) => x0,
+};
+
+/** ε from x₀ at the same x_t. */
+export const noiseOf = (x0: Tensor, x: Tensor, { alpha, sigma }: Noise): Tensor => x.sub(x0.mul(alpha)).div(sigma);
+
+export const noiseAt = (schedule: NoiseSchedule, t: number): Noise => ({ alpha: schedule.alpha(t), sigma: schedule.sigma(t) });
+
+export interface DenoiserOptions {
+  /** What cross-attention does: plain unless a guidance method is given. */
+  readonly attend?: Attend;
+}
+
+/** A network seen as a denoiser, whatever it predicts. A network with twice the channels also predicts a variance: the first half counts. */
+export function denoiser(network: UNet, schedule: NoiseSchedule, { attend }: DenoiserOptions = {}): Denoiser {
+  const toX0 = x0Of[schedule.config.predictionType];
+  return (x, t, context) => {
+    const output = network(x, t, context, attend ? { attend } : {});
+    const channels = x.shape[1];
+    const prediction = output.shape[1] === 2 * channels ? output.slice([null, [0, channels]]) : output;
+    return toX0(prediction, x, noiseAt(schedule, t));
+  };
+}

@@ -1,0 +1,107 @@
+import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
+import { type Context, idsTensor, toPixels, unscaleLatents } from "@snoopi/models";
+import { type Denoiser, denoiser } from "../denoiser.ts";
+import { cfg } from "../guidance/cfg.ts";
+import { type Nasa, nasa } from "../guidance/nasa.ts";
+import { ddimSteps } from "../sampler/ddim.ts";
+import { oneStep } from "../sampler/one-step.ts";
+import { type LoadedModel } from "./load.ts";
+import { type Plan, planOf, type Request } from "./request.ts";
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** RGB, row by row, three bytes a pixel. */
+  readonly data: Uint8Array;
+}
+
+export type Stage = "text" | "steps" | "decode";
+
+export interface GenerateHooks {
+  /** How far a stage is, in its own units: texts, steps (with fractions), and the decoder's share from 0 to 1. */
+  readonly onProgress?: (stage: Stage, done: number, total: number) => void;
+  readonly onWarning?: (text: string) => void;
+  /** Stops at the next submit. */
+  readonly signal?: AbortSignal;
+}
+
+/** A picture from text: encode, denoise from seeded noise in one step or several, decode. Throws on bad requests before it computes. */
+export async function generate(loaded: LoadedModel, request: Request, hooks: GenerateHooks = {}): Promise<Picture> {
+  const plan = planOf(loaded.model, request);
+  const latents = await sample(loaded, plan, hooks);
+  try {
+    return await decode(loaded, latents, hooks);
+  } finally {
+    latents.dispose();
+  }
+}
+
+/** The latents x₀ `[1, C, h, w]` of a plan, as the UNet sees them (scaled). They belong to no scope: dispose of them. */
+export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHooks = {}): Promise<Tensor> {
+  const { model, device } = loaded;
+  const { onProgress, signal } = hooks;
+  const texts = [...new Set([plan.prompt, ...(plan.nasa ? [plan.nasa.negative] : []), ...(plan.cfg ? [plan.cfg.negative] : [])])];
+  const contexts = await encodeTexts(loaded, texts, hooks);
+  const contextOf = (text: string) => contexts.get(text)!;
+  let steering: Nasa | undefined;
+  try {
+    if (plan.nasa) steering = nasa({ negative: contextOf(plan.nasa.negative), scale: plan.nasa.scale });
+    const without = denoiser(loaded.unet, model.schedule);
+    const steered = steering ? denoiser(loaded.unet, model.schedule, { attend: steering() }) : without;
+    const guided: Denoiser = plan.cfg ? cfg(steered, { scale: plan.cfg.scale, negative: contextOf(plan.cfg.negative), negativeDenoiser: without }) : steered;
+
+    const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
+    const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
+    let x = keep(tensor(noise, { shape, device }));
+    const context = contextOf(plan.prompt);
+    const steps: ((x: Tensor) => Tensor)[] =
+      plan.steps === 1
+        ? [(z) => oneStep(guided, model.schedule, z, context)]
+        : ddimSteps(guided, model.schedule, plan.steps, context).map((step) => step.advance);
+    for (const [i, advance] of steps.entries()) {
+      signal?.throwIfAborted();
+      const next = keep(scope(() => advance(x)));
+      x.dispose();
+      x = next;
+      await realize([x], {
+        ...(signal && { signal }),
+        onProgress: (done, total) => onProgress?.("steps", i + (total ? done / total : 1), steps.length),
+      });
+    }
+    return x;
+  } finally {
+    steering?.[Symbol.dispose]();
+    for (const { tokens } of contexts.values()) tokens.dispose();
+  }
+}
+
+/** Pixels of latents as the UNet sees them. */
+export async function decode({ decode: run, model }: LoadedModel, latents: Tensor, { onProgress, signal }: GenerateHooks = {}): Promise<Picture> {
+  const image = keep(scope(() => run(unscaleLatents(latents, model.vae))));
+  try {
+    await realize([image], {
+      ...(signal && { signal }),
+      onProgress: (done, total) => onProgress?.("decode", total ? done / total : 1, 1),
+    });
+    const [picture] = await toPixels(image);
+    return picture;
+  } finally {
+    image.dispose();
+  }
+}
+
+async function encodeTexts(loaded: LoadedModel, texts: readonly string[], { onProgress, onWarning, signal }: GenerateHooks): Promise<Map<string, Context>> {
+  const { model, device, encodeText } = loaded;
+  const contexts = new Map<string, Context>();
+  for (const text of texts) {
+    const { ids, truncated } = model.tokenizer.encode(text);
+    if (truncated > 0) onWarning?.(`the text is ${truncated} tokens too long for the model, which reads ${model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`);
+    const tokens = keep(scope(() => encodeText(idsTensor([[...ids]], model.text, { device })).last));
+    contexts.set(text, { tokens });
+    await realize([tokens], signal ? { signal } : {});
+    onProgress?.("text", contexts.size, texts.length);
+  }
+  return contexts;
+}
+
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);

@@ -1,0 +1,63 @@
+import { type Device, type Tensor } from "@snoopi/core";
+import { clipText, load, loadTensors, manifest, matchWeights, params, type UNet, unet, vaeDecoder } from "@snoopi/models";
+import { needed, type OpenModel } from "./open.ts";
+
+/** A text-to-image model in memory. */
+export interface LoadedModel extends Disposable {
+  readonly model: OpenModel;
+  readonly device: Device;
+  readonly encodeText: ReturnType<typeof clipText>;
+  readonly unet: UNet;
+  readonly decode: ReturnType<typeof vaeDecoder>;
+}
+
+export interface LoadModelOptions {
+  readonly device: Device;
+  /** Bytes read so far and in all. */
+  readonly onBytes?: (done: number, total: number) => void;
+  /** Tensors in the files that the networks do not have, as `component: names`. */
+  readonly onWarning?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Loads what making pictures needs: the text encoder, the UNet and the VAE's decoder. Weights stored in f16 stay f16. */
+export async function loadModel(model: OpenModel, { device, onBytes, onWarning, signal }: LoadModelOptions): Promise<LoadedModel> {
+  const files = [];
+  const tensors = new Map<string, ReadonlyMap<string, Tensor>>();
+  const free = () => {
+    for (const map of tensors.values()) for (const t of map.values()) t.dispose();
+  };
+  try {
+    for (const network of model.networks) files.push({ network, weights: await model.weights(network.component), shapes: needed(network) });
+    const sizes = files.map(({ network, weights, shapes }) =>
+      [...matchWeights(network.kind, weights.entries, shapes).names.values()].reduce((sum, name) => sum + weights.entries.get(name)!.end - weights.entries.get(name)!.start, 0),
+    );
+    const total = sizes.reduce((a, b) => a + b, 0);
+    let before = 0;
+    for (const [i, { network, weights, shapes }] of files.entries()) {
+      const loaded = await loadTensors(network.kind, weights, {
+        manifest: shapes, device,
+        onBytes: (done) => onBytes?.(before + done, total),
+        ...(signal && { signal }),
+      });
+      tensors.set(network.component, loaded.tensors);
+      before += sizes[i];
+      const { unexpected } = matchWeights(network.kind, weights.entries, manifest(network.whole));
+      if (unexpected.length > 0) onWarning?.(`${network.component}: ${unexpected.length} tensors in the file are not part of the network and were ignored: ${unexpected.join(", ")}.`);
+    }
+  } catch (error) {
+    free();
+    throw error;
+  } finally {
+    for (const { weights } of files) await weights.close();
+  }
+  const from = (component: string) => params(load(tensors.get(component)!));
+  return {
+    model,
+    device,
+    encodeText: clipText(from("text_encoder"), model.text),
+    unet: unet(from("unet"), model.unet),
+    decode: vaeDecoder(from("vae"), model.vae),
+    [Symbol.dispose]: free,
+  };
+}

@@ -1,0 +1,85 @@
+import { SnoopiError } from "@snoopi/core";
+import {
+  type ClipTextConfig, type ClipTokenizer, clipText, clipTextConfig, type ComponentWeights, type Folder, manifest, openPipelineFolder, type PipelineFolder,
+  type Params, readClipTokenizer, schedulerConfig, type UNetConfig, unet, unetConfig, type VaeConfig, vaeConfig, vaeDecoder, vaeFactor, autoencoderKL,
+  type NetworkKind,
+} from "@snoopi/models";
+import { stableDiffusionConfig } from "../schedule/config.ts";
+import { type NoiseSchedule, noiseSchedule } from "../schedule/noise-schedule.ts";
+
+/** One network of a pipeline: which folder it is in and how to build it. */
+export interface Network {
+  readonly component: "text_encoder" | "unet" | "vae";
+  readonly kind: NetworkKind;
+  /** The parameters that making pictures needs. */
+  readonly build: (p: Params) => unknown;
+  /** All parameters the network has: others in the file are unexpected. */
+  readonly whole: (p: Params) => unknown;
+}
+
+/** A text-to-image model on disk, its configs read and checked, its weights not. */
+export interface OpenModel {
+  readonly name: string;
+  readonly tokenizer: ClipTokenizer;
+  readonly text: ClipTextConfig;
+  readonly unet: UNetConfig;
+  readonly vae: VaeConfig;
+  readonly schedule: NoiseSchedule;
+  /** Pixels per latent, along either side. */
+  readonly factor: number;
+  /** The size that the UNet was trained at, in pixels. */
+  readonly size: { readonly width: number; readonly height: number };
+  readonly networks: readonly Network[];
+  /** Config keys that have no meaning here, as `component.key`. */
+  readonly ignored: readonly string[];
+  weights(component: Network["component"]): Promise<ComponentWeights>;
+}
+
+const families = ["StableDiffusionPipeline"];
+
+/** Reads a diffusers folder of the Stable Diffusion 1 or 2 kind. Throws for anything else, saying what it is. */
+export async function openModel(folder: Folder, options: { readonly variant?: string } = {}): Promise<OpenModel> {
+  const pipeline = await openPipelineFolder(folder, options);
+  if (!families.includes(pipeline.className)) {
+    throw new SnoopiError(`${folder.name}: it is a ${pipeline.className}. Only ${families.join(", ")} can be run, the Stable Diffusion 1 and 2 family.`);
+  }
+  const read = async <T>(component: string, parse: (json: Awaited<ReturnType<PipelineFolder["config"]>>) => T) => parse(await pipeline.config(component));
+  const text = await read("text_encoder", clipTextConfig);
+  const unetSizes = await read("unet", unetConfig);
+  const vae = await read("vae", vaeConfig);
+  const scheduler = await read("scheduler", (json) => schedulerConfig(json, { as: "DDIMScheduler" }));
+  const tokenizer = await readClipTokenizer(pipeline.component("tokenizer").folder, { maxPositions: text.maxPositionEmbeddings });
+
+  const agree = (what: string, a: number, b: number, fix: string) => {
+    if (a !== b) throw new SnoopiError(`${folder.name}: ${what}, ${a} and ${b}. ${fix}`);
+  };
+  agree("the UNet's input channels and the VAE's latent channels differ", unetSizes.inChannels, vae.latentChannels, "Inpainting and other conditioned UNets are not supported.");
+  agree("the UNet reads tokens of another width than the text encoder gives", unetSizes.crossAttentionDim, text.hiddenSize, "The components are not of the same model.");
+  if (tokenizer.vocabSize > text.vocabSize) {
+    throw new SnoopiError(`${folder.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the text encoder ${text.vocabSize}. The components are not of the same model.`);
+  }
+
+  const factor = vaeFactor(vae);
+  const [rows, columns] = unetSizes.sampleSize ?? [64, 64];
+  const ignored = Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([name, config]) => config.ignored.map((key) => `${name}.${key}`));
+  return {
+    name: folder.name,
+    tokenizer,
+    text,
+    unet: unetSizes,
+    vae,
+    schedule: noiseSchedule(stableDiffusionConfig(scheduler)),
+    factor,
+    size: { width: columns * factor, height: rows * factor },
+    ignored,
+    weights: (component) => pipeline.weights(component),
+    networks: [
+      { component: "text_encoder", kind: "clip", build: (p) => clipText(p, text), whole: (p) => clipText(p, text) },
+      { component: "unet", kind: "unet", build: (p) => unet(p, unetSizes), whole: (p) => unet(p, unetSizes) },
+      { component: "vae", kind: "vae", build: (p) => vaeDecoder(p, vae), whole: (p) => autoencoderKL(p, vae) },
+    ],
+  };
+}
+
+/** The parameters of a network that making pictures needs, with their shapes. */
+export const needed = (network: Network) => manifest(network.build);
