@@ -42,7 +42,7 @@ export { broadcastTo, type ReduceOptions, sum, sumTo } from "./ops/sum.ts";
 export { type Expression, type Term } from "./fuse.ts";
 export { collapsed, dense, expanded, isDense, type Layout, walk } from "./layout.ts";
 export { Storage } from "./node.ts";
-export { type Elementwise, isConstant, isElementwise, isView, type Op, type Pullback, type Spec, type Value, type ViewOp } from "./op.ts";
+export { type AnyOp, type Elementwise, isConstant, isElementwise, isView, type Op, type Pullback, type Spec, type Value, type ViewOp } from "./op.ts";
 export { type AttrsOf, elementwiseOps, type KernelOpName, kernelOps, type OpName, ops, viewOps } from "./ops/index.ts";
 export { numbers, type Scalar } from "./scalar.ts";
 

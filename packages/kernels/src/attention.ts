@@ -1,11 +1,14 @@
 import { type AttrsOf, elementwiseOps, expanded, type Layout, type Operand } from "@snoopi/core";
 import { attentionLanes } from "./attention/lanes.ts";
-import { attentionRows } from "./attention/rows.ts";
+import { attentionTiled } from "./attention/tiled.ts";
 import { copyLaunch } from "./copy.ts";
 import { elementwiseLaunch } from "./elementwise.ts";
 import { type Launch } from "./encoder.ts";
 import { hasLanes } from "./facts.ts";
 import { bind, type Call, type Lowering } from "./lowering.ts";
+
+/** Widest head that one group computes whole; beyond, groups share a head and each computes the scores. */
+const widest = 160;
 
 export const attention: Lowering<AttrsOf<"attention">> = {
   // Heads split from [B, L, H·D] are read where they lie, as long as a head's width is contiguous.
@@ -26,10 +29,13 @@ export const attention: Lowering<AttrsOf<"attention">> = {
     const consts = { MASK: mask ? 1 : 0, CAUSAL: attrs.causal ? 1 : 0 };
     const fours = D % 4 === 0 && [q, k, v].every((x) => x.layout.strides.slice(0, 3).every((s) => s % 4 === 0));
     if (hasLanes(facts) && fours) {
-      const E = Math.ceil(D / 32);
-      return [...before, { ...common, kernel: attentionLanes, consts: { R: 8, C: 2, E, ...consts }, groups: batch * heads * Math.ceil(Lq / 8) }];
+      const E = D <= widest ? Math.ceil(D / 32) : 8;
+      const slices = Math.ceil(D / (32 * E));
+      return [...before, { ...common, kernel: attentionLanes, consts: { R: 8, C: 2, E, ...consts }, groups: batch * heads * Math.ceil(Lq / 8) * slices }];
     }
-    return [...before, { ...common, kernel: attentionRows, consts, groups: Math.ceil((batch * heads * Lq) / 64) }];
+    const ACC = D <= widest ? Math.ceil(D / 16) : 8;
+    const slices = Math.ceil(D / (16 * ACC));
+    return [...before, { ...common, kernel: attentionTiled, consts: { ACC, ...consts }, groups: batch * heads * Math.ceil(Lq / 64) * slices }];
   },
 };
 

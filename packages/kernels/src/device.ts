@@ -10,12 +10,14 @@ export interface WebGpuOptions {
   readonly adapterInfo?: GPUAdapterInfo;
   /** Raise WebGPU's default limits (128 MiB a binding, 256 MiB a buffer) to what the adapter offers. Default true. */
   readonly raiseLimits?: boolean;
+  /** Use subgroups where the adapter has them. Default true; false is for comparing kernels. */
+  readonly subgroups?: boolean;
   /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
   readonly wait?: <T>(work: Promise<T>) => Promise<T>;
 }
 
 /** Opens the GPU as a device for tensors. Throws when there is no adapter. */
-export async function webgpu({ gpu, device, adapterInfo, raiseLimits = true, wait = (p) => p }: WebGpuOptions = {}): Promise<WebGpuDevice> {
+export async function webgpu({ gpu, device, adapterInfo, raiseLimits = true, subgroups = true, wait = (p) => p }: WebGpuOptions = {}): Promise<WebGpuDevice> {
   if (device) return createBackend(device, factsOf(device, adapterInfo ?? device.adapterInfo), describe(adapterInfo ?? device.adapterInfo), wait);
   const host = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!host) throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
@@ -25,7 +27,7 @@ export async function webgpu({ gpu, device, adapterInfo, raiseLimits = true, wai
   if (raiseLimits) {
     for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) limits[name] = adapter.limits[name];
   }
-  const wanted: GPUFeatureName[] = ["subgroups"];
+  const wanted: GPUFeatureName[] = subgroups ? ["subgroups"] : [];
   const requiredFeatures = wanted.filter((f) => adapter.features.has(f));
   const opened = await adapter.requestDevice({ requiredFeatures, requiredLimits: limits });
   return createBackend(opened, factsOf(opened, adapter.info), describe(adapter.info), wait);

@@ -17,19 +17,22 @@ export const attentionLanes: Kernel = {
 const LOWEST = -3.4028234e38;
 
 // One subgroup of 8 lanes owns R query rows and walks the keys in tiles of 8*C.
-// Scores: a lane owns keys key0 + lane + 8*j. Output: a lane owns the D-quads lane + 8*e.
+// Scores: a lane owns keys key0 + lane + 8*j. Output: a lane owns the D-quads quad0 + 8*e. A head wider than 32*E
+// is cut into slices of 32*E output columns, each of which computes the scores again (only for D > 160).
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
   let rowTiles = (P.Lq + R - 1u) / R;
+  let slices = (P.D + 32u * E - 1u) / (32u * E);
   let tile = group.y * grid.x + group.x;
-  let batch = tile / (rowTiles * P.heads);
-  let head = tile / rowTiles % P.heads;
-  let row0 = tile % rowTiles * R;
+  let quad0 = tile % slices * 8u * E + lane;
+  let batch = tile / (slices * rowTiles * P.heads);
+  let head = tile / (slices * rowTiles) % P.heads;
+  let row0 = tile / slices % rowTiles * R;
   let D4 = P.D / 4u;
   let qRow = P.qToken / 4u;
   let q0 = (batch * P.qBatch + head * P.qHead) / 4u + row0 * qRow;
   let k0 = (batch * P.kBatch + head * P.kHead) / 4u;
-  let v0 = (batch * P.vBatch + head * P.vHead) / 4u + lane;
+  let v0 = (batch * P.vBatch + head * P.vHead) / 4u + quad0;
   let m0 = batch * P.mBatch + head * P.mHead + row0 * P.mRow;
 
   var o: array<array<vec4f, E>, R>;
@@ -105,7 +108,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     // A row with every key masked is zero, as in torch.nn.functional.scaled_dot_product_attention.
     let inverse = select(0.0, 1.0 / sum, sum > 0.0);
     for (var e = 0u; e < E; e++) {
-      let quad = lane + e * 8u;
+      let quad = quad0 + e * 8u;
       if (quad < D4) { out[out0 + i * (P.oToken / 4u) + quad] = o[i][e] * inverse; }
     }
   }
