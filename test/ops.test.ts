@@ -7,6 +7,7 @@ import { type Dual, duals } from "./oracles/dual.ts";
 import { inputsOf, specOf } from "./oracles/inputs.ts";
 import { type Style } from "./oracles/strided.ts";
 import { samples } from "./samples/index.ts";
+import { invalidCalls } from "./samples/invalid-calls.ts";
 import { type Call, type Samples } from "./samples/sample.ts";
 
 // Every op × every property, from the table of samples. Seeds are fixed: a failure is the same tomorrow.
@@ -95,6 +96,10 @@ describe.each(table)("%s", (name, op) => {
       );
     });
   });
+});
+
+test.each(invalidCalls)("says %s", (message, call) => {
+  expect(call).toThrow(expect.objectContaining({ name: "OpError", message }));
 });
 
 test("every elementwise op evaluates on a device from its formula alone", () => {

@@ -1,10 +1,10 @@
-import { type Device, type MemoryReport, type Operand } from "./device.ts";
-import { convert, type DType, toNumbers, type TypedArray, zerosOf } from "./dtype.ts";
-import { type Expression, type Term } from "./fuse.ts";
+import type { Device, MemoryReport, Operand } from "./device.ts";
+import { convert, type DType, type TypedArray, toNumbers, zerosOf } from "./dtype.ts";
+import type { Expression, Term } from "./fuse.ts";
 import { fromHalf, toHalf } from "./half.ts";
 import { isDense, type Layout, walk } from "./layout.ts";
 import { Storage } from "./node.ts";
-import { type Op, type Value } from "./op.ts";
+import type { Op, Value } from "./op.ts";
 import { numbers } from "./scalar.ts";
 import { sizeOf } from "./shape.ts";
 
@@ -31,12 +31,13 @@ export function createCpu(): Device {
       const length = sizeOf(out.layout.shape);
       const target = out.storage.buffer as TypedArray;
       const wide = out.dtype === "f16" ? new Float32Array(length) : target;
-      op.reference(inputs.map(valueOf), attrs, { shape: out.layout.shape, dtype: out.dtype, data: wide as Value["data"] });
+      op.reference(inputs.map(denseValue), attrs, { shape: out.layout.shape, dtype: out.dtype, data: wide as Value["data"] });
       if (wide !== target) target.set(convert("f32", wide, "f16"));
     },
     elementwise,
     submit() {},
-    idle: async () => {},
+    // Everything has run: what is left is to let timers and signals have their turn, which a resolved promise would not.
+    idle: () => new Promise((resolve) => setTimeout(resolve)),
     read: async (storage, _dtype, length) => (storage.buffer as TypedArray).slice(0, length),
     memory: (): MemoryReport => ({ ...live, pooledBytes: 0 }),
   };
@@ -46,7 +47,7 @@ export function createCpu(): Device {
 export const cpu: Device = /* @__PURE__ */ createCpu();
 
 /** A dense view of an operand, widened when it is f16. */
-function valueOf({ storage, layout, dtype }: Operand): Value {
+function denseValue({ storage, layout, dtype }: Operand): Value {
   const data = storage.buffer as TypedArray;
   const part = data.subarray(layout.offset, layout.offset + sizeOf(layout.shape));
   return { shape: layout.shape, dtype, data: toNumbers(dtype, part) };
@@ -102,4 +103,3 @@ function evaluator(term: Term, reads: readonly Read[], constants: readonly numbe
   if (args.length === 2) return (i) => narrow(formula(numbers, [a(i), b(i)]));
   return (i) => narrow(formula(numbers, [a(i), b(i), c(i)]));
 }
-

@@ -1,4 +1,4 @@
-import { type Device } from "./device.ts";
+import type { Device } from "./device.ts";
 import { convert, type DType, type TypedArray } from "./dtype.ts";
 import { OpError } from "./error.ts";
 import { dense } from "./layout.ts";
@@ -19,7 +19,11 @@ export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On &
     const own = typeOf(data as TypedArray);
     // Bytes may be any number; a boolean is 0 or 1.
     const elements = own === "bool" ? Uint8Array.from(data as Uint8Array, (v) => (v === 0 ? 0 : 1)) : (data as TypedArray);
-    return fromData(convert(own, elements, dtype ?? own), { shape: shape ?? [data.length], dtype: dtype ?? own, ...(device && { device }) });
+    return fromData(convert(own, elements, dtype ?? own), {
+      shape: shape ?? [data.length],
+      dtype: dtype ?? own,
+      ...(device && { device }),
+    });
   }
   const found = shapeOf(data as Nested);
   const flat = (Array.isArray(data) ? data.flat(Number.POSITIVE_INFINITY) : [data]) as (number | boolean)[];
@@ -28,17 +32,29 @@ export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On &
 }
 
 /** A tensor over the raw elements of its type: f16 as bits. The data is copied to the device. */
-export function fromData(data: TypedArray, { shape, dtype, device = defaultDevice() }: { readonly shape: Shape; readonly dtype: DType; readonly device?: Device }): Tensor {
+export function fromData(
+  data: TypedArray,
+  { shape, dtype, device = defaultDevice() }: { readonly shape: Shape; readonly dtype: DType; readonly device?: Device },
+): Tensor {
   if (data.length !== sizeOf(checkShape("tensor", shape))) {
     throw new OpError("tensor", `${data.length} elements do not fill ${show(shape)}, which has ${sizeOf(shape)}`);
   }
   device.supports(dtype);
-  return new Tensor(new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } }));
+  return new Tensor(
+    new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } }),
+  );
 }
 
 /** `0, 1, …, n − 1` */
 export const arange = (n: number, { dtype = "f32", device }: On = {}): Tensor =>
-  fromData(convert("f64", Float64Array.from({ length: n }, (_, i) => i), dtype), { shape: [n], dtype, ...(device && { device }) });
+  fromData(
+    convert(
+      "f64",
+      Float64Array.from({ length: n }, (_, i) => i),
+      dtype,
+    ),
+    { shape: [n], dtype, ...(device && { device }) },
+  );
 
 function shapeOf(data: Nested): number[] {
   if (!Array.isArray(data)) return [];
@@ -57,5 +73,9 @@ function typeOf(data: TypedArray): DType {
   if (data instanceof Uint32Array) return "u32";
   if (data instanceof Uint16Array) return "f16";
   if (data instanceof Uint8Array) return "bool";
-  throw new OpError("tensor", `cannot tell the element type of ${Object.prototype.toString.call(data)}`, "Pass a Float32Array, Float64Array, Int32Array or Uint32Array.");
+  throw new OpError(
+    "tensor",
+    `cannot tell the element type of ${Object.prototype.toString.call(data)}`,
+    "Pass a Float32Array, Float64Array, Int32Array or Uint32Array.",
+  );
 }

@@ -1,8 +1,8 @@
-import { type DType, type TypedArray } from "./dtype.ts";
-import { type Expression } from "./fuse.ts";
-import { type Layout } from "./layout.ts";
-import { type Storage } from "./node.ts";
-import { type Op, type Spec } from "./op.ts";
+import type { DType, TypedArray } from "./dtype.ts";
+import type { Expression } from "./fuse.ts";
+import type { Layout } from "./layout.ts";
+import type { Storage } from "./node.ts";
+import type { Op, Spec } from "./op.ts";
 
 /** An input or output of a kernel: elements of `dtype` in `storage`, laid out by `layout`. */
 export interface Operand {

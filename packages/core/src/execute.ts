@@ -2,7 +2,7 @@ import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
 import { dense, expanded, isDense, type Layout } from "./layout.ts";
-import { type Materialized, type Node } from "./node.ts";
+import type { Materialized, Node } from "./node.ts";
 import { isConstant, isView, type Op } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
@@ -77,7 +77,8 @@ function needed(wanted: readonly Node[]): { order: Node[]; readers: Map<Node, nu
       stack.pop();
       continue;
     }
-    if (!node.origin) throw new SnoopiError("a disposed tensor is needed by a computation that has not run. Dispose it after reading the result.");
+    if (!node.origin)
+      throw new SnoopiError("a disposed tensor is needed by a computation that has not run. Dispose it after reading the result.");
     if (state.get(node) === "open") {
       stack.pop();
       state.set(node, "done");

@@ -1,5 +1,5 @@
-import { type DType } from "./dtype.ts";
-import { type Node } from "./node.ts";
+import type { DType } from "./dtype.ts";
+import type { Node } from "./node.ts";
 import { type Elementwise, isConstant, isElementwise } from "./op.ts";
 import { sameShape } from "./shape.ts";
 
@@ -95,4 +95,7 @@ function express(root: Node, inside: ReadonlySet<Node>, inputs: readonly Node[])
 export const copyOf = (dtype: DType): Expression => ({ term: { kind: "input", index: 0, dtype }, constants: [] });
 
 /** The expression of one constant. */
-export const constantOf = (dtype: DType, value: number): Expression => ({ term: { kind: "constant", index: 0, dtype }, constants: [value] });
+export const constantOf = (dtype: DType, value: number): Expression => ({
+  term: { kind: "constant", index: 0, dtype },
+  constants: [value],
+});

@@ -1,6 +1,6 @@
 import { isFloat } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
-import { type Node } from "./node.ts";
+import type { Node } from "./node.ts";
 import { add } from "./ops/arithmetic.ts";
 import { cast } from "./ops/cast.ts";
 import { full } from "./ops/full.ts";
@@ -27,7 +27,8 @@ const forgotten = new FinalizationRegistry<Tape>((tape) => tape[Symbol.dispose](
  */
 export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor, pullback: PullbackOf<X>] {
   for (const t of leaves(primals)) {
-    if (!isFloat(t.dtype)) throw new OpError("vjp", `a primal is ${t.dtype} ${show(t.shape)}, and only floats have gradients`, "Pass it as a further argument.");
+    if (!isFloat(t.dtype))
+      throw new OpError("vjp", `a primal is ${t.dtype} ${show(t.shape)}, and only floats have gradients`, "Pass it as a further argument.");
   }
   // Fresh nodes, so that a primal that `fn` also reaches from outside stays a constant there.
   const variables = mapTree(primals, (t) => alias(t));
@@ -71,7 +72,11 @@ export function valueAndGrad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => T
     scope(() => {
       const [value, pull] = vjp((v: X) => fn(v, ...rest), x);
       if (value.shape.some((d) => d !== 1)) {
-        throw new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
+        throw new OpError(
+          "grad",
+          `the function must return one number, got ${show(value.shape)}`,
+          "Reduce it with sum or mean, or use vjp.",
+        );
       }
       return [value, pull(full(value.shape, 1, { dtype: value.dtype, device: value.device }))];
     });

@@ -1,7 +1,7 @@
-import { type Device } from "./device.ts";
+import type { Device } from "./device.ts";
 import { invariant } from "./error.ts";
-import { type Layout } from "./layout.ts";
-import { type AnyOp, type Spec } from "./op.ts";
+import type { Layout } from "./layout.ts";
+import type { AnyOp, Spec } from "./op.ts";
 
 /** A buffer of a device, shared by every value that lies in it and returned to the device by the last of them. */
 export class Storage {

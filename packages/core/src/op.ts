@@ -1,8 +1,8 @@
-import { type DType, type TypedArray } from "./dtype.ts";
-import { type Layout } from "./layout.ts";
-import { type Scalar } from "./scalar.ts";
-import { type Shape } from "./shape.ts";
-import { type Tensor } from "./tensor.ts";
+import type { DType, TypedArray } from "./dtype.ts";
+import type { Layout } from "./layout.ts";
+import type { Scalar } from "./scalar.ts";
+import type { Shape } from "./shape.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** What is known of a tensor before anything runs. */
 export interface Spec {

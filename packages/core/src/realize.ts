@@ -1,11 +1,11 @@
-import { type Device } from "./device.ts";
-import { convert, toNumbers, type TypedArray } from "./dtype.ts";
+import { fromData } from "./create.ts";
+import type { Device } from "./device.ts";
+import { convert, type TypedArray, toNumbers } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
 import { compact, costToRun, execute } from "./execute.ts";
 import { currentScope } from "./scope-stack.ts";
 import { sizeOf } from "./shape.ts";
-import { fromData } from "./create.ts";
-import { type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 export interface RealizeOptions {
   /** Stops between two submits: what has run stays, the rest is still recorded. */
@@ -17,24 +17,32 @@ export interface RealizeOptions {
 /** FLOPs after which work is handed over, so that one submit stays far below a browser's watchdog (seconds) on slow devices. */
 const perSubmit = 4e9;
 
+/** Milliseconds after which a device that computes while it is told what to (the CPU) lets timers, signals and progress have their turn. */
+const perTurn = 100;
+
 /** Computes the given tensors now, all on one device, and resolves when they have been. */
 export async function realize(tensors: readonly Tensor[], { signal, onProgress }: RealizeOptions = {}): Promise<void> {
   if (tensors.length === 0) return;
   const device = tensors[0].device;
   for (const t of tensors) {
-    if (t.device !== device) throw new SnoopiError(`realize: one tensor is on ${device.name} and another on ${t.device.name}. Realize those of each device together.`);
+    if (t.device !== device)
+      throw new SnoopiError(
+        `realize: one tensor is on ${device.name} and another on ${t.device.name}. Realize those of each device together.`,
+      );
   }
   const nodes = tensors.map((t) => t.node.retain());
   try {
+    signal?.throwIfAborted();
     const total = costToRun(nodes);
-    let [done, pending] = [0, 0];
+    let [done, pending, turn] = [0, 0, performance.now()];
     for (const cost of execute(device, nodes)) {
       done += cost;
       pending += cost;
-      if (pending < perSubmit) continue;
+      if (pending < perSubmit && performance.now() - turn < perTurn) continue;
       pending = 0;
       device.submit();
       await device.idle();
+      turn = performance.now();
       onProgress?.(done, total);
       signal?.throwIfAborted();
     }

@@ -1,5 +1,5 @@
 import { SnoopiError } from "./error.ts";
-import { type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Owns the tensors (and the tapes) made while it is the current one, and disposes of them when it closes. */
 export class Scope implements Disposable {

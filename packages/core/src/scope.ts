@@ -1,5 +1,5 @@
 import { currentScope, Scope } from "./scope-stack.ts";
-import { type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 import { leaves } from "./tree.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { isFloat } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
-import { type Node } from "./node.ts";
-import { type AnyOp } from "./op.ts";
-import { type Tensor } from "./tensor.ts";
+import type { Node } from "./node.ts";
+import type { AnyOp } from "./op.ts";
+import type { Tensor } from "./tensor.ts";
 
 interface Entry {
   readonly op: AnyOp;
@@ -27,7 +27,8 @@ export class Tape implements Disposable {
 
   /** Throws when the tape has been let go. */
   check(): void {
-    if (this.#disposed) throw new SnoopiError("vjp: the pullback is called after it was disposed. Call it before the scope around vjp ends.");
+    if (this.#disposed)
+      throw new SnoopiError("vjp: the pullback is called after it was disposed. Call it before the scope around vjp ends.");
   }
 
   /**

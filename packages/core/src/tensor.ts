@@ -1,8 +1,8 @@
-import { type Device } from "./device.ts";
-import { type DType } from "./dtype.ts";
+import type { Device } from "./device.ts";
+import type { DType } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
 import { Node } from "./node.ts";
-import { type AnyOp } from "./op.ts";
+import type { AnyOp } from "./op.ts";
 import { currentScope, type Scope } from "./scope-stack.ts";
 import { type Shape, show } from "./shape.ts";
 import { recordOnTapes } from "./tape.ts";
@@ -33,7 +33,10 @@ export class Tensor implements Disposable {
 
   /** The recorded call or value behind this handle. Throws after `dispose()`. */
   get node(): Node {
-    if (!this.#node) throw new SnoopiError(`a ${this.dtype} tensor ${show(this.shape)} is used after it was disposed. Return it from its scope, or dispose it later.`);
+    if (!this.#node)
+      throw new SnoopiError(
+        `a ${this.dtype} tensor ${show(this.shape)} is used after it was disposed. Return it from its scope, or dispose it later.`,
+      );
     return this.#node;
   }
 

@@ -1,11 +1,12 @@
 import { type AttrsOf, elementwiseOps, expanded, type Layout, type Operand } from "@snoopi/core";
 import { attentionLanes } from "./attention/lanes.ts";
 import { attentionTiled } from "./attention/tiled.ts";
-import { copyLaunch } from "./copy.ts";
-import { elementwiseLaunch } from "./elementwise.ts";
-import { type Launch } from "./encoder.ts";
+import { bind } from "./binding.ts";
+import { copyLaunches } from "./copy.ts";
+import { elementwiseLaunches } from "./elementwise.ts";
+import type { Launch } from "./encoder.ts";
 import { hasLanes } from "./facts.ts";
-import { bind, type Call, type Lowering } from "./lowering.ts";
+import type { Call, Lowering } from "./lowering.ts";
 
 /** Widest head that one group computes whole; beyond, groups share a head and each computes the scores. */
 const widest = 160;
@@ -15,15 +16,30 @@ export const attention: Lowering<AttrsOf<"attention">> = {
   accepts: (index, { strides, shape, offset }) => index === 3 || ((strides[3] === 1 || shape[3] === 1) && offset === 0),
 
   launch(call) {
-    const { attrs, inputs: [q, k, v, given], out, facts } = call;
+    const {
+      attrs,
+      inputs: [q, k, v, given],
+      out,
+      facts,
+    } = call;
     const [batch, heads, Lq, D] = q.layout.shape;
     const Lk = k.layout.shape[2];
     const before: Launch[] = [];
     const mask = given && additive(call, { ...given, layout: expanded(given.layout, [batch, heads, Lq, Lk]) }, before);
     const params = {
-      batch, heads, Lq, Lk, D, scale: attrs.scale,
-      ...strides("q", q), ...strides("k", k), ...strides("v", v), ...strides("o", out),
-      mBatch: mask?.layout.strides[0] ?? 0, mHead: mask?.layout.strides[1] ?? 0, mRow: mask?.layout.strides[2] ?? 0,
+      batch,
+      heads,
+      Lq,
+      Lk,
+      D,
+      scale: attrs.scale,
+      ...strides("q", q),
+      ...strides("k", k),
+      ...strides("v", v),
+      ...strides("o", out),
+      mBatch: mask?.layout.strides[0] ?? 0,
+      mHead: mask?.layout.strides[1] ?? 0,
+      mRow: mask?.layout.strides[2] ?? 0,
     };
     const common = { inputs: [bind(q), bind(k), bind(v), bind(mask ?? q)], out: bind(out), params };
     const consts = { MASK: mask ? 1 : 0, CAUSAL: attrs.causal ? 1 : 0 };
@@ -31,11 +47,17 @@ export const attention: Lowering<AttrsOf<"attention">> = {
     if (hasLanes(facts) && fours) {
       const E = D <= widest ? Math.ceil(D / 32) : 8;
       const slices = Math.ceil(D / (32 * E));
-      return [...before, { ...common, kernel: attentionLanes, consts: { R: 8, C: 2, E, ...consts }, groups: batch * heads * Math.ceil(Lq / 8) * slices }];
+      return [
+        ...before,
+        { ...common, kernel: attentionLanes, consts: { R: 8, C: 2, E, ...consts }, groups: batch * heads * Math.ceil(Lq / 8) * slices },
+      ];
     }
     const ACC = D <= widest ? Math.ceil(D / 16) : 8;
     const slices = Math.ceil(D / (16 * ACC));
-    return [...before, { ...common, kernel: attentionTiled, consts: { ACC, ...consts }, groups: batch * heads * Math.ceil(Lq / 64) * slices }];
+    return [
+      ...before,
+      { ...common, kernel: attentionTiled, consts: { ACC, ...consts }, groups: batch * heads * Math.ceil(Lq / 64) * slices },
+    ];
   },
 };
 
@@ -46,7 +68,7 @@ const strides = (name: string, { layout }: Operand) => ({
 });
 
 /** The mask as numbers to add, its keys contiguous from the start: false becomes −∞. */
-function additive({ temporary }: Call<unknown>, mask: Operand, before: Launch[]): Operand {
+function additive({ temporary, facts }: Call<unknown>, mask: Operand, before: Launch[]): Operand {
   const usable = mask.dtype !== "bool" && mask.layout.offset === 0 && mask.layout.strides[3] === 1;
   if (usable) return mask;
   // Only the axes that differ are spelt out, the keys always.
@@ -55,10 +77,15 @@ function additive({ temporary }: Call<unknown>, mask: Operand, before: Launch[])
   const source: Operand = { ...mask, layout: { ...mask.layout, shape: kept } };
   if (mask.dtype === "bool") {
     const number = (index: number) => ({ kind: "constant", index, dtype: "f32" }) as const;
-    const choose = { kind: "call", op: elementwiseOps.where, args: [{ kind: "input", index: 0, dtype: "bool" }, number(0), number(1)], dtype: "f32" } as const;
-    before.push(elementwiseLaunch({ term: choose, constants: [0, Number.NEGATIVE_INFINITY] }, [source], out));
+    const choose = {
+      kind: "call",
+      op: elementwiseOps.where,
+      args: [{ kind: "input", index: 0, dtype: "bool" }, number(0), number(1)],
+      dtype: "f32",
+    } as const;
+    before.push(...elementwiseLaunches(facts, { term: choose, constants: [0, Number.NEGATIVE_INFINITY] }, [source], out));
   } else {
-    before.push(copyLaunch(source, out));
+    before.push(...copyLaunches(facts, source, out));
   }
   const layout: Layout = expanded(out.layout, mask.layout.shape);
   return { ...out, layout };

@@ -1,9 +1,23 @@
-import { type Device, type DType, elementwiseOps, isDense, type Op, type Operand, sizeOf, SnoopiError, Storage, type TypedArray, dense, type Spec, bytesOf } from "@snoopi/core";
-import { elementwiseLaunch } from "./elementwise.ts";
+import {
+  bytesOf,
+  type Device,
+  type DType,
+  dense,
+  elementwiseOps,
+  isDense,
+  type Op,
+  type Operand,
+  SnoopiError,
+  type Spec,
+  Storage,
+  sizeOf,
+  type TypedArray,
+} from "@snoopi/core";
+import { elementwiseLaunches } from "./elementwise.ts";
 import { Encoder } from "./encoder.ts";
-import { type Facts } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+import type { Lowering } from "./lowering.ts";
 import { lowerings } from "./lowerings.ts";
-import { type Lowering } from "./lowering.ts";
 import { type Block, Pool } from "./pool.ts";
 
 /** A device of `@snoopi/core` that computes on a GPUDevice. */
@@ -22,8 +36,8 @@ export interface WebGpuDevice extends Device {
 const gpuBytes = (dtype: DType): number => (dtype === "bool" ? 4 : bytesOf[dtype]);
 
 export function createBackend(gpu: GPUDevice, facts: Facts, description: string, wait: <T>(p: Promise<T>) => Promise<T>): WebGpuDevice {
-  const encoder = new Encoder(gpu);
-  const pool = new Pool(gpu, facts.maxBufferBytes, (block) => encoder.forget(block));
+  const encoder = new Encoder(gpu, facts.maxBindingBytes);
+  const pool = new Pool(gpu, facts.maxBufferBytes);
   const hold = (bytes: number) => {
     const block = pool.take(bytes);
     return new Storage(block, block.bytes, () => pool.give(block));
@@ -70,7 +84,7 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
       for (const storage of temporaries) storage.release();
     },
     elementwise(expression, inputs, out) {
-      encoder.launch(elementwiseLaunch(expression, inputs, out));
+      for (const launch of elementwiseLaunches(facts, expression, inputs, out)) encoder.launch(launch);
     },
     submit: () => encoder.submit(),
     async idle() {
@@ -96,6 +110,7 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
     memory: () => pool.memory(),
     trim() {
       encoder.submit();
+      encoder.forget();
       pool.trim();
     },
     destroy: () => gpu.destroy(),
@@ -103,7 +118,10 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
   return device;
 }
 
-const packed = { term: { kind: "call", op: elementwiseOps.cast, args: [{ kind: "input", index: 0, dtype: "f32" }], dtype: "f16" }, constants: [] } as const;
+const packed = {
+  term: { kind: "call", op: elementwiseOps.cast, args: [{ kind: "input", index: 0, dtype: "f32" }], dtype: "f16" },
+  constants: [],
+} as const;
 
 function writeAligned(gpu: GPUDevice, buffer: GPUBuffer, data: TypedArray): void {
   const whole = data.byteLength & ~3;

@@ -1,8 +1,8 @@
 import { type Shape, sizeOf, type Window } from "@snoopi/core";
+import { bindable, bindDense } from "./binding.ts";
 import { convParams } from "./conv2d/params.ts";
-import { fromStart } from "./copy.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Lowering } from "./lowering.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Lowering } from "./lowering.ts";
 
 type Attrs = Window & { shape: Shape };
 
@@ -80,16 +80,32 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 function paramsOf({ stride, padding }: Attrs, image: Shape, weight: Shape, output: Shape) {
   const [batch, I, H, W] = image;
   const [O, , KH, KW] = weight;
-  return { batch, I, O, H, W, OH: output[2], OW: output[3], KH, KW, strideY: stride[0], strideX: stride[1], padTop: padding[0], padLeft: padding[2], dilationY: 1, dilationX: 1 };
+  return {
+    batch,
+    I,
+    O,
+    H,
+    W,
+    OH: output[2],
+    OW: output[3],
+    KH,
+    KW,
+    strideY: stride[0],
+    strideX: stride[1],
+    padTop: padding[0],
+    padLeft: padding[2],
+    dilationY: 1,
+    dilationX: 1,
+  };
 }
 
 export const conv2dInputGrad: Lowering<Attrs> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch: ({ attrs, inputs: [g, weight], out }) => [
     {
       kernel: inputGrad,
-      inputs: [bind(g), bind(weight)],
-      out: bind(out),
+      inputs: [bindDense(g), bindDense(weight)],
+      out: bindDense(out),
       params: paramsOf(attrs, attrs.shape, weight.layout.shape, g.layout.shape),
       groups: Math.ceil(sizeOf(attrs.shape) / 64),
     },
@@ -97,12 +113,12 @@ export const conv2dInputGrad: Lowering<Attrs> = {
 };
 
 export const conv2dWeightGrad: Lowering<Attrs> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch: ({ attrs, inputs: [x, g], out }) => [
     {
       kernel: weightGrad,
-      inputs: [bind(x), bind(g)],
-      out: bind(out),
+      inputs: [bindDense(x), bindDense(g)],
+      out: bindDense(out),
       params: paramsOf(attrs, x.layout.shape, attrs.shape, g.layout.shape),
       groups: Math.ceil(sizeOf(attrs.shape) / 64),
     },

@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
 import { createBackend, type WebGpuDevice } from "./backend.ts";
-import { type Facts } from "./facts.ts";
+import type { Facts } from "./facts.ts";
 
 export interface WebGpuOptions {
   /** Where to look for an adapter. Default `navigator.gpu`. */
@@ -17,12 +17,24 @@ export interface WebGpuOptions {
 }
 
 /** Opens the GPU as a device for tensors. Throws when there is no adapter. */
-export async function webgpu({ gpu, device, adapterInfo, raiseLimits = true, subgroups = true, wait = (p) => p }: WebGpuOptions = {}): Promise<WebGpuDevice> {
-  if (device) return createBackend(device, factsOf(device, adapterInfo ?? device.adapterInfo), describe(adapterInfo ?? device.adapterInfo), wait);
+export async function webgpu({
+  gpu,
+  device,
+  adapterInfo,
+  raiseLimits = true,
+  subgroups = true,
+  wait = (p) => p,
+}: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  if (device)
+    return createBackend(device, factsOf(device, adapterInfo ?? device.adapterInfo), describe(adapterInfo ?? device.adapterInfo), wait);
   const host = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  if (!host) throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
+  if (!host)
+    throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
   const adapter = await host.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new SnoopiError("webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.");
+  if (!adapter)
+    throw new SnoopiError(
+      "webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.",
+    );
   const limits: Record<string, number> = {};
   if (raiseLimits) {
     for (const name of ["maxStorageBufferBindingSize", "maxBufferSize"] as const) limits[name] = adapter.limits[name];
@@ -43,6 +55,8 @@ function factsOf(device: GPUDevice, info: GPUAdapterInfo): Facts {
   };
 }
 
-export const isSoftware = (info: GPUAdapterInfo): boolean => info.isFallbackAdapter || /llvmpipe|swiftshader/i.test(`${info.description} ${info.device}`);
+export const isSoftware = (info: GPUAdapterInfo): boolean =>
+  info.isFallbackAdapter || /llvmpipe|swiftshader/i.test(`${info.description} ${info.device}`);
 
-const describe = (info: GPUAdapterInfo): string => [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ") || "unknown adapter";
+const describe = (info: GPUAdapterInfo): string =>
+  [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ") || "unknown adapter";

@@ -1,22 +1,49 @@
 import { collapsed, type DType, type Expression, type Operand, sizeOf, type Term } from "@snoopi/core";
-import { type Launch } from "./encoder.ts";
+import { bindStretch, fits } from "./binding.ts";
+import type { Launch } from "./encoder.ts";
+import type { Facts } from "./facts.ts";
 import { type Kernel, type Param, registerOf } from "./kernel.ts";
-import { type Block } from "./pool.ts";
 import { prelude, wgslOver } from "./wgsl.ts";
 
 const kernels = new Map<string, Kernel>();
 
 /**
- * The launch that evaluates an expression at every element of `out`. Its kernel is the only one that is assembled: the formula
- * printed, with as many axes as the operands need once those that run together are merged. Four elements a thread where the
- * innermost axis allows it. `part` says that `out` is only part of its storage, whose other elements must stay.
+ * The launches that evaluate an expression at every element of `out`: one, unless an operand is too large for a binding; then the
+ * outermost axis is halved until each part fits. `part` says that `out` is only part of its storage, whose other elements must stay.
  */
-export function elementwiseLaunch(
-  { term, constants }: Expression,
+export function elementwiseLaunches(
+  facts: Facts,
+  expression: Expression,
   inputs: readonly Operand[],
   out: Operand,
   { part = false }: { readonly part?: boolean } = {},
-): Launch {
+): Launch[] {
+  const limit = facts.maxBindingBytes;
+  if ([out, ...inputs].every((x) => fits(x, limit))) return [launchOf(limit, expression, inputs, out, part)];
+  const { shape } = out.layout;
+  const axis = shape.findIndex((d) => d > 1);
+  const middle = Math.ceil(shape[axis] / 2);
+  return [
+    [0, middle],
+    [middle, shape[axis]],
+  ].flatMap(([from, to]) => {
+    const cut = ({ layout, ...x }: Operand): Operand => ({
+      ...x,
+      layout: {
+        strides: layout.strides,
+        shape: shape.map((d, i) => (i === axis ? to - from : d)),
+        offset: layout.offset + from * layout.strides[axis],
+      },
+    });
+    return elementwiseLaunches(facts, expression, inputs.map(cut), cut(out), { part: true });
+  });
+}
+
+/**
+ * The kernel is the only one that is assembled: the formula printed, with as many axes as the operands need once those that run
+ * together are merged. Four elements a thread where the innermost axis allows it.
+ */
+function launchOf(limit: number, { term, constants }: Expression, inputs: readonly Operand[], out: Operand, part: boolean): Launch {
   const all = [out, ...inputs];
   const { shape, strides } = collapsed(
     out.layout.shape,
@@ -27,25 +54,29 @@ export function elementwiseLaunch(
   const widths = strides.map((s): 1 | 4 => (width === 4 && s[last] === 1 ? 4 : 1));
   const key = `${width}:${shape.length}:${widths}:${print(term)}`;
   let kernel = kernels.get(key);
-  if (!kernel) kernels.set(key, (kernel = assemble(term, constants.length, shape.length, width, widths.slice(1))));
+  if (!kernel) {
+    kernel = assemble(term, constants.length, shape.length, width, widths.slice(1));
+    kernels.set(key, kernel);
+  }
 
-  const params: Record<string, number> = { n: sizeOf(shape) / width };
+  const quads = Math.ceil(shape[last] / width);
+  const params: Record<string, number> = { n: sizeOf(shape.slice(0, -1)) * quads };
   shape.forEach((d, axis) => {
-    params[`d${axis}`] = axis === last ? Math.ceil(d / width) : d;
+    params[`d${axis}`] = axis === last ? quads : d;
   });
-  all.forEach((x, k) => {
-    params[`o${k}`] = x.layout.offset / widths[k];
+  const bounds = all.map((x, k) => {
+    const { bound, first } = bindStretch(x, limit);
+    params[`o${k}`] = (x.layout.offset - first) / widths[k];
     strides[k].forEach((s, axis) => {
       // Inner strides count reads: one per four elements where a read gives four.
       params[`s${k}_${axis}`] = axis === last ? (widths[k] === 4 ? 1 : s * width) : s / widths[k];
     });
+    return bound;
   });
   constants.forEach((c, i) => {
     params[`c${i}`] = c;
   });
-  params.n = shape.slice(0, -1).reduce((n, d) => n * d, 1) * Math.ceil(shape[last] / width);
-  const bind = (x: Operand) => ({ block: x.storage.buffer as Block, dtype: x.dtype });
-  return { kernel, inputs: inputs.map(bind), out: bind(out), params, groups: Math.ceil(params.n / 64) };
+  return { kernel, inputs: bounds.slice(1), out: bounds[0], params, groups: Math.ceil(params.n / 64) };
 }
 
 /** Whether `out` can be written four elements at a time: always when f16, whose words hold two. */
@@ -93,13 +124,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   ${lines.join("\n  ")}
   out[${place(0)}] = ${store};
 }`;
-  return { name: `elementwise ${print(term)}`.slice(0, 200), inputs: widths.map((w, k) => ({ name: `x${k}`, width: w })), outWidth: width, params, body };
+  return {
+    name: `elementwise ${print(term)}`.slice(0, 200),
+    inputs: widths.map((w, k) => ({ name: `x${k}`, width: w })),
+    outWidth: width,
+    params,
+    body,
+  };
 
   /** The WGSL of a term and the register type it has. */
   function evaluate(t: Term, lanes: 1 | 4): { code: string; register: "f32" | "i32" | "u32" } {
     const register = registerOf[t.dtype];
     const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
-    if (t.kind === "input") return { code: lanes === 4 && widths[t.index] === 1 ? `${vector(register)}(v${t.index})` : `v${t.index}`, register };
+    if (t.kind === "input")
+      return { code: lanes === 4 && widths[t.index] === 1 ? `${vector(register)}(v${t.index})` : `v${t.index}`, register };
     if (t.kind === "constant") return { code: `${vector(register)}(${convertFrom("f32", t.dtype, `P.c${t.index}`, 1)})`, register };
     const meet = computeType(t);
     const args = t.args.map((a) => {

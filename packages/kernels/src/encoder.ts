@@ -1,7 +1,7 @@
 import { DeviceLostError, type DType, OutOfMemoryError, SnoopiError } from "@snoopi/core";
 import { fold, type Kernel, writeParams } from "./kernel.ts";
 import { Pipelines } from "./pipelines.ts";
-import { type Block } from "./pool.ts";
+import type { Block } from "./pool.ts";
 
 /** A block as a kernel sees it: all of it, or `bytes` from `offset`, which divides by 256. */
 export interface Bound {
@@ -28,6 +28,7 @@ const slotBytes = 512;
 /** Encodes launches into one compute pass, and submits them in order. */
 export class Encoder {
   readonly #device: GPUDevice;
+  readonly #maxBinding: number;
   readonly #pipelines: Pipelines;
   readonly #uniforms: GPUBuffer;
   readonly #staging = new DataView(new ArrayBuffer(slots * slotBytes));
@@ -39,8 +40,9 @@ export class Encoder {
   #checks: Promise<GPUError | null>[] = [];
   #lost: GPUDeviceLostInfo | undefined;
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, maxBinding: number) {
     this.#device = device;
+    this.#maxBinding = maxBinding;
     this.#pipelines = new Pipelines(device);
     this.#uniforms = device.createBuffer({ size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     void device.lost.then((info) => {
@@ -64,6 +66,12 @@ export class Encoder {
       consts,
     );
     const bound: Bound[] = [...inputs, out];
+    const large = bound.find((b) => (b.bytes ?? b.block.bytes) > this.#maxBinding);
+    if (large) {
+      throw new OutOfMemoryError(
+        `webgpu: ${kernel.name} needs ${large.bytes ?? large.block.bytes} bytes in one binding, and this device binds ${this.#maxBinding}. Use a smaller batch or size.`,
+      );
+    }
     for (const { block } of bound) block.usedBy = this.#serial;
     const at = this.#used++ * slotBytes;
     writeParams(kernel, params, this.#staging, at);
@@ -104,9 +112,9 @@ export class Encoder {
     this.#alive();
   }
 
-  /** Forgets what refers to a buffer about to be destroyed. */
-  forget(block: Block): void {
-    for (const key of this.#bindGroups.keys()) if (key.split(",").some((part) => Number.parseInt(part) === block.id)) this.#bindGroups.delete(key);
+  /** Forgets what refers to buffers, some of which are about to be destroyed. */
+  forget(): void {
+    this.#bindGroups.clear();
   }
 
   #alive(): void {
@@ -136,7 +144,11 @@ export class Encoder {
     const key = bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
     let group = this.#bindGroups.get(key);
     if (!group) {
-      const resources = bound.map(({ block, offset, bytes }) => ({ buffer: block.buffer, offset: offset ?? 0, size: bytes ?? block.bytes }));
+      const resources = bound.map(({ block, offset, bytes }) => ({
+        buffer: block.buffer,
+        offset: offset ?? 0,
+        size: bytes ?? block.bytes,
+      }));
       const entries = [...resources, { buffer: this.#uniforms, size: slotBytes }].map((resource, binding) => ({ binding, resource }));
       group = this.#device.createBindGroup({ layout, entries });
       if (this.#bindGroups.size > 20_000) this.#bindGroups.clear();

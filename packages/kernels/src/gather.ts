@@ -1,8 +1,8 @@
 import { type Operand, sizeOf } from "@snoopi/core";
-import { fromStart } from "./copy.ts";
-import { type Launch } from "./encoder.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Lowering } from "./lowering.ts";
+import { bindable, bindDense } from "./binding.ts";
+import type { Launch } from "./encoder.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Lowering } from "./lowering.ts";
 
 /** One thread per element. A table too large for one binding is read in windows of rows: each writes the rows it has. */
 const lookUp: Kernel = {
@@ -51,15 +51,15 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 };
 
 export const embedding: Lowering<void> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch({ inputs: [table, ids], out, facts }) {
     const [rows, width] = table.layout.shape;
     const n = sizeOf(out.layout.shape);
     return windows(table, facts.maxBindingBytes).map(
       ({ first, count, bytes, offset }): Launch => ({
         kernel: lookUp,
-        inputs: [{ ...bind(table), offset, bytes }, bind(ids)],
-        out: bind(out),
+        inputs: [{ ...bindDense(table), offset, bytes }, bindDense(ids)],
+        out: bindDense(out),
         params: { n, width, rows, first, count },
         groups: Math.ceil(n / 64),
       }),
@@ -68,11 +68,11 @@ export const embedding: Lowering<void> = {
 };
 
 export const scatterAdd: Lowering<{ rows: number }> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch({ inputs: [x, ids], out }) {
     const n = sizeOf(out.layout.shape);
     const params = { n, width: out.layout.shape[1], count: sizeOf(ids.layout.shape) };
-    return [{ kernel: addUp, inputs: [bind(x), bind(ids)], out: bind(out), params, groups: Math.ceil(n / 64) }];
+    return [{ kernel: addUp, inputs: [bindDense(x), bindDense(ids)], out: bindDense(out), params, groups: Math.ceil(n / 64) }];
   },
 };
 

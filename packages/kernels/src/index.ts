@@ -1,5 +1,5 @@
-export { type WebGpuDevice } from "./backend.ts";
-export { webgpu, type WebGpuOptions } from "./device.ts";
-export { type Facts } from "./facts.ts";
+export type { WebGpuDevice } from "./backend.ts";
+export { type WebGpuOptions, webgpu } from "./device.ts";
+export type { Facts } from "./facts.ts";
 export { type Input, type Kernel, type Param, source } from "./kernel.ts";
 export { philoxWgsl } from "./philox.ts";

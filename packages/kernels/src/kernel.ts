@@ -22,7 +22,14 @@ export interface Kernel {
 }
 
 /** How an element type is held in storage and handled in registers. f16 is storage only; bool is a word. */
-export const registerOf: Readonly<Record<DType, "f32" | "i32" | "u32">> = { f32: "f32", f16: "f32", f64: "f32", i32: "i32", u32: "u32", bool: "u32" };
+export const registerOf: Readonly<Record<DType, "f32" | "i32" | "u32">> = {
+  f32: "f32",
+  f16: "f32",
+  f64: "f32",
+  i32: "i32",
+  u32: "u32",
+  bool: "u32",
+};
 
 const vectorOf = { f32: "vec4f", i32: "vec4i", u32: "vec4u" } as const;
 

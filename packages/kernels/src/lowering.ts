@@ -1,7 +1,6 @@
-import { type Layout, type Operand, type Spec } from "@snoopi/core";
-import { type Bound, type Launch } from "./encoder.ts";
-import { type Facts } from "./facts.ts";
-import { type Block } from "./pool.ts";
+import type { Layout, Operand, Spec } from "@snoopi/core";
+import type { Launch } from "./encoder.ts";
+import type { Facts } from "./facts.ts";
 
 /** One call of an op, with its operands where they lie. */
 export interface Call<A> {
@@ -19,6 +18,3 @@ export interface Lowering<A = any> {
   accepts?(index: number, layout: Layout, attrs: A): boolean;
   launch(call: Call<A>): readonly Launch[];
 }
-
-/** An operand as a launch binds it. */
-export const bind = ({ storage, dtype }: Operand): Bound => ({ block: storage.buffer as Block, dtype });

@@ -1,9 +1,9 @@
-import { type AttrsOf, type KernelOpName } from "@snoopi/core";
+import type { AttrsOf, KernelOpName } from "@snoopi/core";
 import { attention } from "./attention.ts";
 import { conv2d } from "./conv2d.ts";
 import { conv2dInputGrad, conv2dWeightGrad } from "./conv2d-grad.ts";
 import { embedding, scatterAdd } from "./gather.ts";
-import { type Lowering } from "./lowering.ts";
+import type { Lowering } from "./lowering.ts";
 import { matmul } from "./matmul.ts";
 import { concat, pad } from "./movement.ts";
 import { groupNorm, layerNorm } from "./norm.ts";

@@ -1,7 +1,8 @@
 import { collapsed, expanded, type Layout, type Operand, type Shape, sizeOf } from "@snoopi/core";
-import { copyLaunch, fromStart } from "./copy.ts";
-import { hasLanes } from "./facts.ts";
-import { bind, type Call, type Lowering } from "./lowering.ts";
+import { bind, bindable, bindDense } from "./binding.ts";
+import { copyLaunches } from "./copy.ts";
+import { type Facts, hasLanes } from "./facts.ts";
+import type { Call, Lowering } from "./lowering.ts";
 import { matmulGemv } from "./matmul/gemv.ts";
 import { matmulLanes } from "./matmul/lanes.ts";
 import { matmulLanesNn } from "./matmul/lanes-nn.ts";
@@ -18,9 +19,9 @@ function stacks(a: Layout, b: Layout, batch: Shape) {
 }
 
 export const matmul: Lowering<void> = {
-  accepts: (index, layout) => index !== 2 || fromStart(layout),
+  accepts: (index, layout) => index !== 2 || bindable(layout),
 
-  launch({ inputs: [a, b, bias], out, facts, temporary }) {
+  launch({ inputs: [a, b, bias], out, facts, temporary }: Call<void>) {
     const shape = out.layout.shape;
     const batch = shape.slice(0, -2);
     const [M, N] = shape.slice(-2);
@@ -29,16 +30,32 @@ export const matmul: Lowering<void> = {
     const found = stacks(a.layout, b.layout, batch);
     if (!found) {
       // Stacks that interleave: spell both out.
-      const [wideA, wideB] = [a, b].map((x) => spread(x, batch, temporary));
-      return [wideA.launch, wideB.launch, ...matmul.launch({ inputs: [wideA.out, wideB.out, ...(bias ? [bias] : [])], out, facts, temporary, attrs: undefined })];
+      const [wideA, wideB] = [a, b].map((x) => spread(facts, x, batch, temporary));
+      return [
+        ...wideA.launches,
+        ...wideB.launches,
+        ...matmul.launch({ inputs: [wideA.out, wideB.out, ...(bias ? [bias] : [])], out, facts, temporary, attrs: undefined }),
+      ];
     }
     const [A, B] = [strided(a.layout, found.a), strided(b.layout, found.b)];
     const params = {
-      M, N, K, batch: count, batchInner: found.batchInner,
-      aOffset: A.offset, aRow: A.row, aCol: A.col, aOuter: A.outer, aInner: A.inner,
-      bOffset: B.offset, bRow: B.row, bCol: B.col, bOuter: B.outer, bInner: B.inner,
+      M,
+      N,
+      K,
+      batch: count,
+      batchInner: found.batchInner,
+      aOffset: A.offset,
+      aRow: A.row,
+      aCol: A.col,
+      aOuter: A.outer,
+      aInner: A.inner,
+      bOffset: B.offset,
+      bRow: B.row,
+      bCol: B.col,
+      bOuter: B.outer,
+      bInner: B.inner,
     };
-    const common = { inputs: [bind(a), bind(b), bind(bias ?? a)], out: bind(out), params };
+    const common = { inputs: [bind(a), bind(b), bias ? bindDense(bias) : bind(a)], out: bindDense(out), params };
     const BIAS = bias ? 1 : 0;
     const fours = (...values: number[]) => values.every((v) => v % 4 === 0);
     if (hasLanes(facts)) {
@@ -50,7 +67,14 @@ export const matmul: Lowering<void> = {
         return [{ ...common, kernel: matmulLanesNt, consts: { R, C, BIAS }, groups: count * Math.ceil(M / R) * Math.ceil(N / (8 * C)) }];
       }
       const [R, C] = M <= 4 ? [4, 2] : [16, N <= 32 ? 1 : 2];
-      return [{ ...common, kernel: nn ? matmulLanesNn : matmulLanes, consts: { R, C, BIAS }, groups: count * Math.ceil(M / R) * Math.ceil(N / (32 * C)) }];
+      return [
+        {
+          ...common,
+          kernel: nn ? matmulLanesNn : matmulLanes,
+          consts: { R, C, BIAS },
+          groups: count * Math.ceil(M / R) * Math.ceil(N / (32 * C)),
+        },
+      ];
     }
     if (M <= 8 && B.row === 1) return [{ ...common, kernel: matmulGemv, consts: { BIAS, ROWS: 8 }, groups: count * N }];
     const consts = { BIAS, A_K_FAST: A.col === 1 ? 1 : 0, B_K_FAST: B.row === 1 ? 1 : 0 };
@@ -66,8 +90,8 @@ const strided = ({ offset, strides }: Layout, stack: { outer: number; inner: num
 });
 
 /** A dense copy of `x` with every stack it is broadcast to. */
-function spread(x: Operand, batch: Shape, temporary: Call<void>["temporary"]) {
+function spread(facts: Facts, x: Operand, batch: Shape, temporary: Call<void>["temporary"]) {
   const shape = [...batch, ...x.layout.shape.slice(-2)];
   const out = temporary({ shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });
-  return { out, launch: copyLaunch({ ...x, layout: expanded(x.layout, shape) }, out) };
+  return { out, launches: copyLaunches(facts, { ...x, layout: expanded(x.layout, shape) }, out) };
 }

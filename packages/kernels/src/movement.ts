@@ -1,18 +1,18 @@
 import { dense, type Expression, type Layout, type Shape, sizeOf } from "@snoopi/core";
-import { copyLaunch } from "./copy.ts";
-import { elementwiseLaunch } from "./elementwise.ts";
-import { type Lowering } from "./lowering.ts";
+import { copyLaunches } from "./copy.ts";
+import { elementwiseLaunches } from "./elementwise.ts";
+import type { Lowering } from "./lowering.ts";
 
 /** Each input is copied into its place. */
 export const concat: Lowering<{ axis: number }> = {
   accepts: () => true,
-  launch({ attrs: { axis }, inputs, out }) {
+  launch({ attrs: { axis }, inputs, out, facts }) {
     const whole = dense(out.layout.shape);
     let at = 0;
     return inputs.flatMap((x) => {
       const offset = at * whole.strides[axis];
       at += x.layout.shape[axis];
-      return sizeOf(x.layout.shape) === 0 ? [] : [copyLaunch(x, out, { shape: x.layout.shape, strides: whole.strides, offset })];
+      return sizeOf(x.layout.shape) === 0 ? [] : copyLaunches(facts, x, out, { shape: x.layout.shape, strides: whole.strides, offset });
     });
   },
 };
@@ -26,11 +26,11 @@ interface Pad {
 /** The margin everywhere, then the input over it. */
 export const pad: Lowering<Pad> = {
   accepts: () => true,
-  launch({ attrs: { before, steps, value }, inputs: [x], out }) {
+  launch({ attrs: { before, steps, value }, inputs: [x], out, facts }) {
     const whole = dense(out.layout.shape);
     const fill: Expression = { term: { kind: "constant", index: 0, dtype: out.dtype }, constants: [value] };
     const offset = before.reduce((sum, b, i) => sum + b * whole.strides[i], 0);
     const inside: Layout = { shape: x.layout.shape as Shape, strides: whole.strides.map((s, i) => s * steps[i]), offset };
-    return [elementwiseLaunch(fill, [], out), ...(sizeOf(x.layout.shape) === 0 ? [] : [copyLaunch(x, out, inside)])];
+    return [...elementwiseLaunches(facts, fill, [], out), ...(sizeOf(x.layout.shape) === 0 ? [] : copyLaunches(facts, x, out, inside))];
   },
 };

@@ -1,8 +1,8 @@
 import { SnoopiError } from "@snoopi/core";
-import { type WebGpuDevice } from "./backend.ts";
+import type { WebGpuDevice } from "./backend.ts";
 import { isSoftware, webgpu as open, type WebGpuOptions } from "./device.ts";
 
-export { type WebGpuDevice } from "./backend.ts";
+export type { WebGpuDevice } from "./backend.ts";
 
 const host = globalThis as { snoopiGpu?: GPU };
 
@@ -11,9 +11,15 @@ const host = globalThis as { snoopiGpu?: GPU };
  *
  * `flags` go to Dawn's `create`, e.g. `["enable-dawn-features=allow_unsafe_apis"]`.
  */
-export async function webgpu({ flags = [], ...options }: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
+export async function webgpu({
+  flags = [],
+  ...options
+}: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
   const dawn = await import("webgpu").catch((cause) => {
-    throw new SnoopiError("webgpu: the package `webgpu` (Dawn for Node) cannot be loaded. Install it with npm install webgpu, or use device cpu.", { cause });
+    throw new SnoopiError(
+      "webgpu: the package `webgpu` (Dawn for Node) cannot be loaded. Install it with npm install webgpu, or use device cpu.",
+      { cause },
+    );
   });
   Object.assign(globalThis, dawn.globals);
   // Dawn crashes when its GPU object is collected while a device lives: it is kept for good.
@@ -34,7 +40,8 @@ function gently(applies: () => boolean) {
   return async <T>(work: Promise<T>): Promise<T> => {
     if (!applies()) return work;
     if (waiting++ === 0) {
-      globalThis.setImmediate = ((fn: (...args: unknown[]) => void, ...args: unknown[]) => setTimeout(fn, 1, ...args)) as unknown as typeof setImmediate;
+      globalThis.setImmediate = ((fn: (...args: unknown[]) => void, ...args: unknown[]) =>
+        setTimeout(fn, 1, ...args)) as unknown as typeof setImmediate;
     }
     try {
       return await work;

@@ -1,8 +1,9 @@
 import { type Operand, sizeOf } from "@snoopi/core";
-import { fromStart } from "./copy.ts";
-import { type Launch } from "./encoder.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Call, type Lowering } from "./lowering.ts";
+import { bindable, bindDense } from "./binding.ts";
+import type { Launch } from "./encoder.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Call, Lowering } from "./lowering.ts";
+import { byRows } from "./split.ts";
 
 /**
  * Mean and sum of squared distances to it, for stretches of each row: one thread a stretch, in two passes, so that nothing cancels.
@@ -75,7 +76,7 @@ const normalize: Kernel = {
     { name: "bias", width: 1 },
   ],
   outWidth: 1,
-  params: ["n", "length", "inner", "channels"],
+  params: ["n", "length", "inner", "channels", "channel"],
   body: /* wgsl */ `
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -84,7 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let row = i / P.length;
   var value = (x_at(i) - stats_at(2u * row)) * stats_at(2u * row + 1u);
   if (AFFINE == 1u) {
-    let c = i / P.inner % P.channels;
+    let c = (i / P.inner + P.channel) % P.channels;
     value = fma(value, weight_at(c), bias_at(c));
   }
   out[i] = value;
@@ -95,28 +96,46 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 const stretch = 1024;
 
 function launches(call: Call<{ eps: number }>, rows: number, inner: number, channels: number): Launch[] {
-  const { inputs: [x, weight, bias], out, attrs, temporary } = call;
-  const n = sizeOf(x.layout.shape);
-  const length = n / rows;
+  const {
+    inputs: [all, weight, bias],
+    attrs,
+    temporary,
+  } = call;
+  const length = sizeOf(all.layout.shape) / rows;
   const parts = Math.ceil(length / stretch);
   const pair = (count: number): Operand => temporary({ shape: [count, 2], dtype: "f32" });
-  const [part, stats] = [pair(rows * parts), pair(rows)];
-  return [
-    { kernel: moments, inputs: [bind(x)], out: bind(part), params: { rows, length, parts }, groups: Math.ceil((rows * parts) / 64) },
-    { kernel: statistics, inputs: [bind(part)], out: bind(stats), params: { rows, length, parts, eps: attrs.eps }, groups: Math.ceil(rows / 64) },
-    {
-      kernel: normalize,
-      inputs: [bind(x), bind(stats), bind(weight ?? x), bind(bias ?? x)],
-      out: bind(out),
-      consts: { AFFINE: weight ? 1 : 0 },
-      params: { n, length, inner, channels },
-      groups: Math.ceil(n / 64),
-    },
-  ];
+  return byRows(call, rows, ({ first, count, x, out }) => {
+    const [part, stats] = [pair(count * parts), pair(count)];
+    const n = count * length;
+    return [
+      {
+        kernel: moments,
+        inputs: [bindDense(x)],
+        out: bindDense(part),
+        params: { rows: count, length, parts },
+        groups: Math.ceil((count * parts) / 64),
+      },
+      {
+        kernel: statistics,
+        inputs: [bindDense(part)],
+        out: bindDense(stats),
+        params: { rows: count, length, parts, eps: attrs.eps },
+        groups: Math.ceil(count / 64),
+      },
+      {
+        kernel: normalize,
+        inputs: [bindDense(x), bindDense(stats), bindDense(weight ?? stats), bindDense(bias ?? stats)],
+        out: bindDense(out),
+        consts: { AFFINE: weight ? 1 : 0 },
+        params: { n, length, inner, channels, channel: Math.floor((first * length) / inner) % channels },
+        groups: Math.ceil(n / 64),
+      },
+    ];
+  });
 }
 
 export const groupNorm: Lowering<{ groups: number; eps: number }> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch: (call) => {
     const [b, c, ...rest] = call.inputs[0].layout.shape;
     return launches(call, b * call.attrs.groups, sizeOf(rest), c);
@@ -124,7 +143,7 @@ export const groupNorm: Lowering<{ groups: number; eps: number }> = {
 };
 
 export const layerNorm: Lowering<{ eps: number }> = {
-  accepts: (_, layout) => fromStart(layout),
+  accepts: (_, layout) => bindable(layout),
   launch: (call) => {
     const { shape } = call.inputs[0].layout;
     const d = shape[shape.length - 1];

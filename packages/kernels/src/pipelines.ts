@@ -1,4 +1,4 @@
-import { type DType } from "@snoopi/core";
+import type { DType } from "@snoopi/core";
 import { type Kernel, source } from "./kernel.ts";
 
 export interface Pipeline {
@@ -20,7 +20,10 @@ export class Pipelines {
 
   get(kernel: Kernel, dtypes: readonly DType[], out: DType, consts: Readonly<Record<string, number>>): Pipeline {
     let variants = this.#byKernel.get(kernel);
-    if (!variants) this.#byKernel.set(kernel, (variants = new Map()));
+    if (!variants) {
+      variants = new Map();
+      this.#byKernel.set(kernel, variants);
+    }
     let key: string = `${dtypes}>${out}`;
     for (const name in consts) key += `,${name}=${consts[name]}`;
     let found = variants.get(key);

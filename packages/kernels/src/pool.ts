@@ -13,7 +13,7 @@ export interface Block {
 export function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
-  return Math.ceil(Math.ceil(bytes / step) * step / 256) * 256;
+  return Math.ceil((Math.ceil(bytes / step) * step) / 256) * 256;
 }
 
 /** Buffers for reuse, by size. Work runs in order on one queue, so a block may be taken again as soon as its last reader is encoded. */
@@ -21,22 +21,22 @@ export class Pool {
   readonly #device: GPUDevice;
   readonly #maxBytes: number;
   readonly #free = new Map<number, Block[]>();
-  readonly #onDestroy: (block: Block) => void;
   #next = 0;
   #live = { tensors: 0, bytes: 0, peakBytes: 0 };
   #pooled = 0;
 
-  constructor(device: GPUDevice, maxBytes: number, onDestroy: (block: Block) => void) {
+  constructor(device: GPUDevice, maxBytes: number) {
     this.#device = device;
     this.#maxBytes = maxBytes;
-    this.#onDestroy = onDestroy;
   }
 
   take(bytes: number): Block {
     let size = sizeClass(bytes);
     if (size > this.#maxBytes) size = Math.ceil(bytes / 256) * 256;
     if (size > this.#maxBytes) {
-      throw new OutOfMemoryError(`webgpu: a tensor of ${bytes} bytes does not fit into one buffer of this device, which holds ${this.#maxBytes}. Use a smaller batch or size.`);
+      throw new OutOfMemoryError(
+        `webgpu: a tensor of ${bytes} bytes does not fit into one buffer of this device, which holds ${this.#maxBytes}. Use a smaller batch or size.`,
+      );
     }
     const reused = this.#free.get(size)?.pop();
     if (reused) this.#pooled -= size;
@@ -57,12 +57,7 @@ export class Pool {
 
   /** Returns what is not in use to the system. Call it only when everything encoded has been submitted. */
   trim(): void {
-    for (const blocks of this.#free.values()) {
-      for (const block of blocks) {
-        this.#onDestroy(block);
-        block.buffer.destroy();
-      }
-    }
+    for (const blocks of this.#free.values()) for (const block of blocks) block.buffer.destroy();
     this.#free.clear();
     this.#pooled = 0;
   }

@@ -1,8 +1,9 @@
 import { collapsed, type Layout, type Operand, sizeOf } from "@snoopi/core";
-import { copyLaunch } from "./copy.ts";
-import { type Launch } from "./encoder.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Call, type Lowering } from "./lowering.ts";
+import { bind } from "./binding.ts";
+import { copyLaunches } from "./copy.ts";
+import type { Launch } from "./encoder.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Call, Lowering } from "./lowering.ts";
 
 const axes = ["0", "1", "2", "3"];
 
@@ -11,7 +12,14 @@ const reduce: Kernel = {
   name: "reduce",
   inputs: [{ name: "x", width: 1 }],
   outWidth: 1,
-  params: ["outputs", "parts", "length", "offset", ...axes.flatMap((a) => [`kept${a}`, `keptStride${a}`]), ...axes.flatMap((a) => [`gone${a}`, `goneStride${a}`])],
+  params: [
+    "outputs",
+    "parts",
+    "length",
+    "offset",
+    ...axes.flatMap((a) => [`kept${a}`, `keptStride${a}`]),
+    ...axes.flatMap((a) => [`gone${a}`, `goneStride${a}`]),
+  ],
   body: /* wgsl */ `
 fn kept(i: u32) -> u32 {
   let i2 = i / P.kept3;
@@ -80,14 +88,25 @@ interface Walk {
   readonly strides: readonly (readonly number[])[];
 }
 
-function fold(kind: "sum" | "amax", { out, temporary }: Pick<Call<unknown>, "out" | "temporary">, x: Operand, kept: Walk, gone: Walk): Launch[] {
+function fold(
+  kind: "sum" | "amax",
+  { out, temporary }: Pick<Call<unknown>, "out" | "temporary">,
+  x: Operand,
+  kept: Walk,
+  gone: Walk,
+): Launch[] {
   const outputs = sizeOf(kept.shape);
   const length = sizeOf(gone.shape);
   const parts = length <= oneThread || outputs >= 4096 ? 1 : Math.min(256, Math.ceil(length / 1024));
   const consts = { MAX: kind === "amax" ? 1 : 0 };
   const params = { outputs, length, offset: x.layout.offset, ...padded("kept", kept), ...padded("gone", gone) };
   const launch = (input: Operand, target: Operand, p: Record<string, number>): Launch => ({
-    kernel: reduce, inputs: [bind(input)], out: bind(target), consts, params: p, groups: Math.ceil((outputs * p.parts) / 64),
+    kernel: reduce,
+    inputs: [bind(input)],
+    out: bind(target),
+    consts,
+    params: p,
+    groups: Math.ceil((outputs * p.parts) / 64),
   });
   if (parts === 1) return [launch(x, out, { ...params, parts })];
   const partial = temporary({ shape: [outputs, parts], dtype: out.dtype });
@@ -98,12 +117,16 @@ function fold(kind: "sum" | "amax", { out, temporary }: Pick<Call<unknown>, "out
 /** Axes that alternate too often to walk: put the reduced ones last first. */
 function viaCopy(kind: "sum" | "amax", call: Call<unknown>, x: Operand, rest: readonly number[], reduced: readonly number[]): Launch[] {
   const order = [...rest, ...reduced];
-  const permuted: Layout = { shape: order.map((i) => x.layout.shape[i]), strides: order.map((i) => x.layout.strides[i]), offset: x.layout.offset };
+  const permuted: Layout = {
+    shape: order.map((i) => x.layout.shape[i]),
+    strides: order.map((i) => x.layout.strides[i]),
+    offset: x.layout.offset,
+  };
   const copy = call.temporary({ shape: permuted.shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });
   const length = sizeOf(reduced.map((i) => x.layout.shape[i]));
   const outputs = sizeOf(permuted.shape) / Math.max(1, length);
   return [
-    copyLaunch({ ...x, layout: permuted }, copy),
+    ...copyLaunches(call.facts, { ...x, layout: permuted }, copy),
     ...fold(kind, call, copy, { shape: [outputs], strides: [[length]] }, { shape: [length], strides: [[1]] }),
   ];
 }

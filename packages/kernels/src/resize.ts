@@ -1,7 +1,8 @@
-import { sizeOf, type ResizeMode } from "@snoopi/core";
-import { fromStart } from "./copy.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Lowering } from "./lowering.ts";
+import type { ResizeMode } from "@snoopi/core";
+import { bindable, bindDense } from "./binding.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Lowering } from "./lowering.ts";
+import { byRows } from "./split.ts";
 
 /** One thread per output pixel. Positions are computed in f32 as PyTorch does, from a scale that is handed over. */
 const kernel: Kernel = {
@@ -41,11 +42,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 };
 
 export const resize: Lowering<{ size: readonly [number, number]; mode: ResizeMode }> = {
-  accepts: (_, layout) => fromStart(layout),
-  launch({ attrs: { size: [OH, OW], mode }, inputs: [x], out }) {
-    const [, , H, W] = x.layout.shape;
-    const n = sizeOf(out.layout.shape);
-    const params = { n, H, W, OH, OW, scaleY: Math.fround(H / OH), scaleX: Math.fround(W / OW) };
-    return [{ kernel, inputs: [bind(x)], out: bind(out), consts: { NEAREST: mode === "nearest" ? 1 : 0 }, params, groups: Math.ceil(n / 64) }];
+  accepts: (_, layout) => bindable(layout),
+  launch(call) {
+    const {
+      size: [OH, OW],
+      mode,
+    } = call.attrs;
+    const [b, c, H, W] = call.inputs[0].layout.shape;
+    return byRows(call, b * c, ({ count, x, out }) => {
+      const n = count * OH * OW;
+      const params = { n, H, W, OH, OW, scaleY: Math.fround(H / OH), scaleX: Math.fround(W / OW) };
+      const consts = { NEAREST: mode === "nearest" ? 1 : 0 };
+      return [{ kernel, inputs: [bindDense(x)], out: bindDense(out), consts, params, groups: Math.ceil(n / 64) }];
+    });
   },
 };

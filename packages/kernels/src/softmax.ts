@@ -1,7 +1,8 @@
 import { sizeOf } from "@snoopi/core";
-import { fromStart } from "./copy.ts";
-import { type Kernel } from "./kernel.ts";
-import { bind, type Lowering } from "./lowering.ts";
+import { bindable, bindDense } from "./binding.ts";
+import type { Kernel } from "./kernel.ts";
+import type { Lowering } from "./lowering.ts";
+import { byRows } from "./split.ts";
 
 /** One thread per row, three passes over it. */
 const kernel: Kernel = {
@@ -24,11 +25,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 };
 
 export const softmax: Lowering<void> = {
-  accepts: (_, layout) => fromStart(layout),
-  launch({ inputs: [x], out }) {
-    const { shape } = x.layout;
+  accepts: (_, layout) => bindable(layout),
+  launch(call) {
+    const { shape } = call.inputs[0].layout;
     const length = shape[shape.length - 1];
-    const rows = sizeOf(shape) / length;
-    return [{ kernel, inputs: [bind(x)], out: bind(out), params: { rows, length }, groups: Math.ceil(rows / 64) }];
+    return byRows(call, sizeOf(shape) / length, ({ count: rows, x, out }) => [
+      { kernel, inputs: [bindDense(x)], out: bindDense(out), params: { rows, length }, groups: Math.ceil(rows / 64) },
+    ]);
   },
 };

@@ -1,4 +1,4 @@
-import { type Scalar } from "@snoopi/core";
+import type { Scalar } from "@snoopi/core";
 
 /** Prints formulas as WGSL over one register type, one or four elements at a time. */
 export function wgslOver(type: "f32" | "i32" | "u32", width: 1 | 4): Scalar<string> {

@@ -1,6 +1,6 @@
 import { attention, broadcastTo, permute, reshape, type Tensor } from "@snoopi/core";
 import { linear } from "./layers.ts";
-import { type Params } from "./params.ts";
+import type { Params } from "./params.ts";
 
 /** Tokens that queries look at: `[B, L, D]`, or `[1, L, D]` for a whole batch, and a mask that broadcasts to `[B, H, Lq, L]`. */
 export interface Context {

@@ -1,33 +1,45 @@
 // Networks.
-export { type Attend, attentionLayer, type Context, type CrossAttention, type KeysValues, mergeHeads, plain, splitHeads } from "./attention.ts";
-export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
-export { endPositions, idsTensor } from "./clip-ids.ts";
-export { conv2d, embedding, groupNorm, layerNorm, linear } from "./layers.ts";
-export { type PipelinePreset, sd15, sd21 } from "./presets.ts";
-export { type UNet, type UNetOptions, type UNetSizes, unet } from "./unet.ts";
-export { autoencoderKL, type VaeSizes, vaeDecoder, vaeEncoder, vaeFactor } from "./vae.ts";
-export { sampleLatents, scaleLatents, unscaleLatents } from "./vae/latents.ts";
-export { toPixels } from "./vae/pixels.ts";
-
-// Parameters.
-export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
-export { countOf, init, load, manifest, type Params, params, type Source } from "./params.ts";
-
+export {
+  type Attend,
+  attentionLayer,
+  type Context,
+  type CrossAttention,
+  type KeysValues,
+  mergeHeads,
+  plain,
+  splitHeads,
+} from "./attention.ts";
 // Checkpoints.
 export { type ClipTextConfig, clipTextConfig } from "./checkpoint/config-clip.ts";
-export { type ParsedConfig } from "./checkpoint/config-fields.ts";
+export type { ParsedConfig } from "./checkpoint/config-fields.ts";
 export { type SchedulerConfig, schedulerConfig } from "./checkpoint/config-scheduler.ts";
 export { type UNetConfig, unetConfig } from "./checkpoint/config-unet.ts";
 export { type VaeConfig, vaeConfig } from "./checkpoint/config-vae.ts";
-export { filesFolder, type Folder, type JsonObject, readJson, subfolder } from "./checkpoint/folder.ts";
+export { type Folder, filesFolder, type JsonObject, readJson, subfolder } from "./checkpoint/folder.ts";
 export { matchWeights, requireMatch, type WeightsMatch } from "./checkpoint/match.ts";
 export { canonicalNames, fitsShape, type NetworkKind } from "./checkpoint/names.ts";
-export { openComponentWeights, openPipelineFolder, type PipelineComponent, type PipelineFolder, readConfig } from "./checkpoint/pipeline.ts";
-export { type TensorEntry } from "./checkpoint/safetensors-header.ts";
+export {
+  openComponentWeights,
+  openPipelineFolder,
+  type PipelineComponent,
+  type PipelineFolder,
+  readConfig,
+} from "./checkpoint/pipeline.ts";
+export type { TensorEntry } from "./checkpoint/safetensors-header.ts";
 export { openSafetensors, type SafetensorsFile, type TensorData, type TensorReader } from "./checkpoint/safetensors-read.ts";
 export { encodeSafetensors } from "./checkpoint/safetensors-write.ts";
-export { blobSource, type ByteSource, bytesSource } from "./checkpoint/source.ts";
+export { type ByteSource, blobSource, bytesSource } from "./checkpoint/source.ts";
 export { type ComponentWeights, openWeights, weightsOfFile } from "./checkpoint/weights.ts";
-
+export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
+export { endPositions, idsTensor } from "./clip-ids.ts";
+export { conv2d, embedding, groupNorm, layerNorm, linear } from "./layers.ts";
+// Parameters.
+export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
+export { countOf, init, load, manifest, type Params, params, type Source } from "./params.ts";
+export { type PipelinePreset, sd15, sd21 } from "./presets.ts";
 // Text.
 export { type ClipTokenizer, clipTokenizer, readClipTokenizer } from "./tokenizer/clip.ts";
+export { type UNet, type UNetOptions, type UNetSizes, unet } from "./unet.ts";
+export { sampleLatents, scaleLatents, unscaleLatents } from "./vae/latents.ts";
+export { toPixels } from "./vae/pixels.ts";
+export { autoencoderKL, type VaeSizes, vaeDecoder, vaeEncoder, vaeFactor } from "./vae.ts";

@@ -1,5 +1,14 @@
-import { cast, conv2d as convolve, type Conv2dOptions, embedding as lookUp, groupNorm as normalizeGroups, layerNorm as normalize, linear as multiply, type Tensor } from "@snoopi/core";
-import { type Params } from "./params.ts";
+import {
+  type Conv2dOptions,
+  cast,
+  conv2d as convolve,
+  embedding as lookUp,
+  linear as multiply,
+  layerNorm as normalize,
+  groupNorm as normalizeGroups,
+  type Tensor,
+} from "@snoopi/core";
+import type { Params } from "./params.ts";
 
 // The only place where a weight meets an input. A layer takes its parameters and sizes and returns a function of tensors.
 

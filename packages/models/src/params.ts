@@ -1,4 +1,4 @@
-import { cpu, OpError, type Shape, show, sizeOf, SnoopiError, type Tensor, zeros } from "@snoopi/core";
+import { cpu, OpError, type Shape, SnoopiError, show, sizeOf, type Tensor, zeros } from "@snoopi/core";
 
 /** A place in the parameter tree. Asking for a parameter is how a layer declares that it has one. */
 export interface Params {
@@ -21,7 +21,8 @@ export const load =
   (path, shape) => {
     const t = tensors.get(path);
     if (!t) throw new SnoopiError(`load: the checkpoint has no "${path}" ${show(shape)}.`);
-    if (show(t.shape) !== show(shape)) throw new SnoopiError(`load: "${path}" is ${show(t.shape)} in the checkpoint and ${show(shape)} in the model.`);
+    if (show(t.shape) !== show(shape))
+      throw new SnoopiError(`load: "${path}" is ${show(t.shape)} in the checkpoint and ${show(shape)} in the model.`);
     return t;
   };
 

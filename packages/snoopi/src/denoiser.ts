@@ -1,8 +1,7 @@
-import { type Tensor } from "@snoopi/core";
-import { type Attend, type Context, type UNet } from "@snoopi/models";
-import { type PredictionType } from "./schedule/config.ts";
-import { type NoiseSchedule } from "./schedule/noise-schedule.ts";
-import { SnoopiError } from "@snoopi/core";
+import { SnoopiError, type Tensor } from "@snoopi/core";
+import type { Attend, Context, UNet } from "@snoopi/models";
+import type { PredictionType } from "./schedule/config.ts";
+import type { NoiseSchedule } from "./schedule/noise-schedule.ts";
 
 /** The picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. */
 export type Denoiser = (x: Tensor, t: number, context: Context) => Tensor;
@@ -20,7 +19,9 @@ export interface Noise {
 const x0Of: Readonly<Record<PredictionType, (output: Tensor, x: Tensor, noise: Noise) => Tensor>> = {
   epsilon: (eps, x, { alpha, sigma }) => {
     if (alpha === 0) {
-      throw new SnoopiError("denoise: the schedule has no signal at this timestep (zero terminal SNR), so x₀ cannot be told from ε. Use a model that predicts v.");
+      throw new SnoopiError(
+        "denoise: the schedule has no signal at this timestep (zero terminal SNR), so x₀ cannot be told from ε. Use a model that predicts v.",
+      );
     }
     return x.sub(eps.mul(sigma)).div(alpha);
   },

@@ -1,12 +1,20 @@
-import { type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { add, exp, mul, square, sub } from "./arithmetic.ts";
 import { greater, where } from "./compare.ts";
 import { real, unary } from "./elementwise.ts";
 
-export const tanh = unary({ name: "tanh", dtype: real }, (s, x) => s.tanh(x), (g, x, y) => mul(g, sub(1, square(y))));
+export const tanh = unary(
+  { name: "tanh", dtype: real },
+  (s, x) => s.tanh(x),
+  (g, x, y) => mul(g, sub(1, square(y))),
+);
 
 /** The error function `2/√π ∫₀ˣ e^(−t²) dt` */
-export const erf = unary({ name: "erf", dtype: real }, (s, x) => s.erf(x), (g, x) => mul(g, mul(2 / Math.sqrt(Math.PI), exp(mul(-1, square(x))))));
+export const erf = unary(
+  { name: "erf", dtype: real },
+  (s, x) => s.erf(x),
+  (g, x) => mul(g, mul(2 / Math.sqrt(Math.PI), exp(mul(-1, square(x))))),
+);
 
 /** `1 / (1 + e⁻ˣ)` */
 export const sigmoid = unary(
@@ -16,7 +24,11 @@ export const sigmoid = unary(
 );
 
 /** `max(x, 0)`, with gradient 0 at 0 */
-export const relu = unary({ name: "relu" }, (s, x) => s.less(x, s.num(0), s.num(0), x), (g, x) => where(greater(x, 0), g, 0));
+export const relu = unary(
+  { name: "relu" },
+  (s, x) => s.less(x, s.num(0), s.num(0), x),
+  (g, x) => where(greater(x, 0), g, 0),
+);
 
 /** `x · sigmoid(x)`, also called swish */
 export const silu = unary(

@@ -1,8 +1,8 @@
+import { arange } from "../create.ts";
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { arange } from "../create.ts";
 import { placesOf } from "../layout.ts";
-import { type Op, type Spec } from "../op.ts";
+import type { Op, Spec } from "../op.ts";
 import { broadcast, sameShape, show, sizeOf } from "../shape.ts";
 import { noGrad } from "../tape.ts";
 import { apply, type Tensor } from "../tensor.ts";
@@ -14,7 +14,7 @@ import { matmul } from "./matmul.ts";
 import { reshape, transpose } from "./movement.ts";
 import { sum } from "./sum.ts";
 
-interface Attention {
+export interface Attention {
   readonly scale: number;
   readonly causal: boolean;
 }
@@ -26,15 +26,21 @@ interface Attention {
 export const attentionOp: Op<Attention> = {
   name: "attention",
   infer([q, k, v, mask]: readonly Spec[]) {
-    for (const [name, x] of [["q", q], ["k", k], ["v", v]] as const) {
+    for (const [name, x] of [
+      ["q", q],
+      ["k", k],
+      ["v", v],
+    ] as const) {
       if (x.shape.length !== 4) throw new OpError("attention", `${name} is ${show(x.shape)}, expected [batch, heads, tokens, width]`);
       if (!isFloat(x.dtype)) throw new OpError("attention", `${name} is ${x.dtype}, expected floats`);
     }
     const [b, h, lq, d] = q.shape;
     const lk = k.shape[2];
-    if (!sameShape(k.shape, [b, h, lk, d])) throw new OpError("attention", `k is ${show(k.shape)}, expected [${b}, ${h}, tokens, ${d}] to match q ${show(q.shape)}`);
+    if (!sameShape(k.shape, [b, h, lk, d]))
+      throw new OpError("attention", `k is ${show(k.shape)}, expected [${b}, ${h}, tokens, ${d}] to match q ${show(q.shape)}`);
     if (!sameShape(v.shape, k.shape)) throw new OpError("attention", `v is ${show(v.shape)} and k is ${show(k.shape)}: they must be alike`);
-    if (mask && mask.dtype !== "bool" && !isFloat(mask.dtype)) throw new OpError("attention", `the mask is ${mask.dtype}, expected bool or floats`);
+    if (mask && mask.dtype !== "bool" && !isFloat(mask.dtype))
+      throw new OpError("attention", `the mask is ${mask.dtype}, expected bool or floats`);
     if (mask && (mask.shape.length > 4 || !sameShape(broadcast("attention", mask.shape, [b, h, lq, lk]), [b, h, lq, lk]))) {
       throw new OpError("attention", `the mask ${show(mask.shape)} does not stretch to ${show([b, h, lq, lk])}`);
     }

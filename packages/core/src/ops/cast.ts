@@ -1,5 +1,5 @@
 import { type DType, isFloat } from "../dtype.ts";
-import { type Elementwise } from "../op.ts";
+import type { Elementwise } from "../op.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 

@@ -1,6 +1,6 @@
 import { promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Elementwise } from "../op.ts";
+import type { Elementwise } from "../op.ts";
 import { apply, isTensor, type Tensor } from "../tensor.ts";
 import { binary, elementwise, type Like, lift, truth, unary, unbroadcast } from "./elementwise.ts";
 import { full } from "./full.ts";
@@ -8,11 +8,15 @@ import { full } from "./full.ts";
 /** `a < b`. Comparisons give booleans, and have no gradient. */
 export const less = binary({ name: "less", dtype: truth }, (s, a, b) => s.less(a, b, s.num(1), s.num(0)));
 /** `a ≤ b` */
-export const lessEqual = binary({ name: "lessEqual", dtype: truth }, (s, a, b) => s.less(a, b, s.num(1), s.equal(a, b, s.num(1), s.num(0))));
+export const lessEqual = binary({ name: "lessEqual", dtype: truth }, (s, a, b) =>
+  s.less(a, b, s.num(1), s.equal(a, b, s.num(1), s.num(0))),
+);
 /** `a > b` */
 export const greater = binary({ name: "greater", dtype: truth }, (s, a, b) => s.less(b, a, s.num(1), s.num(0)));
 /** `a ≥ b` */
-export const greaterEqual = binary({ name: "greaterEqual", dtype: truth }, (s, a, b) => s.less(b, a, s.num(1), s.equal(a, b, s.num(1), s.num(0))));
+export const greaterEqual = binary({ name: "greaterEqual", dtype: truth }, (s, a, b) =>
+  s.less(b, a, s.num(1), s.equal(a, b, s.num(1), s.num(0))),
+);
 /** `a = b` */
 export const equal = binary({ name: "equal", dtype: truth }, (s, a, b) => s.equal(a, b, s.num(1), s.num(0)));
 /** `a ≠ b`; true of NaN and itself */
@@ -25,7 +29,8 @@ const chosen = elementwise({ name: "where", dtype: ([, a, b]) => promote(a, b) }
 export const whereOp: Elementwise = {
   ...chosen,
   infer(inputs, attrs) {
-    if (inputs[0].dtype !== "bool") throw new OpError("where", `the condition is ${inputs[0].dtype}, not bool`, "Compare it with something first.");
+    if (inputs[0].dtype !== "bool")
+      throw new OpError("where", `the condition is ${inputs[0].dtype}, not bool`, "Compare it with something first.");
     return chosen.infer(inputs, attrs);
   },
   vjp: (g, { inputs: [c, a, b] }) => [null, unbroadcast(where(c, g, 0), a.shape), unbroadcast(where(c, 0, g), b.shape)],

@@ -1,7 +1,7 @@
 import { promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
-import { type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { normalizeAxis, show } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
@@ -23,9 +23,17 @@ export const concatOp: Op<{ axis: number }> = {
     let at = 0;
     for (const x of inputs) {
       const starts = out.shape.map((_, i) => (i === axis ? at : 0));
-      walk(sliced(dense(out.shape), starts, out.shape.map(() => 1), x.shape), (i, place) => {
-        out.data[place] = x.data[i];
-      });
+      walk(
+        sliced(
+          dense(out.shape),
+          starts,
+          out.shape.map(() => 1),
+          x.shape,
+        ),
+        (i, place) => {
+          out.data[place] = x.data[i];
+        },
+      );
       at += x.shape[axis];
     }
   },

@@ -1,7 +1,7 @@
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Op, type Value } from "../op.ts";
-import { sameShape, type Shape, show, sizeOf } from "../shape.ts";
+import type { Op, Value } from "../op.ts";
+import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { sum } from "./sum.ts";
 
@@ -11,7 +11,8 @@ export interface Window {
   readonly padding: readonly [top: number, bottom: number, left: number, right: number];
 }
 
-const outLength = (length: number, kernel: number, stride: number, padding: number): number => Math.floor((length + padding - kernel) / stride) + 1;
+const outLength = (length: number, kernel: number, stride: number, padding: number): number =>
+  Math.floor((length + padding - kernel) / stride) + 1;
 
 /** Inputs `x [B, I, H, W]`, `weight [O, I, kh, kw]` and, optionally, bias `[O]`. */
 export const conv2dOp: Op<Window> = {
@@ -23,10 +24,12 @@ export const conv2dOp: Op<Window> = {
     const [b, c, h, w] = x.shape;
     const [o, i, kh, kw] = weight.shape;
     if (c !== i) throw new OpError("conv2d", `x has ${c} channels and the weight reads ${i}, in ${show(x.shape)} * ${show(weight.shape)}`);
-    if (bias && !sameShape(bias.shape, [o])) throw new OpError("conv2d", `the bias is ${show(bias.shape)} and the weight makes ${o} channels`);
+    if (bias && !sameShape(bias.shape, [o]))
+      throw new OpError("conv2d", `the bias is ${show(bias.shape)} and the weight makes ${o} channels`);
     if (!isFloat(x.dtype) || !isFloat(weight.dtype)) throw new OpError("conv2d", `expected floats, got ${x.dtype} and ${weight.dtype}`);
     const shape = [b, o, outLength(h, kh, sy, top + bottom), outLength(w, kw, sx, left + right)];
-    if (shape[2] < 1 || shape[3] < 1) throw new OpError("conv2d", `a ${kh}×${kw} window does not fit into the padded ${h + top + bottom}×${w + left + right} image`);
+    if (shape[2] < 1 || shape[3] < 1)
+      throw new OpError("conv2d", `a ${kh}×${kw} window does not fit into the padded ${h + top + bottom}×${w + left + right} image`);
     return { shape, dtype: promote(x.dtype, weight.dtype) };
   },
   reference([x, weight, bias], window, out) {
@@ -84,7 +87,13 @@ export const conv2dWeightGradOp: Op<Window & { shape: Shape }> = {
 };
 
 /** Calls `visit` for every product in a convolution: places in the image, the weight and the output. */
-function taps(x: Pick<Value, "shape">, weight: Shape, out: Shape, { stride: [sy, sx], padding: [top, , left] }: Window, visit: (x: number, w: number, y: number) => void) {
+function taps(
+  x: Pick<Value, "shape">,
+  weight: Shape,
+  out: Shape,
+  { stride: [sy, sx], padding: [top, , left] }: Window,
+  visit: (x: number, w: number, y: number) => void,
+) {
   const [, c, h, w] = x.shape;
   const [, , kh, kw] = weight;
   const [batch, o, oh, ow] = out;
@@ -120,7 +129,9 @@ export function conv2d(x: Tensor, weight: Tensor, { stride = 1, padding = 0, bia
   const steps = typeof stride === "number" ? ([stride, stride] as const) : stride;
   const p = typeof padding === "number" ? [padding, padding] : padding;
   const margins = p.length === 2 ? ([p[0], p[0], p[1], p[1]] as const) : (p as readonly [number, number, number, number]);
-  if (steps.some((s) => !Number.isInteger(s) || s < 1)) throw new OpError("conv2d", `the stride is ${show(steps)}, expected whole numbers ≥ 1`);
-  if (margins.some((m) => !Number.isInteger(m) || m < 0)) throw new OpError("conv2d", `the padding is ${show(margins)}, expected whole numbers ≥ 0`);
+  if (steps.some((s) => !Number.isInteger(s) || s < 1))
+    throw new OpError("conv2d", `the stride is ${show(steps)}, expected whole numbers ≥ 1`);
+  if (margins.some((m) => !Number.isInteger(m) || m < 0))
+    throw new OpError("conv2d", `the padding is ${show(margins)}, expected whole numbers ≥ 0`);
   return apply(conv2dOp, bias ? [x, weight, bias] : [x, weight], { stride: steps, padding: margins });
 }

@@ -1,8 +1,8 @@
 import { type DType, isFloat, promote } from "../dtype.ts";
-import { type Elementwise, type Spec } from "../op.ts";
-import { numbers, type Scalar } from "../scalar.ts";
-import { broadcast, sameShape, type Shape } from "../shape.ts";
 import { placesOf } from "../layout.ts";
+import type { Elementwise, Spec } from "../op.ts";
+import { numbers, type Scalar } from "../scalar.ts";
+import { broadcast, type Shape, sameShape } from "../shape.ts";
 import { apply, isTensor, type Tensor } from "../tensor.ts";
 import { full } from "./full.ts";
 import { sumTo } from "./sum.ts";

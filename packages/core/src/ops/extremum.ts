@@ -1,11 +1,11 @@
-import { dense, expanded, walk } from "../layout.ts";
-import { type Op } from "../op.ts";
 import { OpError } from "../error.ts";
+import { dense, expanded, walk } from "../layout.ts";
+import type { Op } from "../op.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { div, mul, neg, sub } from "./arithmetic.ts";
-import { equal, logicalNot } from "./compare.ts";
 import { cast } from "./cast.ts";
+import { equal, logicalNot } from "./compare.ts";
 import { type Axes, axesOf, keptShape, type ReduceOptions, squeezed, sum } from "./sum.ts";
 
 export const amaxOp: Op<Axes> = {

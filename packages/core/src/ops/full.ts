@@ -1,12 +1,12 @@
 import { cpu } from "../cpu.ts";
-import { type Device } from "../device.ts";
-import { type DType } from "../dtype.ts";
+import type { Device } from "../device.ts";
+import type { DType } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Constant } from "../op.ts";
+import type { Constant } from "../op.ts";
 import { type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 
-interface Full {
+export interface Full {
   readonly shape: Shape;
   readonly value: number;
   readonly dtype: DType;

@@ -1,6 +1,6 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
@@ -30,7 +30,8 @@ export const scatterAddOp: Op<{ rows: number }> = {
     const lead: Shape = x.shape.slice(0, -1);
     if (x.shape.length === 0) throw new OpError("scatterAdd", `expected [..., width], got ${show(x.shape)}`);
     if (!Number.isInteger(rows) || rows < 0) throw new OpError("scatterAdd", `the table has ${rows} rows, expected a whole number`);
-    if (sizeOf(lead) !== sizeOf(ids.shape)) throw new OpError("scatterAdd", `${show(x.shape)} has ${sizeOf(lead)} rows and there are ${sizeOf(ids.shape)} ids`);
+    if (sizeOf(lead) !== sizeOf(ids.shape))
+      throw new OpError("scatterAdd", `${show(x.shape)} has ${sizeOf(lead)} rows and there are ${sizeOf(ids.shape)} ids`);
     if (ids.dtype !== "i32" && ids.dtype !== "u32") throw new OpError("scatterAdd", `the ids are ${ids.dtype}, expected i32 or u32`);
     return { shape: [rows, x.shape[x.shape.length - 1]], dtype: x.dtype };
   },

@@ -1,4 +1,4 @@
-import { type AnyOp, type Elementwise, type Op, type ViewOp } from "../op.ts";
+import type { AnyOp, Elementwise, Op, ViewOp } from "../op.ts";
 import * as activation from "./activation.ts";
 import * as arithmetic from "./arithmetic.ts";
 import { attentionOp } from "./attention.ts";
@@ -24,24 +24,70 @@ const { less, lessEqual, greater, greaterEqual, equal, notEqual, logicalNot, whe
 
 /** One formula each: every device evaluates them with the one machinery, fused. */
 export const elementwiseOps = {
-  add: add.op, sub: sub.op, mul: mul.op, div: div.op, pow: pow.op, neg: neg.op, abs: abs.op, sign: sign.op, floor: floor.op,
-  exp: exp.op, log: log.op, sqrt: sqrt.op, rsqrt: rsqrt.op, square: square.op, sin: sin.op, cos: cos.op,
-  minimum: minimum.op, maximum: maximum.op,
-  tanh: tanh.op, erf: erf.op, sigmoid: sigmoid.op, relu: relu.op, silu: silu.op, quickGelu: quickGelu.op, gelu: gelu.op, geluTanh: gelu.tanhOp,
-  less: less.op, lessEqual: lessEqual.op, greater: greater.op, greaterEqual: greaterEqual.op, equal: equal.op, notEqual: notEqual.op,
-  logicalNot: logicalNot.op, where: whereOp, cast: castOp,
+  add: add.op,
+  sub: sub.op,
+  mul: mul.op,
+  div: div.op,
+  pow: pow.op,
+  neg: neg.op,
+  abs: abs.op,
+  sign: sign.op,
+  floor: floor.op,
+  exp: exp.op,
+  log: log.op,
+  sqrt: sqrt.op,
+  rsqrt: rsqrt.op,
+  square: square.op,
+  sin: sin.op,
+  cos: cos.op,
+  minimum: minimum.op,
+  maximum: maximum.op,
+  tanh: tanh.op,
+  erf: erf.op,
+  sigmoid: sigmoid.op,
+  relu: relu.op,
+  silu: silu.op,
+  quickGelu: quickGelu.op,
+  gelu: gelu.op,
+  geluTanh: gelu.tanhOp,
+  less: less.op,
+  lessEqual: lessEqual.op,
+  greater: greater.op,
+  greaterEqual: greaterEqual.op,
+  equal: equal.op,
+  notEqual: notEqual.op,
+  logicalNot: logicalNot.op,
+  where: whereOp,
+  cast: castOp,
 } satisfies Record<string, Elementwise<any>>;
 
 /** Views: no computation anywhere. */
 export const viewOps = {
-  reshape: reshapeOp, permute: permuteOp, broadcastTo: broadcastToOp, slice: sliceOp, alias: aliasOp,
+  reshape: reshapeOp,
+  permute: permuteOp,
+  broadcastTo: broadcastToOp,
+  slice: sliceOp,
+  alias: aliasOp,
 } satisfies Record<string, ViewOp<any>>;
 
 /** Everything else: each needs a kernel of its own on every device. */
 export const kernelOps = {
-  sum: sumOp, amax: amaxOp, softmax: softmaxOp, matmul: matmulOp, attention: attentionOp, groupNorm: groupNormOp, layerNorm: layerNormOp,
-  conv2d: conv2dOp, conv2dInputGrad: conv2dInputGradOp, conv2dWeightGrad: conv2dWeightGradOp, resize: resizeOp,
-  embedding: embeddingOp, scatterAdd: scatterAddOp, concat: concatOp, pad: padOp, random: randomOp,
+  sum: sumOp,
+  amax: amaxOp,
+  softmax: softmaxOp,
+  matmul: matmulOp,
+  attention: attentionOp,
+  groupNorm: groupNormOp,
+  layerNorm: layerNormOp,
+  conv2d: conv2dOp,
+  conv2dInputGrad: conv2dInputGradOp,
+  conv2dWeightGrad: conv2dWeightGradOp,
+  resize: resizeOp,
+  embedding: embeddingOp,
+  scatterAdd: scatterAddOp,
+  concat: concatOp,
+  pad: padOp,
+  random: randomOp,
 } satisfies Record<string, Op<any>>;
 
 /** Every op, once. Kernels, samples and docs are all checked against this table. */

@@ -1,11 +1,11 @@
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import { placesOf } from "../layout.ts";
-import { type Op, type Spec } from "../op.ts";
-import { broadcast, sameShape, type Shape, show, sizeOf } from "../shape.ts";
+import type { Op, Spec } from "../op.ts";
+import { broadcast, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { reshape, transpose } from "./movement.ts";
 import { unbroadcast } from "./elementwise.ts";
+import { reshape, transpose } from "./movement.ts";
 import { sumTo } from "./sum.ts";
 
 const tail = (shape: Shape): [number, number] => [shape[shape.length - 2], shape[shape.length - 1]];
@@ -25,7 +25,8 @@ export const matmulOp: Op = {
       throw new OpError("matmul", `inner sizes differ, ${k} ≠ ${k2}, in ${show(a.shape)} × ${show(b.shape)}`, fix);
     }
     if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpError("matmul", `expected floats, got ${a.dtype} and ${b.dtype}`);
-    if (bias && !sameShape(bias.shape, [n])) throw new OpError("matmul", `the bias is ${show(bias.shape)} and the product has ${n} columns`);
+    if (bias && !sameShape(bias.shape, [n]))
+      throw new OpError("matmul", `the bias is ${show(bias.shape)} and the product has ${n} columns`);
     return { shape: [...batch, m, n], dtype: promote(a.dtype, b.dtype) };
   },
 
@@ -68,7 +69,8 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (weight.rank !== 2 || x.rank < 1 || x.shape[x.rank - 1] !== weight.shape[1]) {
     throw new OpError("linear", `the weight is ${show(weight.shape)}, [out, in], and x is ${show(x.shape)}, [..., in]`);
   }
-  if (bias && !sameShape(bias.shape, [weight.shape[0]])) throw new OpError("linear", `the bias is ${show(bias.shape)} and the weight ${show(weight.shape)}, [out, in]`);
+  if (bias && !sameShape(bias.shape, [weight.shape[0]]))
+    throw new OpError("linear", `the bias is ${show(bias.shape)} and the weight ${show(weight.shape)}, [out, in]`);
   const rows = x.rank === 1 ? reshape(x, [1, -1]) : x;
   const y = product(rows, transpose(weight), bias ? [bias] : []);
   return x.rank === 1 ? reshape(y, [weight.shape[0]]) : y;

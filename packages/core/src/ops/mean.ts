@@ -1,9 +1,10 @@
-import { type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { div, mul, square, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { axesOf, type ReduceOptions, sum } from "./sum.ts";
 
-const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number => axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
+const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number =>
+  axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
 
 /** The arithmetic mean over `axis`; f32 for integers. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {

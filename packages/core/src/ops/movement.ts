@@ -1,7 +1,7 @@
 import { OpError } from "../error.ts";
 import { permuted, reshaped } from "../layout.ts";
-import { type ViewOp } from "../op.ts";
-import { normalizeAxis, sameShape, type Shape, show, sizeOf } from "../shape.ts";
+import type { ViewOp } from "../op.ts";
+import { normalizeAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { checkShape } from "./full.ts";
 

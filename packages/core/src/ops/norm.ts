@@ -1,6 +1,6 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Op, type Spec, type Value } from "../op.ts";
+import type { Op, Spec, Value } from "../op.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { add, mul, rsqrt, square, sub } from "./arithmetic.ts";
@@ -8,11 +8,11 @@ import { mean } from "./mean.ts";
 import { reshape } from "./movement.ts";
 import { sumTo } from "./sum.ts";
 
-interface Norm {
+export interface Norm {
   readonly eps: number;
 }
 
-interface GroupNorm extends Norm {
+export interface GroupNorm extends Norm {
   readonly groups: number;
 }
 
@@ -22,7 +22,8 @@ export const groupNormOp: Op<GroupNorm> = {
   infer([x, weight, bias], { groups }) {
     const c = x.shape[1];
     if (x.shape.length < 2) throw new OpError("groupNorm", `expected [batch, channels, ...], got ${show(x.shape)}`);
-    if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0) throw new OpError("groupNorm", `${c} channels do not divide into ${groups} groups`);
+    if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
+      throw new OpError("groupNorm", `${c} channels do not divide into ${groups} groups`);
     checkAffine("groupNorm", x, weight, bias, c);
     return { shape: x.shape, dtype: x.dtype };
   },
@@ -68,8 +69,12 @@ export const layerNormOp: Op<Norm> = {
 
 function checkAffine(op: string, x: Spec, weight: Spec | undefined, bias: Spec | undefined, width: number): void {
   if (!isFloat(x.dtype)) throw new OpError(op, `expected floats, got ${x.dtype}`, 'Cast it first with x.to("f32").');
-  for (const [name, p] of [["weight", weight], ["bias", bias]] as const) {
-    if (p && !sameShape(p.shape, [width])) throw new OpError(op, `the ${name} is ${show(p.shape)}, expected [${width}] for x ${show(x.shape)}`);
+  for (const [name, p] of [
+    ["weight", weight],
+    ["bias", bias],
+  ] as const) {
+    if (p && !sameShape(p.shape, [width]))
+      throw new OpError(op, `the ${name} is ${show(p.shape)}, expected [${width}] for x ${show(x.shape)}`);
   }
 }
 
@@ -116,7 +121,8 @@ export interface GroupNormOptions extends Partial<Affine> {
 }
 
 const withAffine = (op: string, x: Tensor, { weight, bias }: Partial<Affine>): Tensor[] => {
-  if (!weight !== !bias) throw new OpError(op, `a ${weight ? "weight" : "bias"} was given without a ${weight ? "bias" : "weight"}`, "Give both or neither.");
+  if (!weight !== !bias)
+    throw new OpError(op, `a ${weight ? "weight" : "bias"} was given without a ${weight ? "bias" : "weight"}`, "Give both or neither.");
   return weight && bias ? [x, weight, bias] : [x];
 };
 

@@ -1,8 +1,8 @@
-import { type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { fillNormal, fillUniform } from "../random/draws.ts";
 import { keyFromSeed } from "../random/key.ts";
-import { type Key } from "../random/philox.ts";
-import { type Shape } from "../shape.ts";
+import type { Key } from "../random/philox.ts";
+import type { Shape } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { checkShape, defaultDevice, type On } from "./full.ts";
 

@@ -1,7 +1,7 @@
 import { fromData } from "../create.ts";
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { cast } from "./cast.ts";
@@ -10,7 +10,7 @@ import { transpose } from "./movement.ts";
 
 export type ResizeMode = "nearest" | "bilinear";
 
-interface Resize {
+export interface Resize {
   readonly size: readonly [h: number, w: number];
   readonly mode: ResizeMode;
 }
@@ -39,7 +39,8 @@ export const resizeOp: Op<Resize> = {
   infer([x], { size: [h, w] }) {
     if (x.shape.length !== 4) throw new OpError("resize", `expected [B, C, H, W], got ${show(x.shape)}`);
     if (!isFloat(x.dtype)) throw new OpError("resize", `expected floats, got ${x.dtype}`);
-    if (![h, w].every((d) => Number.isInteger(d) && d >= 1)) throw new OpError("resize", `the size is ${show([h, w])}, expected whole numbers ≥ 1`);
+    if (![h, w].every((d) => Number.isInteger(d) && d >= 1))
+      throw new OpError("resize", `the size is ${show([h, w])}, expected whole numbers ≥ 1`);
     if (x.shape[2] === 0 || x.shape[3] === 0) throw new OpError("resize", `there is nothing to sample in ${show(x.shape)}`);
     return { shape: [x.shape[0], x.shape[1], h, w], dtype: x.dtype };
   },
@@ -60,7 +61,16 @@ export const resizeOp: Op<Resize> = {
     }
   },
   // Resizing is y = R x Cᵀ with one small matrix per axis, so its transpose is two products.
-  vjp(g, { inputs: [x], attrs: { size: [oh, ow], mode } }) {
+  vjp(
+    g,
+    {
+      inputs: [x],
+      attrs: {
+        size: [oh, ow],
+        mode,
+      },
+    },
+  ) {
     const rows = taps(mode, x.shape[2], oh, g);
     const columns = taps(mode, x.shape[3], ow, g);
     return [matmul(matmul(transpose(rows), g), columns)];
@@ -81,5 +91,8 @@ function taps(mode: ResizeMode, from: number, to: number, like: Tensor): Tensor 
 }
 
 /** `x [B, C, H, W]` at another size: PyTorch's interpolate with `align_corners=False` and no antialiasing. */
-export const resize = (x: Tensor, size: readonly [h: number, w: number], { mode = "nearest" }: { readonly mode?: ResizeMode } = {}): Tensor =>
-  apply(resizeOp, [x], { size, mode });
+export const resize = (
+  x: Tensor,
+  size: readonly [h: number, w: number],
+  { mode = "nearest" }: { readonly mode?: ResizeMode } = {},
+): Tensor => apply(resizeOp, [x], { size, mode });

@@ -1,16 +1,16 @@
 import { OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
-import { type Op, type ViewOp } from "../op.ts";
+import type { Op, ViewOp } from "../op.ts";
 import { normalizeAxis, type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 
-interface Slice {
+export interface Slice {
   readonly starts: readonly number[];
   readonly steps: readonly number[];
   readonly shape: Shape;
 }
 
-interface Pad {
+export interface Pad {
   readonly before: readonly number[];
   readonly after: readonly number[];
   /** Distance between neighbouring elements in the result. */
@@ -34,7 +34,8 @@ export const padOp: Op<Pad> = {
   name: "pad",
   infer([x], { before, after, steps }) {
     const shape = x.shape.map((d, i) => before[i] + spread(d, steps[i]) + after[i]);
-    if (shape.some((d) => d < 0)) throw new OpError("pad", `padding ${show(x.shape)} by ${show(before)} and ${show(after)} leaves ${show(shape)}`);
+    if (shape.some((d) => d < 0))
+      throw new OpError("pad", `padding ${show(x.shape)} by ${show(before)} and ${show(after)} leaves ${show(shape)}`);
     return { shape, dtype: x.dtype };
   },
   reference([x], { before, steps, value }, out) {
@@ -82,14 +83,25 @@ export function chunk(x: Tensor, parts: number, { axis = 0 }: { readonly axis?: 
 }
 
 /** `x` with `value` around it: `[before, after]` for each axis, negative to crop. */
-export function pad(x: Tensor, margins: readonly (readonly [before: number, after: number])[], { value = 0 }: { readonly value?: number } = {}): Tensor {
+export function pad(
+  x: Tensor,
+  margins: readonly (readonly [before: number, after: number])[],
+  { value = 0 }: { readonly value?: number } = {},
+): Tensor {
   if (margins.length !== x.rank) throw new OpError("pad", `${margins.length} margins for the ${x.rank} axes of ${show(x.shape)}`);
   margins.forEach(([b, a], axis) => {
-    if (!Number.isInteger(b) || !Number.isInteger(a)) throw new OpError("pad", `axis ${axis} gets margins [${b}, ${a}], expected whole numbers`);
-    if (Math.min(b, 0) + Math.min(a, 0) + x.shape[axis] < 0) throw new OpError("pad", `axis ${axis} of ${show(x.shape)} is cropped by [${b}, ${a}], which is more than its length`);
+    if (!Number.isInteger(b) || !Number.isInteger(a))
+      throw new OpError("pad", `axis ${axis} gets margins [${b}, ${a}], expected whole numbers`);
+    if (Math.min(b, 0) + Math.min(a, 0) + x.shape[axis] < 0)
+      throw new OpError("pad", `axis ${axis} of ${show(x.shape)} is cropped by [${b}, ${a}], which is more than its length`);
   });
   const crops = margins.map(([b, a]) => [Math.max(0, -b), Math.max(0, -a)]);
-  const kept = crops.some(([b, a]) => b || a) ? slice(x, x.shape.map((d, i) => [crops[i][0], d - crops[i][1]])) : x;
+  const kept = crops.some(([b, a]) => b || a)
+    ? slice(
+        x,
+        x.shape.map((d, i) => [crops[i][0], d - crops[i][1]]),
+      )
+    : x;
   return apply(padOp, [kept], {
     before: margins.map(([b]) => Math.max(0, b)),
     after: margins.map(([, a]) => Math.max(0, a)),

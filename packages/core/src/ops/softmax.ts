@@ -1,6 +1,6 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { type Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { normalizeAxis, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { mul, sub } from "./arithmetic.ts";

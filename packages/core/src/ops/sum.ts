@@ -1,8 +1,8 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
-import { type Op, type ViewOp } from "../op.ts";
-import { broadcast, normalizeAxis, sameShape, type Shape, show, sizeOf } from "../shape.ts";
+import type { Op, ViewOp } from "../op.ts";
+import { broadcast, normalizeAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
 
@@ -58,7 +58,12 @@ export function axesOf(op: string, rank: number, axis: ReduceOptions["axis"]): n
 
 /** Drops the reduced axes unless they are to be kept. */
 export const squeezed = (y: Tensor, axes: readonly number[], keepdims = false): Tensor =>
-  keepdims ? y : reshape(y, y.shape.filter((_, i) => !axes.includes(i)));
+  keepdims
+    ? y
+    : reshape(
+        y,
+        y.shape.filter((_, i) => !axes.includes(i)),
+      );
 
 /** Sums over `axis`. Booleans count, as i32. */
 export function sum(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
@@ -67,7 +72,8 @@ export function sum(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
 }
 
 /** Repeats `x` along its axes of length one, and along new leading ones, until it has `shape`. A view. */
-export const broadcastTo = (x: Tensor, shape: Shape): Tensor => (sameShape(x.shape, shape) ? share(x) : apply(broadcastToOp, [x], { shape: [...shape] }));
+export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
+  sameShape(x.shape, shape) ? share(x) : apply(broadcastToOp, [x], { shape: [...shape] });
 
 /** Sums the axes along which `shape` was broadcast: the transpose of {@link broadcastTo}. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { fromData } from "../create.ts";
-import { type Device } from "../device.ts";
+import type { Device } from "../device.ts";
 import { convert, type DType } from "../dtype.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
-import { type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { scattered } from "./scattered.ts";
 
 export interface ShapeConstraints {

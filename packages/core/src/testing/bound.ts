@@ -1,8 +1,8 @@
-import { type DType } from "../dtype.ts";
-import { type Elementwise, type Op, type Value } from "../op.ts";
-import { placesOf } from "../layout.ts";
-import { sizeOf } from "../shape.ts";
 import { costOf } from "../device.ts";
+import type { DType } from "../dtype.ts";
+import { placesOf } from "../layout.ts";
+import type { Elementwise, Op, Value } from "../op.ts";
+import { sizeOf } from "../shape.ts";
 import { wgsl } from "./accuracy.ts";
 
 /** Half the distance from 1 to the next number: what one rounding can change, relative to the result. */
@@ -27,7 +27,10 @@ export function bound(dtype: DType, length: number, magnitude: number): number {
 export function linearBound<A>(op: Op<A>, inputs: readonly Value[], attrs: A, out: Value): ElementBound {
   const sizes = { ...out, data: new Float64Array(sizeOf(out.shape)) };
   op.reference(
-    inputs.map((x) => ({ ...x, data: x.dtype === "bool" || x.dtype.endsWith("32") && x.dtype !== "f32" ? x.data : x.data.map(Math.abs) as Value["data"] })),
+    inputs.map((x) => ({
+      ...x,
+      data: x.dtype === "bool" || (x.dtype.endsWith("32") && x.dtype !== "f32") ? x.data : (x.data.map(Math.abs) as Value["data"]),
+    })),
     attrs,
     sizes,
   );

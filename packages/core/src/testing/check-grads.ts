@@ -9,7 +9,7 @@ import { sum } from "../ops/sum.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
 import { show, sizeOf } from "../shape.ts";
-import { type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { scattered } from "./scattered.ts";
 
 export interface GradCheckOptions {
@@ -37,7 +37,11 @@ type Fn = (...inputs: Tensor[]) => Tensor;
  * `inputs` are tensors, or a fast-check arbitrary of them: then the smallest failing inputs are reported.
  * @throws SnoopiError naming the function, the shapes, both derivatives and the inputs whose gradients are wrong
  */
-export async function checkGrads(fn: Fn, inputs: readonly Tensor[] | fc.Arbitrary<readonly Tensor[]>, options: GradCheckOptions = {}): Promise<void> {
+export async function checkGrads(
+  fn: Fn,
+  inputs: readonly Tensor[] | fc.Arbitrary<readonly Tensor[]>,
+  options: GradCheckOptions = {},
+): Promise<void> {
   if (!(inputs instanceof fc.Arbitrary)) return check(fn, inputs, options);
   const property = fc.asyncProperty(inputs, (tensors) => check(fn, tensors, options));
   await fc.assert(property, { numRuns: options.numRuns ?? 100, seed: options.seed ?? 1 });
@@ -64,7 +68,10 @@ async function check(fn: Fn, inputs: readonly Tensor[], options: GradCheckOption
     const weights = s.run(() => moved.map((i) => direction(exact[i], seed + 60 + i)));
     const gradient: Fn = (...all) => {
       const [v, xs] = [all[exact.length], all.slice(0, exact.length)];
-      const [, pull] = vjp((floats: Tensor[]) => fn(...xs.map((x, i) => (moved.includes(i) ? floats[moved.indexOf(i)] : x))), moved.map((i) => xs[i]));
+      const [, pull] = vjp(
+        (floats: Tensor[]) => fn(...xs.map((x, i) => (moved.includes(i) ? floats[moved.indexOf(i)] : x))),
+        moved.map((i) => xs[i]),
+      );
       return pull(v)
         .map((g, k) => sum(mul(g, weights[k])))
         .reduce((a, b) => add(a, b));
@@ -80,7 +87,10 @@ async function first(fn: Fn, inputs: readonly Tensor[], name: string, { toleranc
       const directions = s.run(() => moved.map((i) => direction(inputs[i], seed + i)));
       const at = (h: number) => inputs.map((x, i) => (moved.includes(i) ? add(x, mul(directions[moved.indexOf(i)], h)) : x));
       const [plus, minus, pulled] = s.run(() => {
-        const [y, pull] = vjp((xs: Tensor[]) => fn(...inputs.map((x, i) => (moved.includes(i) ? xs[moved.indexOf(i)] : x))), moved.map((i) => inputs[i]));
+        const [y, pull] = vjp(
+          (xs: Tensor[]) => fn(...inputs.map((x, i) => (moved.includes(i) ? xs[moved.indexOf(i)] : x))),
+          moved.map((i) => inputs[i]),
+        );
         const v = direction(y, seed + 40);
         const inner = (a: Tensor, b: Tensor) => sum(mul(a, b));
         const analytic = pull(v).map((g, k) => inner(g, directions[k]));

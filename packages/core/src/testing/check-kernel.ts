@@ -1,6 +1,6 @@
 import { createCpu } from "../cpu.ts";
 import { fromData } from "../create.ts";
-import { type Device } from "../device.ts";
+import type { Device } from "../device.ts";
 import { convert, type DType, type TypedArray } from "../dtype.ts";
 import { SnoopiError } from "../error.ts";
 import { type AnyOp, isElementwise, isView, type Op, type Value } from "../op.ts";
@@ -38,7 +38,16 @@ export async function checkKernel<A>(
     const plain = s.run(() => values.map((v) => fromData(hosted(v.data, v.dtype), { shape: v.shape, dtype: v.dtype, device: cpu })));
     const reference = s.run(() => apply(op, plain, attrs, cpu));
     const out: Value = { shape: reference.shape, dtype: reference.dtype, data: await data(reference) };
-    const result = await data(s.run(() => apply(op, inputs.map((make) => make(device)), attrs, device)));
+    const result = await data(
+      s.run(() =>
+        apply(
+          op,
+          inputs.map((make) => make(device)),
+          attrs,
+          device,
+        ),
+      ),
+    );
     const limit = boundOf(op, values, attrs, out, options);
     for (let i = 0; i < out.data.length; i++) {
       const [got, want] = [result[i], out.data[i]];

@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
 /** Subgroups of eight lanes; D and every stride divide by four. Constants: R query rows a group, 8·C keys a step, E = ⌈D / 32⌉. */

@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
 /** 64 queries × 32 keys a step in workgroup memory; any width, default limits and nothing else. Constants: ACC output columns a thread, of 16. */

@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 
 /** Subgroups of eight lanes; 3×3, stride 1, one column of padding on each side, W a multiple of four. */
 export const conv2dLanes3x3: Kernel = {

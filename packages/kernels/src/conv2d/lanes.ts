@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { convParams } from "./params.ts";
 
 /** Subgroups of eight lanes; every window, stride and padding. Constants: R channels and 32·C pixels a group, BIAS 0 or 1. */

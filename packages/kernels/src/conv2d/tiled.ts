@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { convParams } from "./params.ts";
 
 /** 64 channels × 64 pixels a workgroup, staged in workgroup memory. Needs default limits and nothing else. KERNEL_H and KERNEL_W are constants so that dividing by them is cheap. */

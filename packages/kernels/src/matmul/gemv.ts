@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
 /** Few rows (M ≤ ROWS): one workgroup per column splits k over its threads. */

@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
 /** Subgroups of eight lanes over a `b` whose rows are contiguous: N and every offset and stride of b divide by four. */

@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
 /** Subgroups of eight lanes over operands that are both contiguous along k, as in `x · weightᵀ`: K and every other offset and stride divide by four. */

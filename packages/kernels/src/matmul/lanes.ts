@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
 /** Subgroups of eight lanes; any strides, any mix of f32 and f16. Constants: R rows and 32·C columns a group, BIAS 0 none, 1 per column, 2 per row. */

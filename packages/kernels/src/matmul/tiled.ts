@@ -1,4 +1,4 @@
-import { type Kernel } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
 /** 64×64 outputs a workgroup, 4×4 a thread, operands staged in workgroup memory. Needs default limits and nothing else. A_K_FAST and B_K_FAST say which way the operands are contiguous. */

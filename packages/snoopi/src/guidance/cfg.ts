@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
-import { type Context } from "@snoopi/models";
-import { type Denoiser } from "../denoiser.ts";
+import type { Context } from "@snoopi/models";
+import type { Denoiser } from "../denoiser.ts";
 
 export interface CfgOptions {
   /** κ of SNOOPI's Eq. 4 and 5: 1 is no guidance, 0 the negative alone. diffusers calls it guidance_scale. */

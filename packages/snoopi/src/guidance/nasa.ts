@@ -1,4 +1,4 @@
-import { isTensor, keep, reshape, show, SnoopiError, type Tensor } from "@snoopi/core";
+import { isTensor, keep, reshape, SnoopiError, show, type Tensor } from "@snoopi/core";
 import { type Attend, type Context, type KeysValues, plain } from "@snoopi/models";
 
 export interface NasaOptions {
@@ -23,7 +23,9 @@ export interface Nasa extends Disposable {
  */
 export function nasa({ negative, scale }: NasaOptions): Nasa {
   if (isTensor(scale) ? scale.rank !== 1 : !(Number.isFinite(scale) && scale >= 0)) {
-    throw new SnoopiError(`nasa: the scale is ${isTensor(scale) ? `a tensor ${show(scale.shape)}` : scale}, expected a number ≥ 0 or a tensor [B].`);
+    throw new SnoopiError(
+      `nasa: the scale is ${isTensor(scale) ? `a tensor ${show(scale.shape)}` : scale}, expected a number ≥ 0 or a tensor [B].`,
+    );
   }
   const known = new Map<string, KeysValues>();
   const alpha = isTensor(scale) ? reshape(scale, [-1, 1, 1, 1]) : scale;
@@ -35,7 +37,8 @@ export function nasa({ negative, scale }: NasaOptions): Nasa {
           let away = known.get(layer.path);
           if (!away) {
             const { k, v, mask } = layer.keysValues(negative);
-            known.set(layer.path, (away = { k: keep(k), v: keep(v), ...(mask && { mask }) }));
+            away = { k: keep(k), v: keep(v), ...(mask && { mask }) };
+            known.set(layer.path, away);
           }
           return attend(q, context, layer).sub(layer.attend(q, away).mul(alpha));
         };

@@ -5,7 +5,7 @@ import { cfg } from "../guidance/cfg.ts";
 import { type Nasa, nasa } from "../guidance/nasa.ts";
 import { ddimSteps } from "../sampler/ddim.ts";
 import { oneStep } from "../sampler/one-step.ts";
-import { type LoadedModel } from "./load.ts";
+import type { LoadedModel } from "./load.ts";
 import { type Plan, planOf, type Request } from "./request.ts";
 
 export interface Picture {
@@ -48,7 +48,9 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     if (plan.nasa) steering = nasa({ negative: contextOf(plan.nasa.negative), scale: plan.nasa.scale });
     const without = denoiser(loaded.unet, model.schedule);
     const steered = steering ? denoiser(loaded.unet, model.schedule, { attend: steering() }) : without;
-    const guided: Denoiser = plan.cfg ? cfg(steered, { scale: plan.cfg.scale, negative: contextOf(plan.cfg.negative), negativeDenoiser: without }) : steered;
+    const guided: Denoiser = plan.cfg
+      ? cfg(steered, { scale: plan.cfg.scale, negative: contextOf(plan.cfg.negative), negativeDenoiser: without })
+      : steered;
 
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
     const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
@@ -76,7 +78,11 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
 }
 
 /** Pixels of latents as the UNet sees them. */
-export async function decode({ decode: run, model }: LoadedModel, latents: Tensor, { onProgress, signal }: GenerateHooks = {}): Promise<Picture> {
+export async function decode(
+  { decode: run, model }: LoadedModel,
+  latents: Tensor,
+  { onProgress, signal }: GenerateHooks = {},
+): Promise<Picture> {
   const image = keep(scope(() => run(unscaleLatents(latents, model.vae))));
   try {
     await realize([image], {
@@ -90,12 +96,19 @@ export async function decode({ decode: run, model }: LoadedModel, latents: Tenso
   }
 }
 
-async function encodeTexts(loaded: LoadedModel, texts: readonly string[], { onProgress, onWarning, signal }: GenerateHooks): Promise<Map<string, Context>> {
+async function encodeTexts(
+  loaded: LoadedModel,
+  texts: readonly string[],
+  { onProgress, onWarning, signal }: GenerateHooks,
+): Promise<Map<string, Context>> {
   const { model, device, encodeText } = loaded;
   const contexts = new Map<string, Context>();
   for (const text of texts) {
     const { ids, truncated } = model.tokenizer.encode(text);
-    if (truncated > 0) onWarning?.(`the text is ${truncated} tokens too long for the model, which reads ${model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`);
+    if (truncated > 0)
+      onWarning?.(
+        `the text is ${truncated} tokens too long for the model, which reads ${model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`,
+      );
     const tokens = keep(scope(() => encodeText(idsTensor([[...ids]], model.text, { device })).last));
     contexts.set(text, { tokens });
     await realize([tokens], signal ? { signal } : {});

@@ -1,4 +1,4 @@
-import { type Device, type Tensor } from "@snoopi/core";
+import type { Device, Tensor } from "@snoopi/core";
 import { clipText, load, loadTensors, manifest, matchWeights, params, type UNet, unet, vaeDecoder } from "@snoopi/models";
 import { needed, type OpenModel } from "./open.ts";
 
@@ -30,20 +30,27 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
   try {
     for (const network of model.networks) files.push({ network, weights: await model.weights(network.component), shapes: needed(network) });
     const sizes = files.map(({ network, weights, shapes }) =>
-      [...matchWeights(network.kind, weights.entries, shapes).names.values()].reduce((sum, name) => sum + weights.entries.get(name)!.end - weights.entries.get(name)!.start, 0),
+      [...matchWeights(network.kind, weights.entries, shapes).names.values()].reduce(
+        (sum, name) => sum + weights.entries.get(name)!.end - weights.entries.get(name)!.start,
+        0,
+      ),
     );
     const total = sizes.reduce((a, b) => a + b, 0);
     let before = 0;
     for (const [i, { network, weights, shapes }] of files.entries()) {
       const loaded = await loadTensors(network.kind, weights, {
-        manifest: shapes, device,
+        manifest: shapes,
+        device,
         onBytes: (done) => onBytes?.(before + done, total),
         ...(signal && { signal }),
       });
       tensors.set(network.component, loaded.tensors);
       before += sizes[i];
       const { unexpected } = matchWeights(network.kind, weights.entries, manifest(network.whole));
-      if (unexpected.length > 0) onWarning?.(`${network.component}: ${unexpected.length} tensors in the file are not part of the network and were ignored: ${unexpected.join(", ")}.`);
+      if (unexpected.length > 0)
+        onWarning?.(
+          `${network.component}: ${unexpected.length} tensors in the file are not part of the network and were ignored: ${unexpected.join(", ")}.`,
+        );
     }
   } catch (error) {
     free();

@@ -1,8 +1,26 @@
 import { SnoopiError } from "@snoopi/core";
 import {
-  type ClipTextConfig, type ClipTokenizer, clipText, clipTextConfig, type ComponentWeights, type Folder, manifest, openPipelineFolder, type PipelineFolder,
-  type Params, readClipTokenizer, schedulerConfig, type UNetConfig, unet, unetConfig, type VaeConfig, vaeConfig, vaeDecoder, vaeFactor, autoencoderKL,
+  autoencoderKL,
+  type ClipTextConfig,
+  type ClipTokenizer,
+  type ComponentWeights,
+  clipText,
+  clipTextConfig,
+  type Folder,
+  manifest,
   type NetworkKind,
+  openPipelineFolder,
+  type Params,
+  type PipelineFolder,
+  readClipTokenizer,
+  schedulerConfig,
+  type UNetConfig,
+  unet,
+  unetConfig,
+  type VaeConfig,
+  vaeConfig,
+  vaeDecoder,
+  vaeFactor,
 } from "@snoopi/models";
 import { stableDiffusionConfig } from "../schedule/config.ts";
 import { type NoiseSchedule, noiseSchedule } from "../schedule/noise-schedule.ts";
@@ -41,9 +59,12 @@ const families = ["StableDiffusionPipeline"];
 export async function openModel(folder: Folder, options: { readonly variant?: string } = {}): Promise<OpenModel> {
   const pipeline = await openPipelineFolder(folder, options);
   if (!families.includes(pipeline.className)) {
-    throw new SnoopiError(`${folder.name}: it is a ${pipeline.className}. Only ${families.join(", ")} can be run, the Stable Diffusion 1 and 2 family.`);
+    throw new SnoopiError(
+      `${folder.name}: it is a ${pipeline.className}. Only ${families.join(", ")} can be run, the Stable Diffusion 1 and 2 family.`,
+    );
   }
-  const read = async <T>(component: string, parse: (json: Awaited<ReturnType<PipelineFolder["config"]>>) => T) => parse(await pipeline.config(component));
+  const read = async <T>(component: string, parse: (json: Awaited<ReturnType<PipelineFolder["config"]>>) => T) =>
+    parse(await pipeline.config(component));
   const text = await read("text_encoder", clipTextConfig);
   const unetSizes = await read("unet", unetConfig);
   const vae = await read("vae", vaeConfig);
@@ -53,15 +74,29 @@ export async function openModel(folder: Folder, options: { readonly variant?: st
   const agree = (what: string, a: number, b: number, fix: string) => {
     if (a !== b) throw new SnoopiError(`${folder.name}: ${what}, ${a} and ${b}. ${fix}`);
   };
-  agree("the UNet's input channels and the VAE's latent channels differ", unetSizes.inChannels, vae.latentChannels, "Inpainting and other conditioned UNets are not supported.");
-  agree("the UNet reads tokens of another width than the text encoder gives", unetSizes.crossAttentionDim, text.hiddenSize, "The components are not of the same model.");
+  agree(
+    "the UNet's input channels and the VAE's latent channels differ",
+    unetSizes.inChannels,
+    vae.latentChannels,
+    "Inpainting and other conditioned UNets are not supported.",
+  );
+  agree(
+    "the UNet reads tokens of another width than the text encoder gives",
+    unetSizes.crossAttentionDim,
+    text.hiddenSize,
+    "The components are not of the same model.",
+  );
   if (tokenizer.vocabSize > text.vocabSize) {
-    throw new SnoopiError(`${folder.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the text encoder ${text.vocabSize}. The components are not of the same model.`);
+    throw new SnoopiError(
+      `${folder.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the text encoder ${text.vocabSize}. The components are not of the same model.`,
+    );
   }
 
   const factor = vaeFactor(vae);
   const [rows, columns] = unetSizes.sampleSize ?? [64, 64];
-  const ignored = Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([name, config]) => config.ignored.map((key) => `${name}.${key}`));
+  const ignored = Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([name, config]) =>
+    config.ignored.map((key) => `${name}.${key}`),
+  );
   return {
     name: folder.name,
     tokenizer,

@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
 import { checkSteps } from "../schedule/timesteps.ts";
-import { type OpenModel } from "./open.ts";
+import type { OpenModel } from "./open.ts";
 
 /** A picture to make. */
 export interface Request {
@@ -36,20 +36,28 @@ export function planOf(model: OpenModel, request: Request): Plan {
   const { prompt, negative, nasaScale, steps = 1, seed = 0 } = request;
   const { width = model.size.width, height = model.size.height } = request;
   checkSteps(model.schedule, steps);
-  for (const [name, value] of [["width", width], ["height", height]] as const) {
+  for (const [name, value] of [
+    ["width", width],
+    ["height", height],
+  ] as const) {
     if (!Number.isInteger(value) || value < model.factor || value % model.factor !== 0) {
       const near = Math.max(model.factor, Math.round(value / model.factor) * model.factor) || model.size[name];
       throw new SnoopiError(`generate: the ${name} is ${value}, and this model makes multiples of ${model.factor}. Try ${near}.`);
     }
   }
   if (nasaScale !== undefined && negative === undefined) throw new SnoopiError("generate: a NASA scale needs a negative prompt to scale.");
-  if (nasaScale !== undefined && !(Number.isFinite(nasaScale) && nasaScale >= 0)) throw new SnoopiError(`generate: the NASA scale is ${nasaScale}, expected a number ≥ 0.`);
+  if (nasaScale !== undefined && !(Number.isFinite(nasaScale) && nasaScale >= 0))
+    throw new SnoopiError(`generate: the NASA scale is ${nasaScale}, expected a number ≥ 0.`);
   const guidance = steps === 1 ? 1 : (request.guidance ?? 7.5);
   if (!Number.isFinite(guidance)) throw new SnoopiError(`generate: the guidance is ${guidance}, expected a finite number.`);
   const scale = nasaScale ?? (steps === 1 ? 0.5 : undefined);
   const steered = negative !== undefined && scale !== undefined;
   return {
-    prompt, steps, seed, width, height,
+    prompt,
+    steps,
+    seed,
+    width,
+    height,
     ...(steered && { nasa: { negative, scale } }),
     ...(guidance > 1 && { cfg: { negative: steered ? "" : (negative ?? ""), scale: guidance } }),
   };

@@ -1,8 +1,8 @@
 import { clamp, type Tensor } from "@snoopi/core";
-import { type Context } from "@snoopi/models";
+import type { Context } from "@snoopi/models";
 import { type Denoiser, noiseOf } from "../denoiser.ts";
 import { ddimCoefficients, previousTimestep } from "../schedule/ddim.ts";
-import { type NoiseSchedule } from "../schedule/noise-schedule.ts";
+import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
 import { timesteps } from "../schedule/timesteps.ts";
 
 /** One step of a sampler: where it starts and what it makes of x_t. */

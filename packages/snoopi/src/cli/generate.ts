@@ -1,0 +1,60 @@
+import { basename, resolve } from "node:path";
+import { nodeFolder } from "@snoopi/models/node";
+import { generate, type Stage } from "../pipeline/generate.ts";
+import { loadModel } from "../pipeline/load.ts";
+import { openModel } from "../pipeline/open.ts";
+import { planOf } from "../pipeline/request.ts";
+import { encodePng } from "../picture/png.ts";
+import type { GenerateOptions } from "./args.ts";
+import { openDevice } from "./device.ts";
+import { metadataOf } from "./metadata.ts";
+import { openOutput } from "./output.ts";
+import { createProgress, type Phase } from "./progress.ts";
+
+/** Makes the picture and prints its path. All that can be checked is checked before weights are read. */
+export async function generateCommand(options: GenerateOptions, { signal, software }: { signal: AbortSignal; software: string }): Promise<void> {
+  const model = await openModel(nodeFolder(options.model), options.variant === undefined ? {} : { variant: options.variant });
+  const plan = planOf(model, options);
+  const output = await openOutput(options.out);
+
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const { stderr } = process;
+  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
+  const onWarning = (text: string) => {
+    progress.close();
+    say(`snoopi: warning: ${text}`);
+  };
+  for (const key of model.ignored) onWarning(`${key} in the model's config is unknown and was ignored.`);
+
+  using opened = await openDevice(options.device);
+  const { device } = opened;
+  say(opened.line);
+  try {
+    signal.throwIfAborted();
+    const loading = follow((total) => progress.phase("load", total, "bytes"));
+    using loaded = await loadModel(model, { device, onBytes: loading, onWarning, signal });
+    const stages: Record<Stage, ReturnType<typeof follow>> = {
+      text: follow((total) => progress.phase("text", total)),
+      steps: follow((total) => progress.phase("steps", total)),
+      decode: follow((total) => progress.phase("decode", total, "share")),
+    };
+    const picture = await generate(loaded, options, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
+    const text = metadataOf(plan, { model: basename(resolve(options.model)), software });
+    await output.write(await encodePng({ ...picture, text }));
+  } finally {
+    progress.close();
+  }
+  process.stdout.write(`${options.out}\n`);
+}
+
+/** Turns "so much of so much" into a phase that begins at the first report and ends with the last. */
+function follow(begin: (total: number) => Phase): (done: number, total: number) => void {
+  let phase: Phase | undefined;
+  let before = 0;
+  return (done, total) => {
+    phase ??= begin(total);
+    phase.advance(done - before);
+    before = done;
+    if (done >= total) phase.done();
+  };
+}

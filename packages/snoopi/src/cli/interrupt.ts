@@ -1,0 +1,32 @@
+/** What Ctrl-C (and a polite kill) ask for. */
+export interface Interruption {
+  readonly signal: AbortSignal;
+  /** The exit code of a stopped process, 128 and the signal's number, once it has been asked to stop. */
+  readonly code: number | undefined;
+  /** Gives the signals their usual meaning again. */
+  release(): void;
+}
+
+const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Stops work at the next opportunity when asked once; asked again, the process dies at once, because the handler is gone by then. */
+export function interruption(): Interruption {
+  const controller = new AbortController();
+  let code: number | undefined;
+  const release = () => {
+    for (const name of Object.keys(codes)) process.off(name, stop);
+  };
+  function stop(name: NodeJS.Signals): void {
+    release();
+    code = codes[name as keyof typeof codes];
+    controller.abort();
+  }
+  for (const name of Object.keys(codes)) process.on(name, stop);
+  return {
+    signal: controller.signal,
+    get code() {
+      return code;
+    },
+    release,
+  };
+}

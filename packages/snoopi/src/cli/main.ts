@@ -1,0 +1,55 @@
+import { createRequire } from "node:module";
+import { SnoopiError } from "@snoopi/core";
+import { type Command, parseCommand } from "./args.ts";
+import { generateCommand } from "./generate.ts";
+import { inspectCommand } from "./inspect.ts";
+import { interruption } from "./interrupt.ts";
+
+/** The version in package.json, as `snoopi --version` prints it. */
+export const version: string = createRequire(import.meta.url)("../../package.json").version;
+
+/** Runs one command line. It never throws: what went wrong is one line on stderr and the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader that has enough (`snoopi inspect … | head`) closes the pipe: that is no error of ours.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+  const interrupt = interruption();
+  try {
+    process.exitCode = await run(parseCommand(argv), interrupt.signal);
+  } catch (error) {
+    process.stderr.write(interrupt.signal.aborted ? "snoopi: stopped. Nothing was written.\n" : `${report(error)}\n`);
+    process.exitCode = interrupt.code ?? 1;
+  } finally {
+    interrupt.release();
+  }
+}
+
+async function run(command: Command, signal: AbortSignal): Promise<number> {
+  switch (command.kind) {
+    case "generate":
+      await generateCommand(command.options, { signal, software: `snoopi ${version}` });
+      return 0;
+    case "inspect":
+      return inspectCommand(command.options);
+    case "version":
+      process.stdout.write(`snoopi ${version}\n`);
+      return 0;
+    case "help":
+      process.stdout.write(`${command.text}\n`);
+      return 0;
+  }
+}
+
+/** One line for what a user can repair. With DEBUG set, and for what is our own fault then, also where it happened. */
+function report(error: unknown): string {
+  const known = error instanceof SnoopiError;
+  const text = error instanceof Error ? error.message : String(error);
+  const line = (text.startsWith("snoopi: ") ? text : `snoopi: ${text}`).replaceAll(/\s*\n\s*/g, " ");
+  if (process.env.DEBUG) return `${line}\n${stackOf(error)}`;
+  return known ? line : `${line} This was not expected; DEBUG=1 shows where it happened.`;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  const own = error.stack ?? error.message;
+  return error.cause === undefined ? own : `${own}\ncaused by ${stackOf(error.cause) || String(error.cause)}`;
+}
