@@ -1,5 +1,6 @@
 export type { WebGpuDevice } from "./backend.ts";
 export { type WebGpuOptions, webgpu } from "./device.ts";
 export type { Facts } from "./facts.ts";
+export { footprint } from "./footprint.ts";
 export { type Input, type Kernel, type Param, source } from "./kernel.ts";
 export { philoxWgsl } from "./philox.ts";
