@@ -22,7 +22,8 @@ export function elementwiseLaunches(
   if ([out, ...inputs].every((x) => fits(x, limit))) return [launchOf(limit, expression, inputs, out, part)];
   const { shape } = out.layout;
   const axis = shape.findIndex((d) => d > 1);
-  const middle = Math.ceil(shape[axis] / 2);
+  // f16 is stored four at a time: see packs.
+  const middle = out.dtype === "f16" ? Math.ceil(shape[axis] / 8) * 4 : Math.ceil(shape[axis] / 2);
   return [
     [0, middle],
     [middle, shape[axis]],
@@ -37,6 +38,19 @@ export function elementwiseLaunches(
     });
     return elementwiseLaunches(facts, expression, inputs.map(cut), cut(out), { part: true });
   });
+}
+
+/**
+ * Whether an f16 result can be stored straight away. Its words hold two elements, so it is written by fours, which the operands may not
+ * allow: then the result is computed in f32 first and packed from there, as one axis.
+ */
+export function packs({ maxBindingBytes }: Facts, inputs: readonly Operand[], out: Operand): boolean {
+  const all = [out, ...inputs];
+  const { shape, strides } = collapsed(
+    out.layout.shape,
+    all.map((x) => x.layout.strides),
+  );
+  return all.every((x) => fits(x, maxBindingBytes)) && vectorizes(shape, strides, all, false);
 }
 
 /**
@@ -79,16 +93,18 @@ function launchOf(limit: number, { term, constants }: Expression, inputs: readon
   return { kernel, inputs: bounds.slice(1), out: bounds[0], params, groups: Math.ceil(params.n / 64) };
 }
 
-/** Whether `out` can be written four elements at a time: always when f16, whose words hold two. */
+/** Whether `out` can be written four elements at a time. */
 function vectorizes(shape: readonly number[], strides: readonly (readonly number[])[], all: readonly Operand[], part: boolean): boolean {
   const last = shape.length - 1;
   const whole = shape[last] % 4 === 0;
   return strides.every((s, k) => {
     const x = all[k];
     const steps = s.slice(0, last).every((v) => v % 4 === 0) && x.layout.offset % 4 === 0;
-    if (s[last] === 0) return k > 0; // the same element four times
-    // One axis that starts the buffer may end in a partial four: blocks are rounded up, so nothing else is there.
-    return s[last] === 1 && steps && (whole || (!part && shape.length === 1 && x.layout.offset === 0));
+    if (s[last] === 0) return k > 0 || (x.dtype === "f16" && x.layout.offset === 0); // the same element four times
+    // One axis may end in a partial four where its buffer ends: blocks are rounded up, so nothing else is there. f16 is never part of a
+    // larger result, and is cut at fours.
+    const ends = all[0].dtype === "f16" || (!part && x.layout.offset === 0);
+    return s[last] === 1 && steps && (whole || (shape.length === 1 && ends));
   });
 }
 
@@ -115,7 +131,7 @@ function assemble(term: Term, constants: number, rank: number, width: 1 | 4, wid
     lines.push(`let v${k} = ${read};`);
   });
   const { code } = evaluate(term, width);
-  const store = term.dtype === "f16" ? `vec2u(pack2x16float((${code}).xy), pack2x16float((${code}).zw))` : code;
+  const store = term.dtype === "f16" ? `vec2u(pack2((${code}).xy), pack2((${code}).zw))` : code;
   const body = `${prelude}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -161,5 +177,5 @@ function convertFrom(register: "f32" | "i32" | "u32", to: DType, code: string, l
   if (to === "bool") return `select(${vector("u32")}(0u), ${vector("u32")}(1u), ${code} != ${vector(register)}(0))`;
   const target = registerOf[to];
   const value = target === register ? code : `${vector(target)}(${code})`;
-  return to === "f16" ? `quantizeToF16(${value})` : value;
+  return to === "f16" ? `half${lanes}(${value})` : value;
 }

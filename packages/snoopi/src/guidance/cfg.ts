@@ -3,7 +3,7 @@ import type { Context } from "@snoopi/models";
 import type { Denoiser } from "../denoiser.ts";
 
 export interface CfgOptions {
-  /** κ of SNOOPI's Eq. 4 and 5: 1 is no guidance, 0 the negative alone. diffusers calls it guidance_scale. */
+  /** κ of SNOOPI's Eq. 4 and 5: above 1 guides, anything else does nothing. diffusers calls it guidance_scale. */
   readonly scale: number;
   /** What to steer away from: the encoded negative prompt, or the encoded empty text. */
   readonly negative: Context;

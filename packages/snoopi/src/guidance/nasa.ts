@@ -1,5 +1,5 @@
 import { isTensor, keep, reshape, SnoopiError, show, type Tensor } from "@snoopi/core";
-import { type Attend, type Context, type KeysValues, plain } from "@snoopi/models";
+import { type Attend, type Context, type CrossAttention, type KeysValues, plain } from "@snoopi/models";
 
 export interface NasaOptions {
   /** The encoded negative prompt. Its length may differ from the positive's; one serves a whole batch. */
@@ -27,27 +27,28 @@ export function nasa({ negative, scale }: NasaOptions): Nasa {
       `nasa: the scale is ${isTensor(scale) ? `a tensor ${show(scale.shape)}` : scale}, expected a number ≥ 0 or a tensor [B].`,
     );
   }
-  const known = new Map<string, KeysValues>();
+  const known = new Map<string, { readonly from: CrossAttention["keysValues"]; readonly away: KeysValues }>();
+  const forget = ({ away: { k, v } }: { readonly away: KeysValues }) => {
+    k.dispose();
+    v.dispose();
+  };
+  const awayOf = (layer: CrossAttention): KeysValues => {
+    const found = known.get(layer.path);
+    if (found?.from === layer.keysValues) return found.away;
+    // A layer of that name in another network projects otherwise.
+    if (found) forget(found);
+    const { k, v, mask } = layer.keysValues(negative);
+    const away = { k: keep(k), v: keep(v), ...(mask && { mask }) };
+    known.set(layer.path, { from: layer.keysValues, away });
+    return away;
+  };
   const alpha = isTensor(scale) ? reshape(scale, [-1, 1, 1, 1]) : scale;
   if (isTensor(alpha)) keep(alpha);
   const wrap = (attend: Attend = plain): Attend =>
-    scale === 0
-      ? attend
-      : (q, context, layer) => {
-          let away = known.get(layer.path);
-          if (!away) {
-            const { k, v, mask } = layer.keysValues(negative);
-            away = { k: keep(k), v: keep(v), ...(mask && { mask }) };
-            known.set(layer.path, away);
-          }
-          return attend(q, context, layer).sub(layer.attend(q, away).mul(alpha));
-        };
+    scale === 0 ? attend : (q, context, layer) => attend(q, context, layer).sub(layer.attend(q, awayOf(layer)).mul(alpha));
   return Object.assign(wrap, {
     [Symbol.dispose]() {
-      for (const { k, v } of known.values()) {
-        k.dispose();
-        v.dispose();
-      }
+      for (const entry of known.values()) forget(entry);
       known.clear();
       if (isTensor(alpha)) alpha.dispose();
     },

@@ -41,10 +41,12 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
   const { model, device } = loaded;
   const { onProgress, signal } = hooks;
   const texts = [...new Set([plan.prompt, ...(plan.nasa ? [plan.nasa.negative] : []), ...(plan.cfg ? [plan.cfg.negative] : [])])];
-  const contexts = await encodeTexts(loaded, texts, hooks);
+  const contexts = new Map<string, Context>();
   const contextOf = (text: string) => contexts.get(text)!;
   let steering: Nasa | undefined;
+  let x: Tensor | undefined;
   try {
+    await encodeTexts(loaded, texts, contexts, hooks);
     if (plan.nasa) steering = nasa({ negative: contextOf(plan.nasa.negative), scale: plan.nasa.scale });
     const without = denoiser(loaded.unet, model.schedule);
     const steered = steering ? denoiser(loaded.unet, model.schedule, { attend: steering() }) : without;
@@ -54,7 +56,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
 
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
     const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
-    let x = keep(tensor(noise, { shape, device }));
+    x = keep(tensor(noise, { shape, device }));
     const context = contextOf(plan.prompt);
     const steps: ((x: Tensor) => Tensor)[] =
       plan.steps === 1
@@ -62,15 +64,18 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
         : ddimSteps(guided, model.schedule, plan.steps, context).map((step) => step.advance);
     for (const [i, advance] of steps.entries()) {
       signal?.throwIfAborted();
-      const next = keep(scope(() => advance(x)));
-      x.dispose();
-      x = next;
+      const before: Tensor = x;
+      x = keep(scope(() => advance(before)));
+      before.dispose();
       await realize([x], {
         ...(signal && { signal }),
         onProgress: (done, total) => onProgress?.("steps", i + (total ? done / total : 1), steps.length),
       });
     }
     return x;
+  } catch (error) {
+    x?.dispose();
+    throw error;
   } finally {
     steering?.[Symbol.dispose]();
     for (const { tokens } of contexts.values()) tokens.dispose();
@@ -78,17 +83,9 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
 }
 
 /** Pixels of latents as the UNet sees them. */
-export async function decode(
-  { decode: run, model }: LoadedModel,
-  latents: Tensor,
-  { onProgress, signal }: GenerateHooks = {},
-): Promise<Picture> {
-  const image = keep(scope(() => run(unscaleLatents(latents, model.vae))));
+export async function decode(loaded: LoadedModel, latents: Tensor, hooks: GenerateHooks = {}): Promise<Picture> {
+  const image = await decodeImage(loaded, latents, hooks);
   try {
-    await realize([image], {
-      ...(signal && { signal }),
-      onProgress: (done, total) => onProgress?.("decode", total ? done / total : 1, 1),
-    });
     const [picture] = await toPixels(image);
     return picture;
   } finally {
@@ -96,13 +93,33 @@ export async function decode(
   }
 }
 
+/** The decoder's output `[1, 3, H, W]`, −1 black and 1 white, of latents as the UNet sees them. It belongs to no scope: dispose of it. */
+export async function decodeImage(
+  { decode: run, model }: LoadedModel,
+  latents: Tensor,
+  { onProgress, signal }: GenerateHooks = {},
+): Promise<Tensor> {
+  const image = keep(scope(() => run(unscaleLatents(latents, model.vae))));
+  try {
+    await realize([image], {
+      ...(signal && { signal }),
+      onProgress: (done, total) => onProgress?.("decode", total ? done / total : 1, 1),
+    });
+    return image;
+  } catch (error) {
+    image.dispose();
+    throw error;
+  }
+}
+
+/** Fills `contexts`, whose owner frees them: some may be there when this throws. */
 async function encodeTexts(
   loaded: LoadedModel,
   texts: readonly string[],
+  contexts: Map<string, Context>,
   { onProgress, onWarning, signal }: GenerateHooks,
-): Promise<Map<string, Context>> {
+): Promise<void> {
   const { model, device, encodeText } = loaded;
-  const contexts = new Map<string, Context>();
   for (const text of texts) {
     const { ids, truncated } = model.tokenizer.encode(text);
     if (truncated > 0)
@@ -114,7 +131,6 @@ async function encodeTexts(
     await realize([tokens], signal ? { signal } : {});
     onProgress?.("text", contexts.size, texts.length);
   }
-  return contexts;
 }
 
 const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);

@@ -1,5 +1,5 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { clipText, load, loadTensors, manifest, matchWeights, params, type UNet, unet, vaeDecoder } from "@snoopi/models";
+import { clipText, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet, unet, vaeDecoder } from "@snoopi/models";
 import { needed, type OpenModel } from "./open.ts";
 
 /** A text-to-image model in memory. */
@@ -29,12 +29,13 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
   };
   try {
     for (const network of model.networks) files.push({ network, weights: await model.weights(network.component), shapes: needed(network) });
-    const sizes = files.map(({ network, weights, shapes }) =>
-      [...matchWeights(network.kind, weights.entries, shapes).names.values()].reduce(
-        (sum, name) => sum + weights.entries.get(name)!.end - weights.entries.get(name)!.start,
-        0,
-      ),
-    );
+    // All files before any tensor: a fault in the last one should not cost the wait for the first.
+    const sizes = files.map(({ network, weights, shapes }) => {
+      const match = matchWeights(network.kind, weights.entries, shapes);
+      requireMatch(match, weights.name);
+      const entries = [...match.names.values()].map((name) => weights.entries.get(name)!);
+      return entries.reduce((sum, { start, end }) => sum + end - start, 0);
+    });
     const total = sizes.reduce((a, b) => a + b, 0);
     let before = 0;
     for (const [i, { network, weights, shapes }] of files.entries()) {
@@ -49,7 +50,7 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
       const { unexpected } = matchWeights(network.kind, weights.entries, manifest(network.whole));
       if (unexpected.length > 0)
         onWarning?.(
-          `${network.component}: ${unexpected.length} tensors in the file are not part of the network and were ignored: ${unexpected.join(", ")}.`,
+          `${network.component}: ignored ${unexpected.length} of the file's tensors, which the network does not have: ${unexpected.join(", ")}.`,
         );
     }
   } catch (error) {

@@ -11,7 +11,7 @@ import {
   type NetworkKind,
   openPipelineFolder,
   type Params,
-  type PipelineFolder,
+  type PipelinePreset,
   readClipTokenizer,
   schedulerConfig,
   type UNetConfig,
@@ -35,10 +35,8 @@ export interface Network {
   readonly whole: (p: Params) => unknown;
 }
 
-/** A text-to-image model on disk, its configs read and checked, its weights not. */
-export interface OpenModel {
-  readonly name: string;
-  readonly tokenizer: ClipTokenizer;
+/** What the configs of a text-to-image model make of it. */
+export interface ModelShape {
   readonly text: ClipTextConfig;
   readonly unet: UNetConfig;
   readonly vae: VaeConfig;
@@ -50,6 +48,12 @@ export interface OpenModel {
   readonly networks: readonly Network[];
   /** Config keys that have no meaning here, as `component.key`. */
   readonly ignored: readonly string[];
+}
+
+/** A text-to-image model on disk, its configs read and checked, its weights not. */
+export interface OpenModel extends ModelShape {
+  readonly name: string;
+  readonly tokenizer: ClipTokenizer;
   weights(component: Network["component"]): Promise<ComponentWeights>;
 }
 
@@ -63,16 +67,33 @@ export async function openModel(folder: Folder, options: { readonly variant?: st
       `${folder.name}: it is a ${pipeline.className}. Only ${families.join(", ")} can be run, the Stable Diffusion 1 and 2 family.`,
     );
   }
-  const read = async <T>(component: string, parse: (json: Awaited<ReturnType<PipelineFolder["config"]>>) => T) =>
-    parse(await pipeline.config(component));
-  const text = await read("text_encoder", clipTextConfig);
-  const unetSizes = await read("unet", unetConfig);
-  const vae = await read("vae", vaeConfig);
-  const scheduler = await read("scheduler", (json) => schedulerConfig(json, { as: "DDIMScheduler" }));
-  const tokenizer = await readClipTokenizer(pipeline.component("tokenizer").folder, { maxPositions: text.maxPositionEmbeddings });
+  const shape = modelShape(
+    {
+      textEncoder: await pipeline.config("text_encoder"),
+      unet: await pipeline.config("unet"),
+      vae: await pipeline.config("vae"),
+      scheduler: await pipeline.config("scheduler"),
+    },
+    folder.name,
+  );
+  const { vocabSize, maxPositionEmbeddings: maxPositions } = shape.text;
+  const tokenizer = await readClipTokenizer(pipeline.component("tokenizer").folder, { maxPositions });
+  if (tokenizer.vocabSize > vocabSize) {
+    throw new SnoopiError(
+      `${folder.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the text encoder ${vocabSize}. The components are not of the same model.`,
+    );
+  }
+  return { ...shape, name: folder.name, tokenizer, weights: (component) => pipeline.weights(component) };
+}
 
+/** Parses and checks the configs of one model, `name` in errors: of a folder, or one of the presets. */
+export function modelShape(configs: PipelinePreset, name: string): ModelShape {
+  const text = clipTextConfig(configs.textEncoder);
+  const unetSizes = unetConfig(configs.unet);
+  const vae = vaeConfig(configs.vae);
+  const scheduler = schedulerConfig(configs.scheduler, { as: "DDIMScheduler" });
   const agree = (what: string, a: number, b: number, fix: string) => {
-    if (a !== b) throw new SnoopiError(`${folder.name}: ${what}, ${a} and ${b}. ${fix}`);
+    if (a !== b) throw new SnoopiError(`${name}: ${what}, ${a} and ${b}. ${fix}`);
   };
   agree(
     "the UNet's input channels and the VAE's latent channels differ",
@@ -86,28 +107,18 @@ export async function openModel(folder: Folder, options: { readonly variant?: st
     text.hiddenSize,
     "The components are not of the same model.",
   );
-  if (tokenizer.vocabSize > text.vocabSize) {
-    throw new SnoopiError(
-      `${folder.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the text encoder ${text.vocabSize}. The components are not of the same model.`,
-    );
-  }
-
   const factor = vaeFactor(vae);
   const [rows, columns] = unetSizes.sampleSize ?? [64, 64];
-  const ignored = Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([name, config]) =>
-    config.ignored.map((key) => `${name}.${key}`),
-  );
   return {
-    name: folder.name,
-    tokenizer,
     text,
     unet: unetSizes,
     vae,
     schedule: noiseSchedule(stableDiffusionConfig(scheduler)),
     factor,
     size: { width: columns * factor, height: rows * factor },
-    ignored,
-    weights: (component) => pipeline.weights(component),
+    ignored: Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([part, config]) =>
+      config.ignored.map((key) => `${part}.${key}`),
+    ),
     networks: [
       { component: "text_encoder", kind: "clip", build: (p) => clipText(p, text), whole: (p) => clipText(p, text) },
       { component: "unet", kind: "unet", build: (p) => unet(p, unetSizes), whole: (p) => unet(p, unetSizes) },

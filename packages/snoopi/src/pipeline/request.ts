@@ -1,4 +1,4 @@
-import { SnoopiError } from "@snoopi/core";
+import { SnoopiError, torchGenerator } from "@snoopi/core";
 import { checkSteps } from "../schedule/timesteps.ts";
 import type { OpenModel } from "./open.ts";
 
@@ -48,9 +48,16 @@ export function planOf(model: OpenModel, request: Request): Plan {
   if (nasaScale !== undefined && negative === undefined) throw new SnoopiError("generate: a NASA scale needs a negative prompt to scale.");
   if (nasaScale !== undefined && !(Number.isFinite(nasaScale) && nasaScale >= 0))
     throw new SnoopiError(`generate: the NASA scale is ${nasaScale}, expected a number ≥ 0.`);
-  const guidance = steps === 1 ? 1 : (request.guidance ?? 7.5);
+  const guidance = request.guidance ?? (steps === 1 ? 1 : 7.5);
   if (!Number.isFinite(guidance)) throw new SnoopiError(`generate: the guidance is ${guidance}, expected a finite number.`);
+  if (steps === 1 && guidance > 1)
+    throw new SnoopiError(
+      `generate: one step takes no guidance, and it is ${guidance}. Take 2 steps or more, or give a negative prompt alone.`,
+    );
   const scale = nasaScale ?? (steps === 1 ? 0.5 : undefined);
+  if (negative !== undefined && scale === undefined && guidance <= 1)
+    throw new SnoopiError(`generate: the negative prompt has no effect with guidance ${guidance}. Use one above 1, or give a NASA scale.`);
+  torchGenerator(seed); // Throws for what is no seed.
   const steered = negative !== undefined && scale !== undefined;
   return {
     prompt,

@@ -22,9 +22,9 @@ export function ddimSteps(denoise: Denoiser, schedule: NoiseSchedule, steps: num
     advance(x) {
       const { alphaT, sigmaT, alphaPrev, sigmaPrev } = ddimCoefficients(schedule, t, previousTimestep(schedule, t, steps));
       const x0 = denoise(x, t, context);
-      const eps = noiseOf(x0, x, { alpha: alphaT, sigma: sigmaT });
-      const kept = clipSample ? clamp(x0, -clipSampleRange, clipSampleRange) : x0;
-      return kept.mul(alphaPrev).add(eps.mul(sigmaPrev));
+      const kept = (clipSample ? clamp(x0, -clipSampleRange, clipSampleRange) : x0).mul(alphaPrev);
+      // Where no noise is left, x_t may have held none either (β₀ = 0), and ε would be 0/0.
+      return sigmaPrev === 0 ? kept : kept.add(noiseOf(x0, x, { alpha: alphaT, sigma: sigmaT }).mul(sigmaPrev));
     },
   }));
 }

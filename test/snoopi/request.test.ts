@@ -1,0 +1,82 @@
+import { SnoopiError } from "@snoopi/core";
+import { type OpenModel, planOf, type Request } from "@snoopi/snoopi";
+import fc from "fast-check";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openTiny } from "./tiny.ts";
+
+let model: OpenModel;
+beforeAll(async () => {
+  model = await openTiny("sd15-tiny");
+});
+
+const plan = (request: Omit<Request, "prompt">) => planOf(model, { prompt: "a cat", ...request });
+const usual = { prompt: "a cat", steps: 1, seed: 0, width: 64, height: 64 };
+
+describe("a plan", () => {
+  const plans: [string, Omit<Request, "prompt">, object][] = [
+    ["is one step of the model's own size from seed 0, unguided, by default", {}, {}],
+    ["steers by NASA at 0.5 in one step with a negative", { negative: "blurry" }, { nasa: { negative: "blurry", scale: 0.5 } }],
+    ["takes NASA's scale", { negative: "blurry", nasaScale: 0.8 }, { nasa: { negative: "blurry", scale: 0.8 } }],
+    ["takes an empty negative for one", { negative: "" }, { nasa: { negative: "", scale: 0.5 } }],
+    ["takes NASA's scale 0", { negative: "blurry", nasaScale: 0 }, { nasa: { negative: "blurry", scale: 0 } }],
+    ["guides several steps away from the empty text at 7.5", { steps: 4 }, { steps: 4, cfg: { negative: "", scale: 7.5 } }],
+    ["takes the guidance", { steps: 2, guidance: 3 }, { steps: 2, cfg: { negative: "", scale: 3 } }],
+    ["makes no second pass at guidance 1", { steps: 2, guidance: 1 }, { steps: 2 }],
+    ["makes no second pass at guidance 0", { steps: 2, guidance: 0 }, { steps: 2 }],
+    ["lets one step say that it takes no guidance", { guidance: 1 }, {}],
+    ["guides several steps away from a negative", { steps: 4, negative: "blurry" }, { steps: 4, cfg: { negative: "blurry", scale: 7.5 } }],
+    [
+      "steers several steps by NASA where its scale is given, and guides away from the empty text",
+      { steps: 4, negative: "blurry", nasaScale: 0.3 },
+      { steps: 4, nasa: { negative: "blurry", scale: 0.3 }, cfg: { negative: "", scale: 7.5 } },
+    ],
+    [
+      "steers several steps by NASA alone at guidance 1",
+      { steps: 4, negative: "blurry", nasaScale: 0.3, guidance: 1 },
+      { steps: 4, nasa: { negative: "blurry", scale: 0.3 } },
+    ],
+    ["takes a size and a seed", { width: 8, height: 128, seed: -5n }, { width: 8, height: 128, seed: -5n }],
+  ];
+  test.each(plans)("%s", (_, request, expected) => {
+    expect(plan(request)).toEqual({ ...usual, ...expected });
+  });
+
+  test("takes any multiples of the VAE's factor as a size, and nothing else", async () => {
+    const third = await openTiny("third-tiny");
+    fc.assert(
+      fc.property(fc.constantFrom(model, third), fc.integer({ min: 1, max: 2000 }), (of, width) => {
+        const make = () => planOf(of, { prompt: "", width });
+        if (width % of.factor === 0) expect(make()).toMatchObject({ width, height: of.size.height });
+        else expect(make).toThrow(`generate: the width is ${width}, and this model makes multiples of ${of.factor}. Try `);
+      }),
+    );
+  });
+});
+
+describe("a request that cannot be is refused:", () => {
+  const refused: [Omit<Request, "prompt">, string][] = [
+    [{ steps: 0 }, "timesteps: cannot take 0 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
+    [{ steps: 1.5 }, "timesteps: cannot take 1.5 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
+    [{ steps: 1001 }, "timesteps: cannot take 1001 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
+    [{ width: 65 }, "generate: the width is 65, and this model makes multiples of 8. Try 64."],
+    [{ height: 68 }, "generate: the height is 68, and this model makes multiples of 8. Try 72."],
+    [{ width: 0 }, "generate: the width is 0, and this model makes multiples of 8. Try 8."],
+    [{ height: -64 }, "generate: the height is -64, and this model makes multiples of 8. Try 8."],
+    [{ width: Number.NaN }, "generate: the width is NaN, and this model makes multiples of 8. Try 64."],
+    [{ nasaScale: 0.5 }, "generate: a NASA scale needs a negative prompt to scale."],
+    [{ negative: "", nasaScale: -1 }, "generate: the NASA scale is -1, expected a number ≥ 0."],
+    [{ negative: "", nasaScale: Number.NaN }, "generate: the NASA scale is NaN, expected a number ≥ 0."],
+    [{ steps: 2, guidance: Number.POSITIVE_INFINITY }, "generate: the guidance is Infinity, expected a finite number."],
+    [{ guidance: Number.NaN }, "generate: the guidance is NaN, expected a finite number."],
+    [{ guidance: 5 }, "generate: one step takes no guidance, and it is 5. Take 2 steps or more, or give a negative prompt alone."],
+    [
+      { steps: 2, guidance: 1, negative: "blurry" },
+      "generate: the negative prompt has no effect with guidance 1. Use one above 1, or give a NASA scale.",
+    ],
+    [{ seed: 0.5 }, "seed: 0.5 is not an integer JavaScript holds exactly. Pass an integer."],
+    [{ seed: 2n ** 64n }, "seed: 18446744073709551616 does not fit 64 bits. Pass one from -2^63 to 2^64 - 1."],
+  ];
+  test.each(refused)("%o", (request, message) => {
+    expect(() => plan(request)).toThrow(new SnoopiError(message));
+  });
+});
