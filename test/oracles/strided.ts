@@ -1,5 +1,18 @@
-import { broadcastTo, dense, type Device, type DType, fromData, permute, type Shape, sizeOf, slice, stridesOf, type TypedArray, walk } from "@snoopi/core";
-import { type KernelInput } from "@snoopi/core/testing";
+import {
+  broadcastTo,
+  type Device,
+  type DType,
+  dense,
+  fromData,
+  permute,
+  type Shape,
+  sizeOf,
+  slice,
+  stridesOf,
+  type TypedArray,
+  walk,
+} from "@snoopi/core";
+import type { KernelInput } from "@snoopi/core/testing";
 
 export type Style = "dense" | "permuted" | "sliced" | "repeated";
 

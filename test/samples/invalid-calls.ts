@@ -1,4 +1,34 @@
-import { amax, amin, arange, chunk, concat, conv2d, createCpu, type DType, fromData, grad, groupNorm, layerNorm, linear, matmul, mean, ones, pad, reshape, type Shape, slice, softmax, stack, sum, sumTo, tensor, transpose, variance, vjp, zeros } from "@snoopi/core";
+import {
+  amax,
+  amin,
+  arange,
+  chunk,
+  concat,
+  conv2d,
+  createCpu,
+  type DType,
+  fromData,
+  grad,
+  groupNorm,
+  layerNorm,
+  linear,
+  matmul,
+  mean,
+  ones,
+  pad,
+  reshape,
+  type Shape,
+  slice,
+  softmax,
+  stack,
+  sum,
+  sumTo,
+  tensor,
+  transpose,
+  variance,
+  vjp,
+  zeros,
+} from "@snoopi/core";
 
 const x = (...shape: number[]) => zeros(shape);
 const of = (dtype: DType, shape: Shape) => zeros(shape, { dtype });
@@ -16,7 +46,14 @@ export const invalidCalls: readonly (readonly [says: string, call: () => unknown
   ["pad: 1 margins for the 2 axes of [2, 3].", () => pad(x(2, 3), [[1, 1]])],
   ["pad: axis 0 gets margins [0.5, 0], expected whole numbers.", () => pad(x(2), [[0.5, 0]])],
   ["pad: axis 0 of [3] is cropped by [0, -5], which is more than its length.", () => pad(x(3), [[0, -5]])],
-  ["pad: axis 1 of [3, 2] is cropped by [-2, -1], which is more than its length.", () => pad(x(3, 2), [[0, 0], [-2, -1]])],
+  [
+    "pad: axis 1 of [3, 2] is cropped by [-2, -1], which is more than its length.",
+    () =>
+      pad(x(3, 2), [
+        [0, 0],
+        [-2, -1],
+      ]),
+  ],
   ["reshape: only one length can be −1, got [-1, -1].", () => reshape(x(4), [-1, -1])],
   ["reshape: 4 elements do not divide into [3, -1].", () => reshape(x(4), [3, -1])],
   ["reshape: 0 elements do not divide into [0, -1].", () => reshape(x(0, 2), [0, -1])],
@@ -50,10 +87,22 @@ export const invalidCalls: readonly (readonly [says: string, call: () => unknown
   ["tensor: the nested arrays are ragged: [2] beside [1].", () => tensor([[1, 2], [3]])],
   ["tensor: 3 elements do not fill [2, 2], which has 4.", () => tensor([1, 2, 3], { shape: [2, 2] })],
   ["tensor: a shape is a list of whole numbers ≥ 0, got [-1].", () => fromData(new Float32Array(1), { shape: [-1], dtype: "f32" })],
-  ["tensor: cannot tell the element type of [object Int8Array]. Pass a Float32Array, Float64Array, Int32Array or Uint32Array.", () => tensor(new Int8Array(2) as unknown as Float32Array)],
-  ["add: one tensor is on cpu and another on cpu. Move one with await x.copyTo(device).", () => x(2).add(ones([2], { device: createCpu() }))],
-  ["vjp: a primal is i32 [2], and only floats have gradients. Pass it as a further argument.", () => grad((v: ReturnType<typeof x>) => sum(v))(of("i32", [2]))],
+  [
+    "tensor: cannot tell the element type of [object Int8Array]. Pass a Float32Array, Float64Array, Int32Array or Uint32Array.",
+    () => tensor(new Int8Array(2) as unknown as Float32Array),
+  ],
+  [
+    "add: one tensor is on cpu and another on cpu. Move one with await x.copyTo(device).",
+    () => x(2).add(ones([2], { device: createCpu() })),
+  ],
+  [
+    "vjp: a primal is i32 [2], and only floats have gradients. Pass it as a further argument.",
+    () => grad((v: ReturnType<typeof x>) => sum(v))(of("i32", [2])),
+  ],
   ["vjp: the cotangent is [3] and the output [2].", () => vjp((v) => v.mul(2), x(2))[1](x(3))],
-  ["grad: the function must return one number, got [2]. Reduce it with sum or mean, or use vjp.", () => grad((v: ReturnType<typeof x>) => v.mul(2))(x(2))],
+  [
+    "grad: the function must return one number, got [2]. Reduce it with sum or mean, or use vjp.",
+    () => grad((v: ReturnType<typeof x>) => v.mul(2))(x(2)),
+  ],
   ["arange: 1.5 is not a whole number ≥ 0.", () => arange(1.5)],
 ];

@@ -6,10 +6,22 @@ import { type Input, perhapsNone, type Samples, small, tiled } from "./sample.ts
 /** A shape with one long axis among short ones, and some of its axes. */
 const reduced = (minLength: number) =>
   fc
-    .tuple(fc.oneof(arbShape({ minLength, maxLength: 5 }), fc.tuple(small, tiled, small), fc.tuple(tiled, tiled), fc.tuple(small, fc.constantFrom(257, 300))), fc.nat())
+    .tuple(
+      fc.oneof(
+        arbShape({ minLength, maxLength: 5 }),
+        fc.tuple(small, tiled, small),
+        fc.tuple(tiled, tiled),
+        fc.tuple(small, fc.constantFrom(257, 300)),
+      ),
+      fc.nat(),
+    )
     .map(([shape, pick]: [Shape, number]) => ({ inputs: [shape], attrs: { axes: shape.flatMap((_, i) => ((pick >> i) & 1 ? [i] : [])) } }));
 
-const sum: Samples<AttrsOf<"sum">> = { valid: fc.oneof({ weight: 6, arbitrary: reduced(1) }, { weight: 1, arbitrary: reduced(0) }), invalid: [], integers: true };
+const sum: Samples<AttrsOf<"sum">> = {
+  valid: fc.oneof({ weight: 6, arbitrary: reduced(1) }, { weight: 1, arbitrary: reduced(0) }),
+  invalid: [],
+  integers: true,
+};
 
 const amax: Samples<AttrsOf<"amax">> = {
   valid: reduced(1),
@@ -31,7 +43,11 @@ const softmax: Samples<void> = {
   ),
   invalid: [
     { inputs: [[]], attrs: undefined, says: "softmax: expected at least one axis, got []." },
-    { inputs: [{ shape: [2], dtype: "i32" }], attrs: undefined, says: 'softmax: expected floats, got i32. Cast it first with x.to("f32").' },
+    {
+      inputs: [{ shape: [2], dtype: "i32" }],
+      attrs: undefined,
+      says: 'softmax: expected floats, got i32. Cast it first with x.to("f32").',
+    },
   ],
   // exp(x − max) is off by the rounding of its argument and by 3 + 2|x − max| ulp, above and below the fraction; the sum adds its own.
   bound([x], _, out) {
@@ -41,7 +57,7 @@ const softmax: Samples<void> = {
   },
 };
 
-const norm = "expected floats, got i32. Cast it first with x.to(\"f32\").";
+const norm = 'expected floats, got i32. Cast it first with x.to("f32").';
 
 /**
  * x̂ = (x − mean)/σ over rows of n: the mean is off by (n + 1) units of the row's largest element, which division by σ magnifies; σ's own
@@ -64,7 +80,13 @@ const normBound =
 
 const groupNorm: Samples<AttrsOf<"groupNorm">> = {
   valid: fc
-    .tuple(perhapsNone, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 }), fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled), fc.tuple(fc.constantFrom(7, 17), fc.constantFrom(9, 16))), fc.boolean())
+    .tuple(
+      perhapsNone,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled), fc.tuple(fc.constantFrom(7, 17), fc.constantFrom(9, 16))),
+      fc.boolean(),
+    )
     .map(([b, groups, per, inner, affine]) => {
       const c = groups * per;
       return { inputs: [[b, c, ...inner], ...(affine ? [[c], [c]] : [])], attrs: { groups, eps: 1e-5 } };
@@ -99,7 +121,12 @@ const layerNorm: Samples<AttrsOf<"layerNorm">> = {
 
 const embedding: Samples<void> = {
   valid: fc
-    .tuple(fc.integer({ min: 1, max: 9 }), tiled, fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled)), fc.constantFrom("i32" as const, "u32" as const))
+    .tuple(
+      fc.integer({ min: 1, max: 9 }),
+      tiled,
+      fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled)),
+      fc.constantFrom("i32" as const, "u32" as const),
+    )
     .map(([rows, width, ids, dtype]) => ({ inputs: [[rows, width], { shape: ids, dtype, below: rows }] as Input[], attrs: undefined })),
   invalid: [
     { inputs: [[3], { shape: [2], dtype: "i32" }], attrs: undefined, says: "embedding: the table is [3], expected [rows, width]." },
@@ -110,16 +137,32 @@ const embedding: Samples<void> = {
 
 const scatterAdd: Samples<AttrsOf<"scatterAdd">> = {
   valid: fc
-    .tuple(fc.integer({ min: 1, max: 9 }), tiled, fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled)), fc.constantFrom("i32" as const, "u32" as const), fc.boolean())
-    .map(([rows, width, ids, dtype, flat]) => ({ inputs: [flat ? [sizeOf(ids), width] : [...ids, width], { shape: ids, dtype, below: rows }] as Input[], attrs: { rows } })),
+    .tuple(
+      fc.integer({ min: 1, max: 9 }),
+      tiled,
+      fc.oneof(arbShape({ maxRank: 2 }), fc.tuple(tiled)),
+      fc.constantFrom("i32" as const, "u32" as const),
+      fc.boolean(),
+    )
+    .map(([rows, width, ids, dtype, flat]) => ({
+      inputs: [flat ? [sizeOf(ids), width] : [...ids, width], { shape: ids, dtype, below: rows }] as Input[],
+      attrs: { rows },
+    })),
   invalid: [
     { inputs: [[2, 3], { shape: [4], dtype: "i32" }], attrs: { rows: 5 }, says: "scatterAdd: [2, 3] has 2 rows and there are 4 ids." },
     { inputs: [[2, 3], [2]], attrs: { rows: 5 }, says: "scatterAdd: the ids are f32, expected i32 or u32." },
     { inputs: [[], { shape: [], dtype: "i32" }], attrs: { rows: 5 }, says: "scatterAdd: expected [..., width], got []." },
-    { inputs: [[2, 3], { shape: [2], dtype: "i32" }], attrs: { rows: 1.5 }, says: "scatterAdd: the table has 1.5 rows, expected a whole number." },
+    {
+      inputs: [[2, 3], { shape: [2], dtype: "i32" }],
+      attrs: { rows: 1.5 },
+      says: "scatterAdd: the table has 1.5 rows, expected a whole number.",
+    },
   ],
   // Whatever the ids, a row sums at most all of them.
-  bound: ([x, ids], _, out) => () => bound(out.dtype, ids.data.length, (ids.data.length * range(x)) / 2),
+  bound:
+    ([x, ids], _, out) =>
+    () =>
+      bound(out.dtype, ids.data.length, (ids.data.length * range(x)) / 2),
 };
 
 export const reduction = { sum, amax, softmax, groupNorm, layerNorm, embedding, scatterAdd };

@@ -1,5 +1,5 @@
-import { type DType, type Shape, type Value } from "@snoopi/core";
-import { type ElementBound } from "@snoopi/core/testing";
+import type { DType, Shape, Value } from "@snoopi/core";
+import type { ElementBound } from "@snoopi/core/testing";
 import fc from "fast-check";
 
 /** An input of a call. A bare shape takes the float type (or, where the op allows, the integer type) under test. */

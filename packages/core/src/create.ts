@@ -45,16 +45,21 @@ export function fromData(
   );
 }
 
-/** `0, 1, …, n − 1` */
-export const arange = (n: number, { dtype = "f32", device }: On = {}): Tensor =>
-  fromData(
-    convert(
-      "f64",
-      Float64Array.from({ length: n }, (_, i) => i),
-      dtype,
-    ),
-    { shape: [n], dtype, ...(device && { device }) },
+/** A tensor whose elements are whatever its memory held. On a dry device, one of which only the shape matters. */
+export function empty(shape: Shape, { dtype = "f32", device = defaultDevice() }: On = {}): Tensor {
+  const length = sizeOf(checkShape("empty", shape));
+  device.supports(dtype);
+  return new Tensor(
+    new Node(device, { shape: [...shape], dtype }, { value: { storage: device.allocate(dtype, length), layout: dense(shape) } }),
   );
+}
+
+/** `0, 1, …, n − 1` */
+export function arange(n: number, { dtype = "f32", device }: On = {}): Tensor {
+  if (!Number.isSafeInteger(n) || n < 0) throw new OpError("arange", `${n} is not a whole number ≥ 0`);
+  const numbers = Float64Array.from({ length: n }, (_, i) => i);
+  return fromData(convert("f64", numbers, dtype), { shape: [n], dtype, ...(device && { device }) });
+}
 
 function shapeOf(data: Nested): number[] {
   if (!Array.isArray(data)) return [];

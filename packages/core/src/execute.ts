@@ -17,12 +17,36 @@ export function* execute(device: Device, wanted: readonly Node[]): Generator<num
   const { order, readers } = needed(wanted);
   const keep = new Set(wanted);
   const { groups, inlined } = fuse(order, readers, keep, device.maxInputs);
+  const stored = readBeyondGroups(order, groups, inlined);
+  // Between two yields another execution may run an inlined node by itself, and with it let go of what this one will read.
+  const held = new Set(groups.values());
+  for (const { inputs } of held) for (const n of inputs) n.retain();
+  const letGo = (group: Group) => {
+    held.delete(group);
+    for (const n of group.inputs) n.release();
+  };
+  try {
+    yield* run(device, order, { groups, inlined, stored, keep, letGo });
+  } finally {
+    for (const group of held) letGo(group);
+  }
+}
+
+interface Plan {
+  readonly groups: ReadonlyMap<Node, Group>;
+  readonly inlined: ReadonlySet<Node>;
+  readonly stored: ReadonlySet<Node>;
+  readonly keep: ReadonlySet<Node>;
+  letGo(group: Group): void;
+}
+
+function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, letGo }: Plan): Generator<number, void> {
   for (const node of order) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
     if (!origin || inlined.has(node)) continue;
     if (isConstant(origin.op)) {
-      if (keep.has(node) || readBeyondGroups(node, order, groups, inlined)) {
+      if (keep.has(node) || stored.has(node)) {
         node.settle(compute(device, node.spec.shape, constantOf(node.spec.dtype, origin.op.constant(origin.attrs)), []));
       }
       continue;
@@ -35,6 +59,7 @@ export function* execute(device: Device, wanted: readonly Node[]): Generator<num
     if (group) {
       const inputs = group.inputs.map((n) => operand(n));
       node.settle(compute(device, node.spec.shape, group.expression, inputs));
+      letGo(group);
       yield sizeOf(node.spec.shape);
     } else {
       const cost = costOf(
@@ -94,8 +119,9 @@ function needed(wanted: readonly Node[]): { order: Node[]; readers: Map<Node, nu
   return { order, readers };
 }
 
-function readBeyondGroups(constant: Node, order: readonly Node[], groups: ReadonlyMap<Node, Group>, inlined: ReadonlySet<Node>): boolean {
-  return order.some((n) => n.origin?.inputs.includes(constant) && !groups.has(n) && !inlined.has(n));
+/** The nodes that something other than a fused kernel reads. */
+function readBeyondGroups(order: readonly Node[], groups: ReadonlyMap<Node, Group>, inlined: ReadonlySet<Node>): Set<Node> {
+  return new Set(order.flatMap((n) => (groups.has(n) || inlined.has(n) ? [] : (n.origin?.inputs ?? []))));
 }
 
 const operand = (node: Node): Operand => ({ ...(node.value as Materialized), dtype: node.spec.dtype });

@@ -32,15 +32,20 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
   }
   // Fresh nodes, so that a primal that `fn` also reaches from outside stays a constant there.
   const variables = mapTree(primals, (t) => alias(t));
-  const tape = new Tape(leaves(variables));
-  const output = listen(tape, () => fn(variables));
-  if (!isTensor(output)) {
+  const own = leaves(variables);
+  const tape = new Tape(own);
+  let output: Tensor;
+  try {
+    output = listen(tape, () => fn(variables));
+    if (!isTensor(output)) throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
+    if (own.includes(output)) output = share(output);
+  } catch (error) {
     tape[Symbol.dispose]();
-    throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
+    throw error;
   }
   // Nodes, not handles: the caller may dispose of the output and of the primals before pulling back.
   const root = output.node;
-  const wrt = leaves(variables).map((v) => v.node);
+  const wrt = own.map((v) => v.node);
   const pull = (cotangent: Tensor): X => {
     tape.check();
     if (!sameShape(cotangent.shape, root.spec.shape)) {
@@ -56,6 +61,7 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
       forgotten.unregister(tape);
       owner?.disown(tape);
       tape[Symbol.dispose]();
+      for (const v of own) v.dispose();
     },
   });
   if (owner) owner.adopt(tape);

@@ -2,8 +2,9 @@
 import "./methods.ts";
 
 export { cpu, createCpu } from "./cpu.ts";
-export { arange, fromData, type Nested, tensor } from "./create.ts";
+export { arange, empty, fromData, type Nested, tensor } from "./create.ts";
 export { costOf, type Device, type MemoryReport, type Operand } from "./device.ts";
+export { createDryDevice, type DryDevice, type DryOptions } from "./dry.ts";
 export { type ArrayOf, bytesOf, convert, type DType, isFloat, promote, type TypedArray, toNumbers } from "./dtype.ts";
 export { DeviceLostError, invariant, OpError, OutOfMemoryError, SnoopiError } from "./error.ts";
 // For backends and for those who write ops.

@@ -112,17 +112,17 @@ export const cos = unary(
   (g, x) => neg(mul(g, sin(x))),
 );
 
-/** The smaller of a and b; where they are equal each gets half of the gradient, as in PyTorch */
+/** The smaller of a and b; where they are equal each gets half of the gradient, and NaN wins, as in PyTorch */
 export const minimum = binary(
   { name: "minimum" },
-  (s, a, b) => s.less(b, a, b, a),
+  (s, a, b) => s.equal(b, b, s.less(b, a, b, a), b),
   (g, a, b) => [mul(g, share(a, b)), mul(g, share(b, a))],
 );
 
-/** The larger of a and b; where they are equal each gets half of the gradient, as in PyTorch */
+/** The larger of a and b; where they are equal each gets half of the gradient, and NaN wins, as in PyTorch */
 export const maximum = binary(
   { name: "maximum" },
-  (s, a, b) => s.less(a, b, b, a),
+  (s, a, b) => s.equal(b, b, s.less(a, b, b, a), b),
   (g, a, b) => [mul(g, share(b, a)), mul(g, share(a, b))],
 );
 

@@ -1,0 +1,169 @@
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { decodePng } from "@snoopi/snoopi";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { gpu } from "../gpu.ts";
+import { build, snoopi, start, temporary, tiny, withoutAdapter } from "./command.ts";
+
+let folder: ReturnType<typeof temporary>;
+let out: string;
+beforeAll(build);
+beforeEach(() => {
+  folder = temporary();
+  out = join(folder.path, "picture.png");
+});
+afterEach(() => folder.remove());
+
+const make = (...rest: string[]) => snoopi(["generate", "--prompt", "a red cat", "--out", out, "--device", "cpu", ...rest]);
+const picture = () => decodePng(readFileSync(out));
+
+describe("one step", () => {
+  test.each([
+    ["sd15", 64],
+    ["sd21", 96],
+    ["third", 40],
+  ] as const)("makes a picture of the model's own size from %s-tiny and prints its path", async (name, size) => {
+    const { code, stdout, stderr } = await make("--model", tiny(name));
+    expect(stderr).toMatch(/^device: cpu\nload: .*\nload: .* in .*\ntext: 1\ntext: 1 in .*\nsteps: 1\nsteps: 1 in .*\ndecode\ndecode: .*$/);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${out}\n` });
+    const { width, height, data, text } = await picture();
+    expect([width, height]).toEqual([size, size]);
+    // More than one colour: random weights make texture, a broken run makes a plain.
+    expect(new Set(data).size).toBeGreaterThan(20);
+    expect(text).toEqual({
+      prompt: "a red cat",
+      seed: "0",
+      width: String(size),
+      height: String(size),
+      steps: "1",
+      model: `${name}-tiny`,
+      software: "snoopi 0.1.0",
+    });
+    expect(readdirSync(folder.path)).toEqual(["picture.png"]);
+  });
+
+  test("keeps away from a negative by NASA, and says so in the file", async () => {
+    await make("--model", tiny("sd15"));
+    const plain = await picture();
+    const { code } = await make("--model", `${tiny("sd15")}/`, "--negative", "dog");
+    expect(code).toBe(0);
+    const steered = await picture();
+    expect(steered.text).toMatchObject({ negative_prompt: "dog", nasa_scale: "0.5", model: "sd15-tiny" });
+    expect(steered.text).not.toHaveProperty("guidance_scale");
+    expect(steered.data).not.toEqual(plain.data);
+  });
+
+  test("gives the same bytes for the same seed, and others for another", async () => {
+    const bytes = async (seed: string) => {
+      expect((await make("--model", tiny("third"), "--seed", seed)).code).toBe(0);
+      return readFileSync(out);
+    };
+    const first = await bytes("7");
+    expect((await bytes("7")).equals(first)).toBe(true);
+    expect((await bytes("8")).equals(first)).toBe(false);
+  });
+
+  test("makes any multiple of the VAE's factor", async () => {
+    expect((await make("--model", tiny("sd15"), "--width", "72", "--height", "40")).code).toBe(0);
+    expect(await picture()).toMatchObject({ width: 72, height: 40, text: { width: "72", height: "40" } });
+  });
+
+  test.skipIf(!gpu.device)("on the GPU differs from the CPU by at most one of 255 levels", async () => {
+    await make("--model", tiny("sd15"));
+    const { data: expected } = await picture();
+    const { code, stderr } = await make("--model", tiny("sd15"), "--device", "webgpu").then(async () =>
+      snoopi(["generate", "--prompt", "a red cat", "--out", out, "--model", tiny("sd15")]),
+    );
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^device: webgpu, /);
+    const { data } = await picture();
+    // Sums in another order may move a value across a rounding edge, never by more.
+    expect(Math.max(...data.map((value, i) => Math.abs(value - expected[i]!)))).toBeLessThanOrEqual(1);
+  });
+
+  test("runs on the CPU where there is no adapter, and says why", async () => {
+    const { code, stderr } = await snoopi(["generate", "--prompt", "a cat", "--out", out, "--model", tiny("third")], withoutAdapter);
+    expect(code).toBe(0);
+    expect(stderr.split("\n")[0]).toBe(
+      "device: cpu, because there is no adapter on this machine. With a WebGPU adapter it is faster: see npm run setup.",
+    );
+  });
+});
+
+describe("several steps", () => {
+  test("are guided by 7.5 unless told otherwise, with the negative in the second pass", async () => {
+    const { code, stderr } = await make("--model", tiny("third"), "--steps", "3", "--negative", "dog");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/text: 2 in .*\nsteps: 3\nsteps: 3 in /);
+    expect((await picture()).text).toMatchObject({ steps: "3", guidance_scale: "7.5", negative_prompt: "dog" });
+    expect((await picture()).text).not.toHaveProperty("nasa_scale");
+  });
+
+  test("without guidance take one pass each", async () => {
+    const { code } = await make("--model", tiny("third"), "--steps", "2", "--guidance", "1");
+    expect(code).toBe(0);
+    expect((await picture()).text).toMatchObject({ steps: "2" });
+    expect((await picture()).text).not.toHaveProperty("guidance_scale");
+  });
+});
+
+describe("the file", () => {
+  test("replaces the one a link points to and leaves the link", async () => {
+    const target = join(folder.path, "target.png");
+    writeFileSync(target, "old");
+    symlinkSync(target, out);
+    expect((await make("--model", tiny("third"))).code).toBe(0);
+    expect(readFileSync(target).subarray(1, 4).toString()).toBe("PNG");
+    expect(readdirSync(folder.path).sort()).toEqual(["picture.png", "target.png"]);
+  });
+
+  test("may have any name, and the prompt any characters", async () => {
+    out = join(folder.path, "ein Bild 🐈.png");
+    const prompt = 'une "chatte"\n火 🐈';
+    const { code, stdout } = await make("--model", tiny("third")).then(() =>
+      snoopi(["generate", "--model", tiny("third"), "--prompt", prompt, "--out", out, "--device", "cpu"]),
+    );
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${out}\n` });
+    expect((await picture()).text.prompt).toBe(prompt);
+  });
+});
+
+test("a prompt that is too long is cut with a warning", async () => {
+  const { code, stderr } = await snoopi([
+    "generate",
+    "--model",
+    tiny("third"),
+    "--prompt",
+    "cat ".repeat(200),
+    "--out",
+    out,
+    "--device",
+    "cpu",
+  ]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/snoopi: warning: the text is \d+ tokens too long for the model, which reads \d+; its end is cut off: "cat cat /);
+});
+
+test("an interrupted run says so, leaves no file and exits with 130", async () => {
+  const { child, ended } = start(["generate", "--model", tiny("sd15"), "--prompt", "x", "--steps", "900", "--out", out, "--device", "cpu"]);
+  child.stderr!.on("data", (part: string) => part.includes("steps") && child.kill("SIGINT"));
+  const { code, stdout, stderr } = await ended;
+  expect({ code, stdout, last: stderr.split("\n").at(-1) }).toEqual({
+    code: 130,
+    stdout: "",
+    last: "snoopi: stopped. Nothing was written.",
+  });
+  expect(existsSync(out) || readdirSync(folder.path).length > 0).toBe(false);
+});
+
+test("a reader that goes away is no error", async () => {
+  const { child, ended } = start(["inspect", tiny("sd15")]);
+  child.stdout!.destroy();
+  expect(await ended).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("the command is executable, and says its version and its options", async () => {
+  expect(statSync(join(import.meta.dirname, "../../packages/snoopi/bin/snoopi.mjs")).mode & 0o111).not.toBe(0);
+  expect(await snoopi(["--version"])).toEqual({ code: 0, stdout: "snoopi 0.1.0\n", stderr: "" });
+  expect((await snoopi(["generate", "--help"])).stdout).toContain("--nasa-scale");
+});
