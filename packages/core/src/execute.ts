@@ -90,33 +90,25 @@ export function costToRun(wanted: readonly Node[]): number {
   }, 0);
 }
 
-/** Pending nodes reachable from `wanted`, producers before consumers, and how often each is read among them. */
+/**
+ * Pending nodes reachable from `wanted`, in the order they were recorded, and how often each is read among them. The program's own
+ * order: producers come first, and a part that is recorded again to save memory runs where it is asked for, not all of them at once.
+ */
 function needed(wanted: readonly Node[]): { order: Node[]; readers: Map<Node, number> } {
-  const order: Node[] = [];
+  const found = new Set<Node>();
   const readers = new Map<Node, number>();
-  const state = new Map<Node, "open" | "done">();
-  const stack = [...wanted].reverse();
-  while (stack.length) {
-    const node = stack[stack.length - 1];
-    if (node.value || state.get(node) === "done") {
-      stack.pop();
-      continue;
-    }
+  const stack = wanted.filter((n) => !n.value);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (found.has(node)) continue;
     if (!node.origin)
       throw new SnoopiError("a disposed tensor is needed by a computation that has not run. Dispose it after reading the result.");
-    if (state.get(node) === "open") {
-      stack.pop();
-      state.set(node, "done");
-      order.push(node);
-      continue;
-    }
-    state.set(node, "open");
+    found.add(node);
     for (const input of node.origin.inputs) {
       readers.set(input, (readers.get(input) ?? 0) + 1);
-      if (!input.value && !state.has(input)) stack.push(input);
+      if (!input.value) stack.push(input);
     }
   }
-  return { order, readers };
+  return { order: [...found].sort((a, b) => a.serial - b.serial), readers };
 }
 
 /** The nodes that something other than a fused kernel reads. */

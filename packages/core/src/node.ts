@@ -40,11 +40,15 @@ export interface Origin {
   readonly inputs: readonly Node[];
 }
 
+let next = 0;
+
 /**
  * One recorded call. It holds its inputs until it has run, then its value, and lets go of either when nobody refers to it:
  * handles, pending nodes that read it, and gradient tapes each count as one reference.
  */
 export class Node {
+  /** Counts up: inputs have smaller numbers than what is made from them. */
+  readonly serial = next++;
   readonly device: Device;
   readonly spec: Spec;
   origin: Origin | undefined;

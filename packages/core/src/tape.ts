@@ -1,11 +1,14 @@
 import { isFloat } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
 import type { Node } from "./node.ts";
-import type { AnyOp } from "./op.ts";
+import type { Op } from "./op.ts";
 import type { Tensor } from "./tensor.ts";
 
+/** What a tape needs of an op. */
+export type Differentiable = Pick<Op<any>, "name" | "vjp">;
+
 interface Entry {
-  readonly op: AnyOp;
+  readonly op: Differentiable;
   readonly attrs: unknown;
   readonly inputs: readonly Node[];
   readonly output: Node;
@@ -35,7 +38,7 @@ export class Tape implements Disposable {
    * Notes a call when it depends on a variable. What the backward pass will read stays alive with the tape. A result that is no
    * float is constant almost everywhere, so nothing is pulled back through it.
    */
-  record(op: AnyOp, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
+  record(op: Differentiable, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
     if (!isFloat(output.dtype)) return;
     const nodes = inputs.map((t) => t.node);
     if (!nodes.some((n) => this.#tracked.has(n))) return;
@@ -65,7 +68,7 @@ export function listen<R>(tape: Tape, fn: () => R): R {
   }
 }
 
-export function recordOnTapes(op: AnyOp, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
+export function recordOnTapes(op: Differentiable, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
   for (const tape of active) tape.record(op, inputs, output, attrs);
 }
 
