@@ -39,7 +39,8 @@ export function createCpu(): Device {
     // Everything has run: what is left is to let timers and signals have their turn, which a resolved promise would not.
     idle: () => new Promise((resolve) => setTimeout(resolve)),
     read: async (storage, _dtype, length) => (storage.buffer as TypedArray).slice(0, length),
-    memory: (): MemoryReport => ({ ...live, pooledBytes: 0 }),
+    memory: (): MemoryReport => ({ ...live, pooledBytes: 0, peakDeviceBytes: live.peakBytes }),
+    trim() {},
   };
 }
 

@@ -18,6 +18,8 @@ export interface MemoryReport {
   readonly peakBytes: number;
   /** Bytes the device keeps for reuse, beside `bytes`. */
   readonly pooledBytes: number;
+  /** The most that live tensors and the pool held together: what the system gave at most. */
+  readonly peakDeviceBytes: number;
 }
 
 /** What core asks of whatever computes. `cpu` is one; `webgpu()` of `@snoopi/kernels` is another. */
@@ -43,6 +45,8 @@ export interface Device {
   /** `length` elements from the start of a storage, in the host form of `dtype`. */
   read(storage: Storage, dtype: DType, length: number): Promise<TypedArray>;
   memory(): MemoryReport;
+  /** Returns what is kept for reuse to the system: worth it between parts of a program that need different sizes. */
+  trim(): void;
 }
 
 /** FLOPs of a call, by the op's own account or one per output element. */

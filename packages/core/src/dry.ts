@@ -20,12 +20,12 @@ export interface DryOptions {
 /**
  * Runs programs for their shapes only: storage is counted instead of allocated, kernels do nothing, and reading throws. Made for asking how
  * much memory a network will need before its weights are there: `memory()` tells what tensors hold at most (`peakBytes`), and what a device
- * that keeps freed blocks for equal sizes has taken from the system (`bytes + pooledBytes`).
+ * that keeps freed blocks for equal sizes takes from the system (`peakDeviceBytes`).
  */
 export function createDryDevice({ bytes = (dtype, length) => length * bytesOf[dtype], maxInputs = 7 }: DryOptions = {}): DryDevice {
   const live = { tensors: 0, bytes: 0, peakBytes: 0 };
   const free = new Map<number, number>();
-  let [flops, pooledBytes] = [0, 0];
+  let [flops, pooledBytes, peakDeviceBytes] = [0, 0, 0];
   const hold = (size: number) => {
     const reusable = free.get(size) ?? 0;
     if (reusable > 0) {
@@ -35,6 +35,7 @@ export function createDryDevice({ bytes = (dtype, length) => length * bytesOf[dt
     live.tensors++;
     live.bytes += size;
     live.peakBytes = Math.max(live.peakBytes, live.bytes);
+    peakDeviceBytes = Math.max(peakDeviceBytes, live.bytes + pooledBytes);
     return new Storage(undefined, size, () => {
       live.tensors--;
       live.bytes -= size;
@@ -64,6 +65,10 @@ export function createDryDevice({ bytes = (dtype, length) => length * bytesOf[dt
     read() {
       throw new SnoopiError("read: this tensor is on a dry device, which computes nothing. Use its shape, or another device.");
     },
-    memory: (): MemoryReport => ({ ...live, pooledBytes }),
+    memory: (): MemoryReport => ({ ...live, pooledBytes, peakDeviceBytes }),
+    trim() {
+      free.clear();
+      pooledBytes = 0;
+    },
   };
 }

@@ -77,13 +77,7 @@ export function valueAndGrad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => T
   return (x, ...rest) =>
     scope(() => {
       const [value, pull] = vjp((v: X) => fn(v, ...rest), x);
-      if (value.shape.some((d) => d !== 1)) {
-        throw new OpError(
-          "grad",
-          `the function must return one number, got ${show(value.shape)}`,
-          "Reduce it with sum or mean, or use vjp.",
-        );
-      }
+      if (value.shape.some((d) => d !== 1)) throw notScalar(value);
       return [value, pull(full(value.shape, 1, { dtype: value.dtype, device: value.device }))];
     });
 }
@@ -93,6 +87,35 @@ export function grad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => Tensor): 
   const both = valueAndGrad(fn);
   return (x, ...rest) => scope(() => both(x, ...rest)[1]);
 }
+
+/**
+ * The value of `loss` and its gradient in `params`, a tree of tensors that it reaches by itself: the weights of a model. `loss` returns
+ * a scalar. Tensors made on the way are freed, as in a `scope`.
+ */
+export function valueAndGradients<X>(params: X, loss: () => Tensor): [value: Tensor, gradients: X] {
+  const own = leaves(params);
+  for (const t of own) {
+    if (!isFloat(t.dtype)) throw new OpError("grad", `a parameter is ${t.dtype} ${show(t.shape)}, and only floats have gradients`);
+  }
+  return scope(() => {
+    using tape = new Tape(own);
+    const value = listen(tape, loss);
+    if (!isTensor(value)) throw new SnoopiError(`grad: the function must return a tensor, got ${describe(value)}.`);
+    if (value.shape.some((d) => d !== 1)) throw notScalar(value);
+    const seed = full(value.shape, 1, { dtype: value.dtype, device: value.device });
+    const found = pullBack(
+      tape,
+      value.node,
+      seed,
+      own.map((t) => t.node),
+    );
+    let next = 0;
+    return [value, mapTree(params, () => found[next++])];
+  });
+}
+
+const notScalar = (value: Tensor): OpError =>
+  new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
 
 /** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */
 function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {

@@ -4,15 +4,15 @@ import { OpError, SnoopiError } from "./error.ts";
 import { Node } from "./node.ts";
 import type { AnyOp } from "./op.ts";
 import { currentScope, type Scope } from "./scope-stack.ts";
-import { type Shape, show } from "./shape.ts";
+import { type Shape, sameShape, show } from "./shape.ts";
 import { recordOnTapes } from "./tape.ts";
 
 /** Frees what a program forgot, some time after the garbage collector noticed. Scopes and `dispose` do it at once. */
 const forgotten = new FinalizationRegistry<Node>((node) => node.release());
 
 /**
- * A handle to an n-dimensional array, computed or still to be. Handles are immutable and cheap; disposing of one never breaks a
- * pending computation or a backward pass that uses what it stood for.
+ * A handle to an n-dimensional array, computed or still to be. Values are immutable and handles are cheap; disposing of one never
+ * breaks a pending computation or a backward pass that uses what it stood for.
  *
  * Arithmetic methods live in `methods.ts`; every op is also a free function.
  */
@@ -61,6 +61,22 @@ export class Tensor implements Disposable {
     this.#scope?.disown(this);
     this.#scope = scope;
     scope?.adopt(this);
+  }
+
+  /**
+   * Makes this handle stand for another value of the same shape and type: how an optimiser updates a parameter that models hold. What
+   * was recorded with the value before keeps it.
+   */
+  assign(value: Tensor): void {
+    if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype || value.device !== this.device) {
+      const described = (t: Tensor) => `${t.dtype} ${show(t.shape)} on ${t.device.name}`;
+      throw new SnoopiError(`assign: the tensor is ${described(this)} and the value ${described(value)}. Both must be alike.`);
+    }
+    const before = this.node;
+    forgotten.unregister(this);
+    this.#node = value.node.retain();
+    forgotten.register(this, value.node, this);
+    before.release();
   }
 
   /** Lets go of the value. Safe to call twice. */

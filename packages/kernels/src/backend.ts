@@ -11,9 +11,10 @@ import {
   type Spec,
   Storage,
   sizeOf,
+  type Term,
   type TypedArray,
 } from "@snoopi/core";
-import { elementwiseLaunches } from "./elementwise.ts";
+import { elementwiseLaunches, packs } from "./elementwise.ts";
 import { Encoder } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 import type { Lowering } from "./lowering.ts";
@@ -26,8 +27,6 @@ export interface WebGpuDevice extends Device {
   readonly facts: Facts;
   /** Adapter, driver and what was found there, for reports. */
   readonly description: string;
-  /** Returns pooled buffers to the system. */
-  trim(): void;
   /** Frees everything. Tensors on it become unusable. */
   destroy(): void;
 }
@@ -44,6 +43,20 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
   };
   const allocate = (dtype: DType, length: number) => hold(Math.max(16, length * gpuBytes(dtype)));
   const blockOf = (storage: Storage) => storage.buffer as Block;
+
+  /** Both dense, from the start of their storage. */
+  const pack = (wide: Operand, out: Operand) => {
+    const flat = (x: Operand): Operand => ({ ...x, layout: dense([sizeOf(x.layout.shape)]) });
+    for (const launch of elementwiseLaunches(facts, packed, [flat(wide)], flat(out))) encoder.launch(launch);
+  };
+  const viaWide: Device["elementwise"] = ({ term, constants }, inputs, out) => {
+    const storage = allocate("f32", sizeOf(out.layout.shape));
+    const wide: Operand = { storage, layout: dense(out.layout.shape), dtype: "f32" };
+    const widened: Term = { kind: "call", op: elementwiseOps.cast, args: [term], dtype: "f32" };
+    for (const launch of elementwiseLaunches(facts, { term: widened, constants }, inputs, wide)) encoder.launch(launch);
+    pack(wide, out);
+    storage.release();
+  };
 
   const device: WebGpuDevice = {
     name: "webgpu",
@@ -80,10 +93,11 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
       // Kernels of ops store words. f16 results are packed by a copy.
       const wide = out.dtype === "f16" ? temporary({ shape: out.layout.shape, dtype: "f32" }) : out;
       for (const launch of lowering.launch({ attrs, inputs, out: wide, facts, temporary })) encoder.launch(launch);
-      if (wide !== out) device.elementwise(packed, [wide], out);
+      if (wide !== out) pack(wide, out);
       for (const storage of temporaries) storage.release();
     },
     elementwise(expression, inputs, out) {
+      if (out.dtype === "f16" && !packs(facts, inputs, out)) return viaWide(expression, inputs, out);
       for (const launch of elementwiseLaunches(facts, expression, inputs, out)) encoder.launch(launch);
     },
     submit: () => encoder.submit(),

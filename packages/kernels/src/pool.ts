@@ -22,7 +22,7 @@ export class Pool {
   readonly #maxBytes: number;
   readonly #free = new Map<number, Block[]>();
   #next = 0;
-  #live = { tensors: 0, bytes: 0, peakBytes: 0 };
+  #live = { tensors: 0, bytes: 0, peakBytes: 0, peakDeviceBytes: 0 };
   #pooled = 0;
 
   constructor(device: GPUDevice, maxBytes: number) {
@@ -43,6 +43,7 @@ export class Pool {
     this.#live.tensors++;
     this.#live.bytes += size;
     this.#live.peakBytes = Math.max(this.#live.peakBytes, this.#live.bytes);
+    this.#live.peakDeviceBytes = Math.max(this.#live.peakDeviceBytes, this.#live.bytes + this.#pooled);
     return reused ?? this.#create(size);
   }
 

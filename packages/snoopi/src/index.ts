@@ -5,9 +5,10 @@ export { type CfgOptions, cfg } from "./guidance/cfg.ts";
 export { type Nasa, type NasaOptions, nasa } from "./guidance/nasa.ts";
 export { decodePng, encodePng } from "./picture/png.ts";
 // Text to image.
-export { decode, type GenerateHooks, generate, type Picture, type Stage, sample } from "./pipeline/generate.ts";
+export { type DTypeOf, type Estimate, estimate } from "./pipeline/estimate.ts";
+export { decode, decodeImage, type GenerateHooks, generate, type Picture, type Stage, sample } from "./pipeline/generate.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/load.ts";
-export { type Network, type OpenModel, openModel } from "./pipeline/open.ts";
+export { type ModelShape, modelShape, type Network, type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
 export { oneStep } from "./sampler/one-step.ts";

@@ -1,6 +1,10 @@
-import { cpu, type Device, SnoopiError } from "@snoopi/core";
-import { webgpu } from "@snoopi/kernels/node";
+import { cpu, createDryDevice, type Device } from "@snoopi/core";
+import { type WebGpuDevice, webgpu } from "@snoopi/kernels/node";
+import { estimate } from "../pipeline/estimate.ts";
+import type { OpenModel } from "../pipeline/open.ts";
+import type { Request } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
+import { shownDuration } from "./progress.ts";
 
 /** A device and how to let go of it; a process with an open GPU does not end. */
 export interface OpenDevice extends Disposable {
@@ -14,11 +18,28 @@ export async function openDevice(wanted: GenerateOptions["device"]): Promise<Ope
   if (wanted === "cpu") return onCpu("device: cpu");
   try {
     const device = await webgpu();
-    return { device, line: `device: webgpu, ${device.description}`, [Symbol.dispose]: () => device.destroy() };
+    return { device, line: `device: webgpu, ${adapterName(device)}`, [Symbol.dispose]: () => device.destroy() };
   } catch (error) {
-    if (wanted === "webgpu" || !(error instanceof SnoopiError)) throw error;
-    return onCpu(`device: cpu, because ${error.message.replace(/^webgpu: /, "").replace(/\. .*$/s, "")}. With a WebGPU adapter it is faster: see npm run setup.`);
+    if (wanted === "webgpu" || !(error instanceof Error)) throw error;
+    return onCpu(
+      `device: cpu, because ${error.message.replace(/^webgpu: /, "").replace(/\. .*$/s, "")}. With a WebGPU adapter it is faster: see npm run setup.`,
+    );
   }
 }
 
 const onCpu = (line: string): OpenDevice => ({ device: cpu, line, [Symbol.dispose]() {} });
+
+/** The driver's own words where it has some, which name the machine's part better than vendor and architecture do. */
+const adapterName = ({ gpu, description }: WebGpuDevice): string => gpu.adapterInfo?.description || description;
+
+/** FLOPs a second of the CPU reference on one core of a server of 2023; it is written to be read, not to be fast. */
+const referenceSpeed = 3e8;
+
+/** A warning where the CPU would take more than a minute. */
+export async function slownessOf(model: OpenModel, request: Request): Promise<string | undefined> {
+  const { flops } = await estimate(model, request, { device: createDryDevice() });
+  const seconds = flops / referenceSpeed;
+  return seconds > 60
+    ? `the CPU computes by plain loops, which will take about ${shownDuration(seconds * 1000)} here. Use a WebGPU adapter (npm run setup), or a smaller picture.`
+    : undefined;
+}

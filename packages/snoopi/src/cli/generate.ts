@@ -1,18 +1,21 @@
 import { basename, resolve } from "node:path";
 import { nodeFolder } from "@snoopi/models/node";
+import { encodePng } from "../picture/png.ts";
 import { generate, type Stage } from "../pipeline/generate.ts";
 import { loadModel } from "../pipeline/load.ts";
 import { openModel } from "../pipeline/open.ts";
 import { planOf } from "../pipeline/request.ts";
-import { encodePng } from "../picture/png.ts";
 import type { GenerateOptions } from "./args.ts";
-import { openDevice } from "./device.ts";
+import { openDevice, slownessOf } from "./device.ts";
 import { metadataOf } from "./metadata.ts";
 import { openOutput } from "./output.ts";
 import { createProgress, type Phase } from "./progress.ts";
 
 /** Makes the picture and prints its path. All that can be checked is checked before weights are read. */
-export async function generateCommand(options: GenerateOptions, { signal, software }: { signal: AbortSignal; software: string }): Promise<void> {
+export async function generateCommand(
+  options: GenerateOptions,
+  { signal, software }: { signal: AbortSignal; software: string },
+): Promise<void> {
   const model = await openModel(nodeFolder(options.model), options.variant === undefined ? {} : { variant: options.variant });
   const plan = planOf(model, options);
   const output = await openOutput(options.out);
@@ -29,6 +32,8 @@ export async function generateCommand(options: GenerateOptions, { signal, softwa
   using opened = await openDevice(options.device);
   const { device } = opened;
   say(opened.line);
+  const slowness = device.name === "cpu" ? await slownessOf(model, options) : undefined;
+  if (slowness) onWarning(slowness);
   try {
     signal.throwIfAborted();
     const loading = follow((total) => progress.phase("load", total, "bytes"));

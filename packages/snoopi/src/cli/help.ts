@@ -27,5 +27,6 @@ export const inspectHelp = `snoopi inspect PATH [--variant NAME]
 
 PATH is a diffusers folder or a .safetensors file. Prints components, parameters,
 dtypes, bytes, what is missing or unexpected, and the memory that generate needs.
+The exit code is 1 when generate could not use the folder.
 
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;

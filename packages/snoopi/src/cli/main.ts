@@ -4,6 +4,7 @@ import { type Command, parseCommand } from "./args.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { interruption } from "./interrupt.ts";
+import { printable } from "./text.ts";
 
 /** The version in package.json, as `snoopi --version` prints it. */
 export const version: string = createRequire(import.meta.url)("../../package.json").version;
@@ -43,7 +44,7 @@ async function run(command: Command, signal: AbortSignal): Promise<number> {
 function report(error: unknown): string {
   const known = error instanceof SnoopiError;
   const text = error instanceof Error ? error.message : String(error);
-  const line = (text.startsWith("snoopi: ") ? text : `snoopi: ${text}`).replaceAll(/\s*\n\s*/g, " ");
+  const line = printable((text.startsWith("snoopi: ") ? text : `snoopi: ${text}`).replaceAll(/\s*\n\s*/g, " "));
   if (process.env.DEBUG) return `${line}\n${stackOf(error)}`;
   return known ? line : `${line} This was not expected; DEBUG=1 shows where it happened.`;
 }

@@ -25,11 +25,14 @@ const reasons: Readonly<Record<string, string>> = {
 export async function openOutput(path: string): Promise<Output> {
   const refused = (error: unknown): never => {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new SnoopiError(`${path}: it cannot be written, ${reasons[code ?? ""] ?? message}. Choose another place with --out.`, { cause: error });
+    throw new SnoopiError(`${path}: it cannot be written, ${reasons[code ?? ""] ?? message}. Choose another place with --out.`, {
+      cause: error,
+    });
   };
   const target = await realpath(path).catch(() => path);
   const old = await stat(target).catch(() => undefined);
-  if (old && !old.isFile()) throw new SnoopiError(`${path}: it cannot be written, there is something that is not a file. Choose another place with --out.`);
+  if (old && !old.isFile())
+    throw new SnoopiError(`${path}: it cannot be written, there is something that is not a file. Choose another place with --out.`);
   // A file its owner protected is not replaced, though renaming over it would be allowed.
   if (old) await access(target, constants.W_OK).catch(refused);
   const temporary = join(dirname(target), `.${basename(target)}.${process.pid}.tmp`);

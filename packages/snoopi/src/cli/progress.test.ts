@@ -94,6 +94,31 @@ describe("not on a terminal", () => {
   });
 });
 
+test("a whole of which only shares are known has no amounts", () => {
+  const terminal = recorder({ isTTY: true });
+  const decode = terminal.progress.phase("decode", 1, "share");
+  terminal.clock.at += 1000;
+  decode.advance(0.25);
+  expect(screen(terminal.written)).toEqual([`decode [${"=".repeat(6)}${" ".repeat(18)}]  25%  1.0 s, 3.0 s left`]);
+  decode.done();
+  expect(screen(terminal.written)).toEqual(["decode: 1.0 s", ""]);
+  const { written, progress } = recorder({ isTTY: false });
+  progress.phase("decode", 1, "share").done();
+  expect(written).toEqual(["decode\n", "decode: 0.0 s\n"]);
+});
+
+test("fractions of a count are shown as what is complete", () => {
+  const { written, clock, progress } = recorder({ isTTY: true });
+  const steps = progress.phase("steps", 4);
+  clock.at += 1000;
+  steps.advance(1.75);
+  expect(screen(written)[0]).toContain("43%  1 of 4");
+  // 1.75 and these do not add up to 4 exactly in floating point.
+  for (const part of [0.45, 0.9, 0.9]) steps.advance(part);
+  steps.done();
+  expect(screen(written)[0]).toBe("steps: 4 in 1.0 s");
+});
+
 test("done twice prints once, and advance after done prints nothing", () => {
   const { written, clock, progress } = recorder({ isTTY: false });
   const phase = progress.phase("text", 1);

@@ -6,6 +6,9 @@ export interface ProgressStream {
   on?(event: "error", listener: () => void): unknown;
 }
 
+/** What a phase is measured in. */
+export type Unit = "bytes" | "count" | "share";
+
 export interface ProgressOptions {
   readonly stream: ProgressStream;
   /** True draws one line again and again, false prints a line now and then. */
@@ -24,8 +27,8 @@ export interface Phase {
 }
 
 export interface Progress {
-  /** Begins a part of the work: `total` bytes, or `total` of whatever is counted. A phase still running is left as it stands. */
-  phase(name: string, total: number, unit?: "bytes" | "count"): Phase;
+  /** Begins a part of the work: `total` bytes, `total` of whatever is counted, or a whole of which only shares are known. A phase still running is left as it stands. */
+  phase(name: string, total: number, unit?: Unit): Phase;
   /** Leaves an unfinished bar on a line of its own, so that an error message starts on the next one. */
   close(): void;
 }
@@ -66,7 +69,7 @@ export function createProgress(options: ProgressOptions): Progress {
     drawn = 0;
   }
 
-  function phase(name: string, total: number, unit: "bytes" | "count" = "count"): Phase {
+  function phase(name: string, total: number, unit: Unit = "count"): Phase {
     close();
     const start = now();
     let amount = 0;
@@ -74,7 +77,7 @@ export function createProgress(options: ProgressOptions): Progress {
     let running = true;
     const state = () => ({ name, amount, total, unit, elapsed: now() - start });
     if (isTTY) draw(barLine(state()));
-    else write(`${name}: ${shownAmount(total, unit)}\n`);
+    else write(unit === "share" ? `${name}\n` : `${name}: ${shownAmount(total, unit)}\n`);
 
     return {
       advance(by = 1) {
@@ -88,7 +91,8 @@ export function createProgress(options: ProgressOptions): Progress {
       done() {
         if (!running) return;
         running = false;
-        const line = `${name}: ${shownAmount(amount, unit)} in ${shownDuration(now() - start)}`;
+        const took = shownDuration(now() - start);
+        const line = unit === "share" ? `${name}: ${took}` : `${name}: ${shownAmount(amount, unit)} in ${took}`;
         if (isTTY) draw(line);
         write(isTTY ? "\n" : `${line}\n`);
         drawn = 0;
@@ -103,7 +107,7 @@ interface PhaseState {
   readonly name: string;
   readonly amount: number;
   readonly total: number;
-  readonly unit: "bytes" | "count";
+  readonly unit: Unit;
   readonly elapsed: number;
 }
 
@@ -118,7 +122,7 @@ function plainLine(state: PhaseState): string {
 
 function details(state: PhaseState): string {
   const { amount, total, unit, elapsed } = state;
-  const parts = [`${shownAmount(amount, unit)} of ${shownAmount(total, unit)}`];
+  const parts = unit === "share" ? [] : [`${shownAmount(amount, unit)} of ${shownAmount(total, unit)}`];
   if (unit === "bytes" && amount > 0 && elapsed > 0) parts.push(`${shownBytes((amount / elapsed) * 1000)}/s`);
   parts.push(shownDuration(elapsed));
   if (amount > 0 && amount < total) parts.push(`${shownDuration((elapsed / amount) * (total - amount))} left`);
@@ -134,8 +138,9 @@ function percent(state: PhaseState): string {
   return `${Math.floor(fraction(state) * 100)}%`.padStart(4);
 }
 
-function shownAmount(amount: number, unit: "bytes" | "count"): string {
-  return unit === "bytes" ? shownBytes(amount) : String(amount);
+function shownAmount(amount: number, unit: Unit): string {
+  // Sums of fractions of a step end just below the whole.
+  return unit === "bytes" ? shownBytes(amount) : String(Math.floor(amount + 1e-9));
 }
 
 /** Bytes in powers of 1000 with three digits: `999 B`, `1.72 GB`. */

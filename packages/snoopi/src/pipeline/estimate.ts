@@ -49,11 +49,12 @@ export async function estimate(
   };
   const latents = await sample(loaded, { ...plan, steps }, { onProgress });
   const forSteps = device.flops - forText;
+  device.trim();
   const image = await decodeImage(loaded, latents);
   image.dispose();
   latents.dispose();
-  const { bytes, pooledBytes, peakBytes } = device.memory();
-  return { weightBytes, peakBytes, deviceBytes: bytes + pooledBytes, flops: device.flops + forSteps * (plan.steps / steps - 1) };
+  const { peakBytes, peakDeviceBytes } = device.memory();
+  return { weightBytes, peakBytes, deviceBytes: peakDeviceBytes, flops: device.flops + forSteps * (plan.steps / steps - 1) };
 }
 
 function blankTokenizer(maxLength: number): OpenModel["tokenizer"] {

@@ -18,7 +18,7 @@ export interface Picture {
 export type Stage = "text" | "steps" | "decode";
 
 export interface GenerateHooks {
-  /** How far a stage is, in its own units: texts, steps (with fractions), and the decoder's share from 0 to 1. */
+  /** How far a stage is, from 0 on, in its own units: texts, steps (with fractions), and the decoder's share up to 1. */
   readonly onProgress?: (stage: Stage, done: number, total: number) => void;
   readonly onWarning?: (text: string) => void;
   /** Stops at the next submit. */
@@ -29,6 +29,8 @@ export interface GenerateHooks {
 export async function generate(loaded: LoadedModel, request: Request, hooks: GenerateHooks = {}): Promise<Picture> {
   const plan = planOf(loaded.model, request);
   const latents = await sample(loaded, plan, hooks);
+  // The decoder needs other sizes than the UNet.
+  loaded.device.trim();
   try {
     return await decode(loaded, latents, hooks);
   } finally {
@@ -62,6 +64,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
       plan.steps === 1
         ? [(z) => oneStep(guided, model.schedule, z, context)]
         : ddimSteps(guided, model.schedule, plan.steps, context).map((step) => step.advance);
+    onProgress?.("steps", 0, steps.length);
     for (const [i, advance] of steps.entries()) {
       signal?.throwIfAborted();
       const before: Tensor = x;
@@ -101,6 +104,7 @@ export async function decodeImage(
 ): Promise<Tensor> {
   const image = keep(scope(() => run(unscaleLatents(latents, model.vae))));
   try {
+    onProgress?.("decode", 0, 1);
     await realize([image], {
       ...(signal && { signal }),
       onProgress: (done, total) => onProgress?.("decode", total ? done / total : 1, 1),
@@ -120,6 +124,8 @@ async function encodeTexts(
   { onProgress, onWarning, signal }: GenerateHooks,
 ): Promise<void> {
   const { model, device, encodeText } = loaded;
+  signal?.throwIfAborted();
+  onProgress?.("text", 0, texts.length);
   for (const text of texts) {
     const { ids, truncated } = model.tokenizer.encode(text);
     if (truncated > 0)

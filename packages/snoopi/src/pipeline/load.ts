@@ -38,6 +38,7 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
     });
     const total = sizes.reduce((a, b) => a + b, 0);
     let before = 0;
+    onBytes?.(0, total);
     for (const [i, { network, weights, shapes }] of files.entries()) {
       const loaded = await loadTensors(network.kind, weights, {
         manifest: shapes,

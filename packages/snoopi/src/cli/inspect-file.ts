@@ -1,0 +1,117 @@
+import { basename, dirname } from "node:path";
+import { type Shape, SnoopiError, show, sizeOf } from "@snoopi/core";
+import {
+  autoencoderKL,
+  clipText,
+  clipTextConfig,
+  type JsonObject,
+  manifest,
+  matchWeights,
+  type NetworkKind,
+  openSafetensors,
+  type Params,
+  readConfig,
+  type SafetensorsFile,
+  sd15,
+  sd21,
+  unet,
+  unetConfig,
+  vaeConfig,
+} from "@snoopi/models";
+import { fileSource, nodeFolder } from "@snoopi/models/node";
+import { shownBytes } from "./progress.ts";
+import { grouped, table } from "./text.ts";
+
+/** Tensors listed by name. */
+const most = 12;
+
+/** What a safetensors file holds. */
+export async function describeFile(path: string): Promise<{ lines: string[]; usable: boolean }> {
+  const source = await fileSource(path);
+  try {
+    const file = await openSafetensors(source, path);
+    const entries = [...file.entries];
+    const rows = [["dtype", "tensors", "parameters", "bytes"]];
+    for (const dtype of [...new Set(entries.map(([, entry]) => entry.dtype))].sort()) {
+      const own = entries.filter(([, entry]) => entry.dtype === dtype).map(([, entry]) => entry);
+      rows.push([
+        dtype,
+        String(own.length),
+        grouped(own.reduce((sum, { shape }) => sum + sizeOf(shape), 0)),
+        shownBytes(own.reduce((sum, { start, end }) => sum + end - start, 0)),
+      ]);
+    }
+    const listed = entries.slice(0, most).map(([name, { dtype, shape }]) => [name, dtype, show(shape)]);
+    return {
+      lines: [
+        `${path}: ${grouped(entries.length)} tensors, ${shownBytes(file.bytes)}`,
+        ...table(rows, { right: [1, 2, 3] }),
+        `metadata: ${[...file.metadata].map(([key, value]) => `${key}=${value.length > 60 ? `${value.slice(0, 57)}…` : value}`).join(", ") || "none"}`,
+        `network: ${(await networkOf(file, path)) ?? "none that is known for certain"}`,
+        ...table(listed),
+        ...(entries.length > most ? [`  and ${grouped(entries.length - most)} more`] : []),
+      ],
+      usable: true,
+    };
+  } finally {
+    await source.close?.();
+  }
+}
+
+interface Candidate {
+  readonly name: string;
+  readonly kind: NetworkKind;
+  readonly shapes: () => ReadonlyMap<string, Shape>;
+}
+
+const builders: Readonly<Record<NetworkKind, (json: JsonObject) => (p: Params) => unknown>> = {
+  clip: (json) => (p) => clipText(p, clipTextConfig(json)),
+  unet: (json) => (p) => unet(p, unetConfig(json)),
+  vae: (json) => (p) => autoencoderKL(p, vaeConfig(json)),
+};
+
+const classes: Readonly<Record<string, NetworkKind>> = {
+  CLIPTextModel: "clip",
+  CLIPTextModelWithProjection: "clip",
+  UNet2DConditionModel: "unet",
+  AutoencoderKL: "vae",
+};
+
+/** Which network has exactly these parameters: what the config.json beside the file describes, or one of the published ones. */
+async function networkOf(file: SafetensorsFile, path: string): Promise<string | undefined> {
+  const candidate = (name: string, kind: NetworkKind, json: JsonObject): Candidate => ({
+    name,
+    kind,
+    shapes: () => manifest(builders[kind](json)),
+  });
+  const candidates = [
+    ...(await besides(path)).map(({ className, kind, json }) =>
+      candidate(`the ${className} that ${basename(dirname(path)) || "."}/config.json describes`, kind, json),
+    ),
+    ...Object.entries({ "Stable Diffusion 1": sd15, "Stable Diffusion 2": sd21 }).flatMap(([family, preset]) => [
+      candidate(`${family}'s UNet`, "unet", preset.unet),
+      candidate(`${family}'s text encoder`, "clip", preset.textEncoder),
+    ]),
+    candidate("Stable Diffusion's VAE", "vae", sd15.vae),
+  ];
+  return candidates.find((one) => isCertain(file, one))?.name;
+}
+
+function isCertain(file: SafetensorsFile, { kind, shapes }: Candidate): boolean {
+  try {
+    const match = matchWeights(kind, file.entries, shapes());
+    return match.missing.length + match.misshapen.length + match.unexpected.length === 0;
+  } catch (error) {
+    // A config that is not supported, or two names for one parameter: then it is not this one.
+    if (error instanceof SnoopiError) return false;
+    throw error;
+  }
+}
+
+async function besides(path: string): Promise<{ className: string; kind: NetworkKind; json: JsonObject }[]> {
+  const json = await readConfig(nodeFolder(dirname(path))).catch(() => undefined);
+  const { architectures } = json ?? {};
+  const className = String(json?._class_name ?? (Array.isArray(architectures) ? architectures[0] : ""));
+  const kind = Object.hasOwn(classes, className) ? classes[className] : undefined;
+  return json && kind ? [{ className, kind, json }] : [];
+}
