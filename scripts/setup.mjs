@@ -1,23 +1,26 @@
 // @ts-check
-// Makes sure that this machine has a WebGPU adapter. With one it does nothing; on Debian and Ubuntu without one it installs a driver that runs on the CPU.
-// What it decides is in setup/plan.mjs.
+// Makes sure that this machine has a WebGPU adapter and, for the browser tests, Chromium. With both it does nothing; on Debian and Ubuntu without
+// an adapter it installs a driver that runs on the CPU. What it decides is in setup/plan.mjs and setup/browser.mjs.
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { fileURLToPath } from "node:url";
-import { adviceAfter, describe, parseOptions, parseOsRelease, planFor, shown } from "./setup/plan.mjs";
+import { findChromium, onPath, planForBrowser } from "./setup/browser.mjs";
+import { adviceAfter, describe, parseOptions, parseOsRelease, planFor, shown, stepsOf } from "./setup/plan.mjs";
 
-const help = `Usage: npm run setup -- [--check] [--yes] [--dry-run]
+const help = `Usage: npm run setup -- [--check] [--yes] [--dry-run] [--no-browser]
 
-Looks for a WebGPU adapter. With one, nothing is done. On Debian and Ubuntu without one, Mesa's
-lavapipe (Vulkan on the CPU) and the Vulkan loader are installed, as root.
+Looks for a WebGPU adapter and for Chromium. With both, nothing is done. On Debian and Ubuntu
+without an adapter, Mesa's lavapipe (Vulkan on the CPU) and the Vulkan loader are installed, as
+root. On Debian without Chromium, which only the browser tests need, Chromium is installed.
 
-  --check    only report: exit code 0 with an adapter, 1 without
-  --yes      do not ask before using root
-  --dry-run  print the commands and run none
-  --help     this text`;
+  --check       only report: exit code 0 with an adapter, 1 without
+  --yes         do not ask before using root
+  --dry-run     print the commands and run none
+  --no-browser  leave Chromium alone
+  --help        this text`;
 
 /** @returns {import("./setup/plan.mjs").Report} */
 function findAdapter() {
@@ -51,18 +54,6 @@ function sourcesOfApt() {
   return ["/etc/apt/sources.list", ...names.map((name) => join(folder, name))].map((name) => ({ name, text: textOf(name) }));
 }
 
-/** @param {string} program */
-function onPath(program) {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /**
  * One more try covers a network that hiccups.
  * @param {import("./setup/plan.mjs").Step} step
@@ -83,6 +74,12 @@ function runStep(step, root) {
   return !step.essential;
 }
 
+function sayChromium() {
+  const path = findChromium(process.env);
+  console.log(path ? `Chromium: ${path}.` : "No Chromium was found, so the browser tests cannot run.");
+  return path;
+}
+
 async function agreed() {
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   // Ctrl-D closes the terminal and answers nothing: that is a no.
@@ -101,27 +98,34 @@ async function main() {
   }
   const before = findAdapter();
   console.log(describe(before));
-  if (before.kind === "found") return 0;
-  if (options.check || before.kind === "noModule") return 1;
+  if (before.kind === "noModule") return 1;
+  const hasAdapter = before.kind === "found";
+  // Chromium is for the browser tests alone: a machine is ready without it.
+  const ready = hasAdapter ? 0 : 1;
+  const needsBrowser = options.browser && sayChromium() === undefined;
+  if ((hasAdapter && !needsBrowser) || options.check) return ready;
 
   const osRelease = parseOsRelease(textOf("/etc/os-release") || textOf("/usr/lib/os-release"));
-  const plan = planFor({ platform: process.platform, osRelease, hasApt: onPath("apt-get"), sources: sourcesOfApt() });
-  console.log(plan.says);
-  if (plan.kind === "stuck") return 1;
+  const hasApt = onPath("apt-get", process.env) !== undefined;
+  const machine = { platform: process.platform, osRelease, hasApt, sources: sourcesOfApt() };
+  const plans = [...(hasAdapter ? [] : [planFor(machine)]), ...(needsBrowser ? [planForBrowser(machine)] : [])];
+  for (const { says } of plans) console.log(says);
+  const steps = stepsOf(plans);
+  if ((!hasAdapter && plans[0]?.kind === "stuck") || steps.length === 0) return ready;
 
   const person = process.stdin.isTTY && process.stdout.isTTY && !process.env.CI && !options.yes;
   const isRoot = process.getuid?.() === 0;
-  const hasSudo = isRoot || onPath("sudo");
+  const hasSudo = isRoot || onPath("sudo", process.env) !== undefined;
   // Where nobody can type a password, sudo has to fail at once and not wait for one.
   const root = isRoot ? [] : process.stdin.isTTY ? ["sudo"] : ["sudo", "-n"];
-  const commands = plan.steps.map((step) => shown(step, root)).join("\n");
+  const commands = steps.map((step) => shown(step, root)).join("\n");
   if (options.dryRun) {
     console.log(`It would run:\n${commands}`);
     return 0;
   }
   if (!hasSudo) {
     console.log(
-      `That needs root, and there is no sudo. Run this as root, then npm run setup again:\n${plan.steps.map((step) => shown(step, [])).join("\n")}`,
+      `That needs root, and there is no sudo. Run this as root, then npm run setup again:\n${steps.map((step) => shown(step, [])).join("\n")}`,
     );
     return 1;
   }
@@ -129,18 +133,19 @@ async function main() {
     console.log(commands);
     if (!(await agreed())) {
       console.log("Nothing was changed.");
-      return 1;
+      return ready;
     }
   }
-  for (const step of plan.steps) {
+  for (const step of steps) {
     if (runStep(step, root)) continue;
     console.log(
       `Set-up stopped: ${step.argv[0]} failed twice. Check the network and APT's sources, or run these commands by hand:\n${commands}`,
     );
     return 1;
   }
-  const after = findAdapter();
-  console.log(describe(after));
+  const after = hasAdapter ? before : findAdapter();
+  if (!hasAdapter) console.log(describe(after));
+  if (needsBrowser) sayChromium();
   if (after.kind === "found") return 0;
   console.log(adviceAfter(after, process.env));
   return 1;

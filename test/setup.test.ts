@@ -1,4 +1,8 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { findChromium, planForBrowser } from "../scripts/setup/browser.mjs";
 import {
   adviceAfter,
   backportsPath,
@@ -8,6 +12,7 @@ import {
   parseSources,
   planFor,
   shown,
+  stepsOf,
 } from "../scripts/setup/plan.mjs";
 
 const bookworm = { ID: "debian", VERSION_ID: "12", VERSION_CODENAME: "bookworm", PRETTY_NAME: "Debian GNU/Linux 12 (bookworm)" };
@@ -93,6 +98,57 @@ describe("the plan for a machine without an adapter", () => {
   });
 });
 
+describe("the plan for a machine without Chromium", () => {
+  const debian = { ...machine, osRelease: { ID: "debian", VERSION_CODENAME: "trixie" } };
+
+  test("installs Debian's package", () => {
+    expect(stepsOf([planForBrowser(machine)]).map((step) => shown(step, []))).toEqual([
+      "apt-get update",
+      "env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium",
+    ]);
+  });
+
+  test("updates APT's lists once, and after backports are added, where the adapter is missing too", () => {
+    const both = (on: typeof machine) => stepsOf([planFor(on), planForBrowser(on)]).map(({ argv }) => argv.at(-1));
+    expect(both(debian)).toEqual(["update", "libvulkan1", "chromium"]);
+    expect(both(machine)).toEqual([backportsPath, "update", "libvulkan1", "chromium"]);
+  });
+
+  test.each([
+    [
+      "Ubuntu, which has it as a snap only",
+      { osRelease: { ID: "ubuntu", ID_LIKE: "debian", PRETTY_NAME: "Ubuntu 24.04" } },
+      "Ubuntu 24.04",
+    ],
+    ["macOS", { platform: "darwin", osRelease: {} }, "darwin"],
+    ["a Debian without APT", { hasApt: false }, "Debian GNU/Linux 12 (bookworm)"],
+  ])("is only a message on %s", (_, changes, name) => {
+    const plan = planForBrowser({ ...machine, ...changes });
+    expect(plan.kind).toBe("stuck");
+    expect(plan.says).toContain(`this is ${name}. `);
+    expect(plan.says).toContain("CHROMIUM_PATH");
+  });
+});
+
+describe("looking for Chromium", () => {
+  test("CHROMIUM_PATH goes before the PATH, and only programs count", () => {
+    const folder = mkdtempSync(join(tmpdir(), "chromium-"));
+    try {
+      const PATH = ["/nonexistent", folder].join(delimiter);
+      writeFileSync(join(folder, "chromium"), "");
+      chmodSync(join(folder, "chromium"), 0o644);
+      expect(findChromium({ PATH })).toBeUndefined();
+      writeFileSync(join(folder, "google-chrome"), "");
+      chmodSync(join(folder, "google-chrome"), 0o755);
+      expect(findChromium({ PATH })).toBe(join(folder, "google-chrome"));
+      expect(findChromium({ PATH, CHROMIUM_PATH: "/opt/chrome" })).toBe("/opt/chrome");
+      expect(findChromium({})).toBeUndefined();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe("reading the system's files", () => {
   test("os-release values lose their quotes", () => {
     expect(parseOsRelease(`NAME="Debian GNU/Linux"\nID=debian\n# a comment\nX='y'\n`)).toEqual({
@@ -138,7 +194,10 @@ describe("what set-up says", () => {
   });
 
   test("options are read strictly", () => {
-    expect(parseOptions(["--check", "-y"])).toEqual({ check: true, yes: true, dryRun: false, help: false });
-    expect(() => parseOptions(["--chekc"])).toThrow("--chekc is no option. Options are --check, --yes, --dry-run and --help.");
+    expect(parseOptions(["--check", "-y"])).toEqual({ check: true, yes: true, dryRun: false, browser: true, help: false });
+    expect(parseOptions(["--no-browser"]).browser).toBe(false);
+    expect(() => parseOptions(["--chekc"])).toThrow(
+      "--chekc is no option. Options are --check, --yes, --dry-run, --no-browser and --help.",
+    );
   });
 });

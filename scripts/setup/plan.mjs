@@ -5,7 +5,8 @@
  * @typedef {{ argv: string[], input?: string, essential: boolean }} Step  A command run as root; `input` is its standard input. A step that is not essential may fail.
  * @typedef {{ uri: string, suite: string, signedBy?: string }} Archive
  * @typedef {{ kind: "install", says: string, steps: Step[] } | { kind: "stuck", says: string }} Plan
- * @typedef {{ check: boolean, yes: boolean, dryRun: boolean, help: boolean }} Options
+ * @typedef {{ platform: string, osRelease: Record<string, string>, hasApt: boolean, sources: { name: string, text: string }[] }} Machine
+ * @typedef {{ check: boolean, yes: boolean, dryRun: boolean, browser: boolean, help: boolean }} Options
  * @typedef {{ kind: "found", vendor: string, architecture: string, device: string, description: string }
  *   | { kind: "none" } | { kind: "noModule", detail: string } | { kind: "broken", detail: string }} Report
  */
@@ -21,11 +22,17 @@ export const backportsPath = "/etc/apt/sources.list.d/bookworm-backports.sources
  * @returns {Options}
  */
 export function parseOptions(argv) {
-  const known = ["--check", "--yes", "-y", "--dry-run", "--help", "-h"];
+  const known = ["--check", "--yes", "-y", "--dry-run", "--no-browser", "--help", "-h"];
   const unknown = argv.find((word) => !known.includes(word));
-  if (unknown !== undefined) throw new Error(`${unknown} is no option. Options are --check, --yes, --dry-run and --help.`);
+  if (unknown !== undefined) throw new Error(`${unknown} is no option. Options are --check, --yes, --dry-run, --no-browser and --help.`);
   const has = (/** @type {string[]} */ ...names) => names.some((name) => argv.includes(name));
-  return { check: has("--check"), yes: has("--yes", "-y"), dryRun: has("--dry-run"), help: has("--help", "-h") };
+  return {
+    check: has("--check"),
+    yes: has("--yes", "-y"),
+    dryRun: has("--dry-run"),
+    browser: !has("--no-browser"),
+    help: has("--help", "-h"),
+  };
 }
 
 /**
@@ -77,15 +84,24 @@ function parseDeb822(text) {
 }
 
 /**
+ * The system's own name and those of the systems it is built on.
+ * @param {Record<string, string>} osRelease
+ */
+export const families = ({ ID, ID_LIKE = "" }) => [ID, ...ID_LIKE.split(/\s+/)];
+
+/** @param {Pick<Machine, "platform" | "osRelease">} machine */
+export const nameOf = ({ platform, osRelease }) => osRelease.PRETTY_NAME ?? platform;
+
+/**
  * How to get an adapter on a machine that has none: Mesa's lavapipe, a Vulkan driver that runs on the CPU, and the Vulkan loader.
- * @param {{ platform: string, osRelease: Record<string, string>, hasApt: boolean, sources: { name: string, text: string }[] }} machine
+ * @param {Machine} machine
  * @returns {Plan}
  */
 export function planFor({ platform, osRelease, hasApt, sources }) {
-  const family = [osRelease.ID, ...(osRelease.ID_LIKE ?? "").split(/\s+/)];
+  const family = families(osRelease);
   const debian = platform === "linux" && (family.includes("debian") || family.includes("ubuntu"));
   if (!debian || !hasApt) {
-    const here = osRelease.PRETTY_NAME ?? platform;
+    const here = nameOf({ platform, osRelease });
     const what =
       platform === "linux" ? "a Vulkan driver and the Vulkan loader (Mesa 24 or newer, its lavapipe driver needs no GPU)" : "a GPU driver";
     return {
@@ -131,6 +147,18 @@ const update = { argv: ["apt-get", "update"], essential: false };
 function install(packages, options) {
   const argv = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends", ...options, ...packages];
   return { argv, essential: true };
+}
+
+export const apt = { update, install };
+
+/**
+ * The steps of several plans, each command once.
+ * @param {readonly Plan[]} plans
+ */
+export function stepsOf(plans) {
+  const steps = plans.flatMap((plan) => (plan.kind === "install" ? plan.steps : []));
+  const text = steps.map((step) => shown(step, []));
+  return steps.filter((_, i) => text.indexOf(text[i] ?? "") === i);
 }
 
 /**

@@ -4,15 +4,16 @@ import { cpu } from "@snoopi/core";
 import type { Request } from "@snoopi/snoopi";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { findChromium } from "../../scripts/setup/browser.mjs";
 import { goldenFolder, goldenTensors } from "../models/goldens.ts";
 import { type Bundle, bundle } from "./bundle.ts";
-import { findChromium, openChromium } from "./chromium.ts";
+import { openChromium } from "./chromium.ts";
 import { computeOn } from "./compute.ts";
 import type * as whole from "./page.ts";
 import type * as coreAlone from "./page-core.ts";
 import { type Served, serve } from "./serve.ts";
 
-const found = findChromium();
+const found = findChromium(process.env);
 const missing = "there is no Chromium: npm run setup installs it on Debian, or set CHROMIUM_PATH";
 if (!found && process.env.CI) throw new Error(`The browser tests cannot run: ${missing}.`);
 if (!found) console.warn(`The browser tests do not run: ${missing}.`);
@@ -24,8 +25,6 @@ const files = readdirSync(checkpoint, { recursive: true, withFileTypes: true })
 
 // Sums of at most 70 products of numbers near 1, in f32 and in another order, beside results near 10: 70 · 2⁻²⁴ ≈ 4e-6 of them.
 const tolerance = 1e-5;
-// WGSL lets a driver round to f16 either way: SwiftShader rounds towards zero, the CPU reference to the nearest.
-const toleranceOf: Record<string, number> = { "rounding to f16": 2 ** -10 };
 
 /** A page of the browser and what it complained about. */
 interface Tab<Module> {
@@ -62,7 +61,7 @@ function expectClose(got: Record<string, number[]>, expected: Record<string, num
   for (const [name, numbers] of Object.entries(expected)) {
     const scale = Math.max(1, ...numbers.filter(Number.isFinite).map(Math.abs));
     const worst = Math.max(...numbers.map((v, i) => (v === got[name]![i] ? 0 : Math.abs(v - got[name]![i]!) / scale)));
-    expect(worst, name).toBeLessThan(toleranceOf[name] ?? tolerance);
+    expect(worst, name).toBeLessThan(tolerance);
     expect(got[name], name).toHaveLength(numbers.length);
   }
 }

@@ -131,7 +131,7 @@ function assemble(term: Term, constants: number, rank: number, width: 1 | 4, wid
     lines.push(`let v${k} = ${read};`);
   });
   const { code } = evaluate(term, width);
-  const store = term.dtype === "f16" ? `vec2u(pack2((${code}).xy), pack2((${code}).zw))` : code;
+  const store = term.dtype === "f16" ? `packed4(${code})` : code;
   const body = `${prelude}
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {

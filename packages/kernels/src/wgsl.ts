@@ -68,22 +68,25 @@ fn power4(a: vec4f, b: vec4f) -> vec4f {
   return vec4f(power1(a.x, b.x), power1(a.y, b.y), power1(a.z, b.z), power1(a.w, b.w));
 }
 
-// The nearest f16, as f32. WGSL lets drivers flush what f16 holds as subnormals, and leaves values beyond its range open.
+// The nearest f16, ties to even, as f32 and as bits. By integers: what WGSL's own conversions do with ties, subnormals and values out
+// of range is the driver's choice.
+fn rounded13(bits: vec4u) -> vec4u { return bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u)); }
 fn half4(v: vec4f) -> vec4f {
+  let normal = bitcast<vec4f>(rounded13(bitcast<vec4u>(v)) & vec4u(0xffffe000u));
   let small = round(v * 16777216.0) * 5.9604644775390625e-8;
-  let kept = select(quantizeToF16(clamp(v, vec4f(-65504.0), vec4f(65504.0))), small, abs(v) < vec4f(6.103515625e-5));
-  let large = select(kept, v * 3e38, abs(v) >= vec4f(65520.0));
-  return select(large, v, v != v);
+  let kept = select(normal, small, abs(v) < vec4f(6.103515625e-5));
+  return select(select(kept, v * 3e38, abs(v) >= vec4f(65520.0)), v, v != v);
 }
 fn half1(v: f32) -> f32 { return half4(vec4f(v)).x; }
-// Two of them in a word.
-fn pack2(v: vec2f) -> u32 {
-  let sign = (bitcast<vec2u>(v) >> vec2u(16u)) & vec2u(0x8000u);
-  let small = vec2u(round(abs(v) * 16777216.0)) | sign;
-  let packed = pack2x16float(clamp(v, vec2f(-65504.0), vec2f(65504.0)));
-  let kept = select(vec2u(packed & 0xffffu, packed >> 16u), small, abs(v) < vec2f(6.103515625e-5));
-  let large = select(kept, sign | vec2u(0x7c00u), abs(v) >= vec2f(65520.0));
-  let h = select(large, vec2u(0x7e00u), v != v);
-  return h.x | (h.y << 16u);
+fn halves(v: vec4f) -> vec4u {
+  let normal = (rounded13(bitcast<vec4u>(abs(v))) >> vec4u(13u)) - vec4u(112u << 10u);
+  let kept = select(normal, vec4u(round(abs(v) * 16777216.0)), abs(v) < vec4f(6.103515625e-5));
+  let ranged = select(kept, vec4u(0x7c00u), abs(v) >= vec4f(65520.0));
+  let sign = (bitcast<vec4u>(v) >> vec4u(16u)) & vec4u(0x8000u);
+  return sign | select(ranged, vec4u(0x7e00u), v != v);
+}
+fn packed4(v: vec4f) -> vec2u {
+  let h = halves(v);
+  return vec2u(h.x | (h.y << 16u), h.z | (h.w << 16u));
 }
 `;
