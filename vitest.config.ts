@@ -17,7 +17,16 @@ export default defineConfig({
     hookTimeout: 120_000,
     projects: [
       { ...shared, test: { name: "layers", include: ["test/layers.test.ts"] } },
-      { ...shared, test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"], exclude: ["test/layers.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      {
+        ...shared,
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
+          exclude: ["test/layers.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });
