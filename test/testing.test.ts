@@ -75,8 +75,8 @@ describe("checkKernel", () => {
     return {
       ...device,
       name: "skewed",
-      run(op, attrs, inputs, out) {
-        device.run(op, attrs, inputs, out);
+      run(op, attrs, inputs, out, extras) {
+        device.run(op, attrs, inputs, out, extras);
         const data = out.storage.buffer as Float32Array;
         for (let i = 0; i < data.length; i++) data[i] *= factor;
       },

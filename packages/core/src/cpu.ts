@@ -27,12 +27,16 @@ export function createCpu(): Device {
     allocate: (dtype, length) => hold(zerosOf(dtype, length)),
     upload: (_, data) => hold(data.slice()),
     accepts: (_op, _attrs, _index, layout) => isDense(layout),
-    run(op: Op<any>, attrs, inputs, out) {
-      const length = sizeOf(out.layout.shape);
-      const target = out.storage.buffer as TypedArray;
-      const wide = out.dtype === "f16" ? new Float32Array(length) : target;
-      op.reference(inputs.map(denseValue), attrs, { shape: out.layout.shape, dtype: out.dtype, data: wide as Value["data"] });
-      if (wide !== target) target.set(convert("f32", wide, "f16"));
+    run(op: Op<any>, attrs, inputs, out, extras) {
+      // f16 results are computed wide and rounded at the end.
+      const results = [out, ...extras].map(({ storage, layout, dtype }) => {
+        const target = storage.buffer as TypedArray;
+        const wide = dtype === "f16" ? new Float32Array(sizeOf(layout.shape)) : target;
+        return { target, value: { shape: layout.shape, dtype, data: wide as Value["data"] } };
+      });
+      const [first, ...rest] = results.map((r) => r.value);
+      op.reference(inputs.map(denseValue), attrs, first, rest);
+      for (const { target, value } of results) if (value.data !== target) target.set(convert("f32", value.data, "f16"));
     },
     elementwise,
     submit() {},

@@ -35,7 +35,8 @@ export interface Device {
   upload(dtype: DType, data: TypedArray): Storage;
   /** Whether the kernel of `op` reads input `index` in this layout as it is; otherwise it gets a dense copy. */
   accepts(op: Op<any>, attrs: unknown, index: number, layout: Layout): boolean;
-  run(op: Op<any>, attrs: unknown, inputs: readonly Operand[], out: Operand): void;
+  /** `extras`: room for the op's further results. */
+  run(op: Op<any>, attrs: unknown, inputs: readonly Operand[], out: Operand, extras: readonly Operand[]): void;
   /** Evaluates `expression` at every element of `out`. Inputs have been broadcast to its shape. */
   elementwise(expression: Expression, inputs: readonly Operand[], out: Operand): void;
   /** Hands over what was encoded so far; does not wait. */

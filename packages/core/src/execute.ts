@@ -2,8 +2,8 @@ import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
 import { dense, expanded, isDense, type Layout } from "./layout.ts";
-import type { Materialized, Node } from "./node.ts";
-import { isConstant, isView, type Op } from "./op.ts";
+import { letGo, type Materialized, type Node } from "./node.ts";
+import { isConstant, isView, type Op, type Spec } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
 /**
@@ -21,14 +21,14 @@ export function* execute(device: Device, wanted: readonly Node[]): Generator<num
   // Between two yields another execution may run an inlined node by itself, and with it let go of what this one will read.
   const held = new Set(groups.values());
   for (const { inputs } of held) for (const n of inputs) n.retain();
-  const letGo = (group: Group) => {
+  const done = (group: Group) => {
     held.delete(group);
     for (const n of group.inputs) n.release();
   };
   try {
-    yield* run(device, order, { groups, inlined, stored, keep, letGo });
+    yield* run(device, order, { groups, inlined, stored, keep, done });
   } finally {
-    for (const group of held) letGo(group);
+    for (const group of held) done(group);
   }
 }
 
@@ -37,10 +37,10 @@ interface Plan {
   readonly inlined: ReadonlySet<Node>;
   readonly stored: ReadonlySet<Node>;
   readonly keep: ReadonlySet<Node>;
-  letGo(group: Group): void;
+  done(group: Group): void;
 }
 
-function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, letGo }: Plan): Generator<number, void> {
+function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, done }: Plan): Generator<number, void> {
   for (const node of order) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
@@ -59,7 +59,7 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
     if (group) {
       const inputs = group.inputs.map((n) => operand(n));
       node.settle(compute(device, node.spec.shape, group.expression, inputs));
-      letGo(group);
+      done(group);
       yield sizeOf(node.spec.shape);
     } else {
       const cost = costOf(
@@ -132,11 +132,13 @@ function compute(device: Device, shape: Shape, expression: Expression, inputs: r
 /** A view shares its input's storage; where its layout cannot be expressed, a dense copy's. */
 function look(device: Device, node: Node): Materialized {
   const { op, attrs, inputs } = node.origin!;
-  const base = inputs[0].value as Materialized;
+  const made = inputs[0].value as Materialized;
+  const which = isView(op) ? op.extra?.(attrs) : undefined;
+  const base = which === undefined ? made : made.extras![which];
   const view = (layout: Layout) => (isView(op) ? op.view(layout, attrs, node.spec.shape) : undefined);
   const direct = view(base.layout);
   if (direct) return { storage: base.storage.retain(), layout: direct };
-  const copy = compute(device, base.layout.shape, copyOf(node.spec.dtype), [operand(inputs[0])]);
+  const copy = compute(device, base.layout.shape, copyOf(node.spec.dtype), [{ ...base, dtype: node.spec.dtype }]);
   return { storage: copy.storage, layout: view(copy.layout) as Layout };
 }
 
@@ -152,17 +154,19 @@ function call(device: Device, node: Node): void {
     copies.push(copy);
     return { ...x, ...copy };
   });
-  const { shape, dtype } = node.spec;
-  const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
+  const room = ({ shape, dtype }: Spec): Operand => ({ storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape), dtype });
+  const specs = inputs.map((n) => n.spec);
+  const [out, ...extras] = [node.spec, ...(op.extras?.(specs, attrs) ?? [])].map(room);
+  const made: Materialized = extras.length ? { ...out, extras } : out;
   try {
-    if (sizeOf(shape) > 0) device.run(op, attrs, operands, { ...out, dtype });
+    if ([out, ...extras].some((x) => sizeOf(x.layout.shape) > 0)) device.run(op, attrs, operands, out, extras);
   } catch (error) {
-    out.storage.release();
+    letGo(made);
     throw error;
   } finally {
     for (const copy of copies) copy.storage.release();
   }
-  node.settle(out);
+  node.settle(made);
 }
 
 /** A dense storage that starts at element zero: what a read needs. */

@@ -5,7 +5,7 @@ export { arange, empty, fromData, type Nested, tensor } from "./create.ts";
 export { type ArrayOf, bytesOf, convert, type DType, isFloat, promote, type TypedArray, toNumbers } from "./dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToF16, fromHalf, toHalf } from "./half.ts";
 export { sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts";
-export { apply, isTensor, keep, Tensor } from "./tensor.ts";
+export { apply, applyAll, isTensor, keep, Tensor } from "./tensor.ts";
 export { leaves, mapTree, type Tree } from "./tree.ts";
 export { cpu, createCpu } from "./cpu.ts";
 export { createDryDevice, type DryDevice, type DryOptions } from "./dry.ts";

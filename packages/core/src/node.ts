@@ -31,6 +31,14 @@ export class Storage {
 export interface Materialized {
   readonly storage: Storage;
   readonly layout: Layout;
+  /** Further results of the same call, which live as long. */
+  readonly extras?: readonly Materialized[];
+}
+
+/** Lets go of a value and of the further results beside it. */
+export function letGo({ storage, extras = [] }: Materialized): void {
+  storage.release();
+  for (const extra of extras) extra.storage.release();
 }
 
 /** How a node will be computed. Its inputs are retained until it has been. */
@@ -76,7 +84,7 @@ export class Node {
     const dying: Node[] = [this];
     for (let node = dying.pop(); node; node = dying.pop()) {
       if (--node.refs > 0) continue;
-      node.value?.storage.release();
+      if (node.value) letGo(node.value);
       node.value = undefined;
       dying.push(...(node.origin?.inputs ?? []));
       node.origin = undefined;

@@ -26,8 +26,10 @@ export interface Op<A = void> {
   readonly name: string;
   /** Decides whether a call is legal and what it returns. The only place an op throws. */
   infer(inputs: readonly Spec[], attrs: A): Spec;
+  /** Further results beside the first, e.g. what a backward pass will read. They have no gradient. Default none. */
+  extras?(inputs: readonly Spec[], attrs: A): readonly Spec[];
   /** What the op means, on the CPU. Written to be read, not to be fast. */
-  reference(inputs: readonly Value[], attrs: A, out: Value): void;
+  reference(inputs: readonly Value[], attrs: A, out: Value, extras: readonly Value[]): void;
   /** One cotangent per input, built from other ops. Omitted where the op is not differentiable. */
   vjp?(g: Tensor, ctx: Pullback<A>): readonly (Tensor | null)[];
   /** Floating-point operations of a call. Omitted where it is about one per output element. */
@@ -38,6 +40,8 @@ export interface Op<A = void> {
 export interface ViewOp<A = void> extends Pick<Op<A>, "name" | "infer" | "vjp"> {
   /** The input's elements under the output's shape, or undefined where this needs a copy of the input first. */
   view(layout: Layout, attrs: A, shape: Shape): Layout | undefined;
+  /** Set where the view is of a further result of the call that made the input: which of them. */
+  readonly extra?: (attrs: A) => number;
 }
 
 /** An op that is one formula applied at every element, with its inputs broadcast together. */

@@ -2,10 +2,10 @@ import type { Device } from "./device.ts";
 import type { DType } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
 import { Node } from "./node.ts";
-import type { AnyOp } from "./op.ts";
+import type { AnyOp, Op, Spec, ViewOp } from "./op.ts";
 import { currentScope, type Scope } from "./scope-stack.ts";
 import { type Shape, sameShape, show } from "./shape.ts";
-import { recordOnTapes } from "./tape.ts";
+import { noGrad, recordOnTapes } from "./tape.ts";
 
 /** Frees what a program forgot, some time after the garbage collector noticed. Scopes and `dispose` do it at once. */
 const forgotten = new FinalizationRegistry<Node>((node) => node.release());
@@ -116,6 +116,23 @@ export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device:
   recordOnTapes(op, inputs, out, attrs);
   return out;
 }
+
+/** As {@link apply}, for an op with further results: all of them, the first first. No gradient flows through the others. */
+export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+  const first = apply(op, inputs, attrs);
+  const specs = op.extras?.(
+    inputs.map(({ shape, dtype }) => ({ shape, dtype })),
+    attrs,
+  );
+  return [first, ...(specs ?? []).map((spec, index) => noGrad(() => apply(extraOp, [first], { spec, index })))];
+}
+
+const extraOp: ViewOp<{ readonly spec: Spec; readonly index: number }> = {
+  name: "extra",
+  infer: (_, { spec }) => spec,
+  view: (layout) => layout,
+  extra: ({ index }) => index,
+};
 
 function deviceOf(op: string, inputs: readonly Tensor[]): Device {
   const device = inputs[0].device;

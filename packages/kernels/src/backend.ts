@@ -81,7 +81,7 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
       const lowering = lowerings[op.name as keyof typeof lowerings] as Lowering;
       return lowering.accepts?.(index, layout, attrs) ?? isDense(layout);
     },
-    run(op: Op<any>, attrs, inputs, out) {
+    run(op: Op<any>, attrs, inputs, out, extras) {
       const lowering = lowerings[op.name as keyof typeof lowerings] as Lowering | undefined;
       if (!lowering) throw new SnoopiError(`webgpu: there is no kernel for ${op.name}. Use device cpu, or write one.`);
       const temporaries: Storage[] = [];
@@ -92,7 +92,7 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
       };
       // Kernels of ops store words. f16 results are packed by a copy.
       const wide = out.dtype === "f16" ? temporary({ shape: out.layout.shape, dtype: "f32" }) : out;
-      for (const launch of lowering.launch({ attrs, inputs, out: wide, facts, temporary })) encoder.launch(launch);
+      for (const launch of lowering.launch({ attrs, inputs, out: wide, extras, facts, temporary })) encoder.launch(launch);
       if (wide !== out) pack(wide, out);
       for (const storage of temporaries) storage.release();
     },

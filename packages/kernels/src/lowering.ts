@@ -7,6 +7,8 @@ export interface Call<A> {
   readonly attrs: A;
   readonly inputs: readonly Operand[];
   readonly out: Operand;
+  /** Room for the op's further results. */
+  readonly extras: readonly Operand[];
   readonly facts: Facts;
   /** Room for intermediate results, freed after the call. */
   temporary(spec: Spec): Operand;

@@ -34,7 +34,7 @@ export const matmul: Lowering<void> = {
       return [
         ...wideA.launches,
         ...wideB.launches,
-        ...matmul.launch({ inputs: [wideA.out, wideB.out, ...(bias ? [bias] : [])], out, facts, temporary, attrs: undefined }),
+        ...matmul.launch({ inputs: [wideA.out, wideB.out, ...(bias ? [bias] : [])], out, extras: [], facts, temporary, attrs: undefined }),
       ];
     }
     const [A, B] = [strided(a.layout, found.a), strided(b.layout, found.b)];

@@ -33,6 +33,7 @@ export function linearBound<A>(op: Op<A>, inputs: readonly Value[], attrs: A, ou
     })),
     attrs,
     sizes,
+    [],
   );
   const length = costOf(op, inputs, attrs, out) / Math.max(1, sizeOf(out.shape));
   return (i) => bound(out.dtype, length, Math.abs(sizes.data[i]));

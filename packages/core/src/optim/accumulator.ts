@@ -1,0 +1,55 @@
+import { SnoopiError } from "../error.ts";
+import { add, mul } from "../ops/arithmetic.ts";
+import { cast } from "../ops/cast.ts";
+import { scope } from "../scope.ts";
+import { noGrad } from "../tape.ts";
+import { keep, type Tensor } from "../tensor.ts";
+import { mapTree } from "../tree.ts";
+import { gradientsFor, named } from "./named.ts";
+
+/** Gradients of several small batches, on their way to one step. Realize {@link Accumulator.tensors} after each, which frees its activations. */
+export interface Accumulator<X> extends Disposable {
+  /** Batches since the last `take`. */
+  readonly count: number;
+  /** @throws SnoopiError when the gradients are not those of the same parameters. */
+  add(gradients: X): void;
+  /** The mean over the batches, in f32 where the gradients are f16, and a new start. @throws SnoopiError when there was none. */
+  take(): X;
+  tensors(): Tensor[];
+}
+
+export function accumulator<X>(): Accumulator<X> {
+  let sums: Tensor[] = [];
+  let first: X | undefined;
+  let count = 0;
+  const clear = () => {
+    for (const t of sums) t.dispose();
+    [sums, first, count] = [[], undefined, 0];
+  };
+  return {
+    get count() {
+      return count;
+    },
+    add(gradients) {
+      noGrad(() => {
+        if (first === undefined) {
+          sums = [...named(gradients, "accumulator").values()].map((g) => keep(cast(g, g.dtype === "f16" ? "f32" : g.dtype)));
+          let next = 0;
+          first = mapTree(gradients, () => sums[next++]);
+        } else {
+          const own = gradientsFor(named(first, "accumulator"), gradients, "accumulator");
+          scope(() => own.forEach((g, i) => sums[i].assign(add(sums[i], cast(g, sums[i].dtype)))));
+        }
+      });
+      count++;
+    },
+    take() {
+      if (first === undefined) throw new SnoopiError("accumulator: no gradients were added. Add those of at least one batch.");
+      const mean = noGrad(() => mapTree(first as X, (t) => mul(t, 1 / count)));
+      clear();
+      return mean;
+    },
+    tensors: () => [...sums],
+    [Symbol.dispose]: clear,
+  };
+}

@@ -1,0 +1,104 @@
+import { SnoopiError } from "../error.ts";
+import { add, mul, sub } from "../ops/arithmetic.ts";
+import { cast } from "../ops/cast.ts";
+import { scope } from "../scope.ts";
+import { noGrad } from "../tape.ts";
+import { keep, share, type Tensor } from "../tensor.ts";
+import { checkNumber } from "./check-number.ts";
+import { parametersOf } from "./named.ts";
+import type { Stateful } from "./state.ts";
+
+export interface EmaOptions {
+  /** How much of the average stays at each update, at most. Default 0.9999. */
+  readonly decay?: number;
+  /**
+   * How it gets there with the number n of updates before: `"rational"` is `(1 + n) / (10 + n)`, `"none"` begins with `decay`, and
+   * `{ invGamma, power }` is `1 − (1 + n / invGamma)^−power`. Default `"rational"`, as in diffusers.
+   */
+  readonly ramp?: "rational" | "none" | { readonly invGamma: number; readonly power: number };
+  /** At least this much, from the second update on. Default 0. */
+  readonly minDecay?: number;
+  /** Updates during which the average is the parameter itself. Default 0. */
+  readonly after?: number;
+}
+
+/** Moving averages of parameters. As with an optimiser, an update is recorded: realize {@link Ema.tensors} with each step. */
+export interface Ema extends Stateful, Disposable {
+  readonly updates: number;
+  /** Moves every average towards its parameter. */
+  update(): void;
+  /** Makes the averages the values of the parameters. */
+  copyInto(): void;
+  /** As {@link Ema.copyInto}, until what is returned is disposed of: for a look at the averaged model (`using _ = ema.swap()`). */
+  swap(): Disposable;
+  /** The averages. */
+  tensors(): Tensor[];
+}
+
+/** The decay of update `updates`, counted from 1: diffusers' `EMAModel.get_decay`. The first update takes the parameter as it is, ramped or not. */
+export function emaDecay(updates: number, { decay = 0.9999, ramp = "rational", minDecay = 0, after = 0 }: EmaOptions = {}): number {
+  const n = Math.max(0, updates - after - 1);
+  if (ramp === "none") return updates > after ? decay : 0;
+  if (n === 0) return 0;
+  const grown = ramp === "rational" ? (1 + n) / (10 + n) : 1 - (1 + n / ramp.invGamma) ** -ramp.power;
+  return Math.max(Math.min(grown, decay), minDecay);
+}
+
+/**
+ * Exponential moving averages of parameters, in f32 where those are f16: diffusers' `EMAModel`.
+ * @throws SnoopiError for a decay outside [0, 1] and for parameters that an optimiser would refuse.
+ */
+export function ema(params: unknown, options: EmaOptions = {}): Ema {
+  const { decay = 0.9999, minDecay = 0, after = 0 } = options;
+  checkNumber("ema", { decay, minDecay, after });
+  if (decay > 1 || minDecay > decay)
+    throw new SnoopiError(`ema: decay is ${decay} and minDecay ${minDecay}. Give 0 ≤ minDecay ≤ decay ≤ 1.`);
+  const parameters = parametersOf(params, "ema");
+  const averages = new Map([...parameters].map(([name, p]) => [name, keep(noGrad(() => cast(p, p.dtype === "f16" ? "f32" : p.dtype)))]));
+  let updates = 0;
+  const copyInto = () => noGrad(() => scope(() => parameters.forEach((p, name) => p.assign(cast(averages.get(name)!, p.dtype)))));
+
+  return {
+    get updates() {
+      return updates;
+    },
+    update() {
+      updates++;
+      const share = 1 - emaDecay(updates, options);
+      noGrad(() =>
+        scope(() => {
+          for (const [name, average] of averages) {
+            const p = cast(parameters.get(name)!, average.dtype);
+            average.assign(share === 1 ? p : add(average, mul(sub(p, average), share)));
+          }
+        }),
+      );
+    },
+    copyInto,
+    swap() {
+      const before = new Map([...parameters.values()].map((p) => [p, keep(share(p))]));
+      copyInto();
+      return {
+        [Symbol.dispose]() {
+          for (const [p, value] of before) {
+            p.assign(value);
+            value.dispose();
+          }
+          before.clear();
+        },
+      };
+    },
+    tensors: () => [...averages.values()],
+    state: () => ({ numbers: { updates }, tensors: Object.fromEntries([...averages].map(([name, t]) => [name, share(t)])) }),
+    restore({ numbers, tensors }) {
+      for (const [name, average] of averages) {
+        if (!tensors[name]) throw new SnoopiError(`ema: the state has no tensor "${name}". Restore the averages of the same parameters.`);
+        average.assign(tensors[name]);
+      }
+      updates = numbers.updates;
+    },
+    [Symbol.dispose]() {
+      for (const average of averages.values()) average.dispose();
+    },
+  };
+}

@@ -1,0 +1,232 @@
+import type { DType } from "../dtype.ts";
+import { SnoopiError } from "../error.ts";
+import { mul } from "../ops/arithmetic.ts";
+import { cast } from "../ops/cast.ts";
+import { where } from "../ops/compare.ts";
+import { concat } from "../ops/concat.ts";
+import type { Like } from "../ops/elementwise.ts";
+import { full, zeros } from "../ops/full.ts";
+import { reshape } from "../ops/movement.ts";
+import { slice } from "../ops/slice.ts";
+import { scope } from "../scope.ts";
+import { sizeOf } from "../shape.ts";
+import { noGrad } from "../tape.ts";
+import { isTensor, keep, share, type Tensor } from "../tensor.ts";
+import { checkNumber } from "./check-number.ts";
+import { gradientsFor, parametersOf } from "./named.ts";
+import type { Rule } from "./rule.ts";
+import type { PartState, Stateful } from "./state.ts";
+
+export interface OptimizerOptions {
+  readonly lr: number;
+  /**
+   * Works on all parameters of a type end to end, as one tensor: a few kernels a step instead of a few for each parameter. The parameters
+   * become views of it. Good for many small ones, such as adapters. Default false.
+   */
+  readonly packed?: boolean;
+  /** Whether steps may be given `finite`, so that the device decides whether they count. Default false. */
+  readonly gated?: boolean;
+}
+
+export interface StepOptions {
+  /** Learning rate of this step. Default the optimiser's. */
+  readonly lr?: Like;
+  /** What the gradients are multiplied by on the way, such as a {@link clipFactor}: no kernel of its own. */
+  readonly scale?: Like;
+  /** A boolean scalar. Where it is false the step changes nothing and does not count. Needs `gated`. */
+  readonly finite?: Tensor;
+}
+
+/**
+ * Moves parameters by their gradients. A step is recorded like any computation and nothing is read back: to run it, realize
+ * {@link Optimizer.tensors} together with what is wanted of the step, each time, or the recording grows.
+ *
+ * What is not to be trained is not passed: there is no frozen parameter. f16 parameters have an f32 copy that is moved, and follow it.
+ */
+export interface Optimizer extends Stateful, Disposable {
+  /** Steps recorded, of which a gated optimiser may have skipped some. */
+  readonly steps: number;
+  /**
+   * Replaces the value of every parameter (`Tensor.assign`): what was recorded before keeps the old one. `gradients` is a tree like the
+   * parameters'.
+   * @throws SnoopiError unless there is one for each, of its shape and on its device.
+   */
+  step(gradients: unknown, options?: StepOptions): void;
+  /** What a step changes: the parameters and all that is remembered. */
+  tensors(): Tensor[];
+  /** Takes the parameters as they are now, after they were assigned by anybody else. */
+  adopt(): void;
+}
+
+/** Parameters that move as one tensor: one of them, or several end to end. */
+interface Pack {
+  readonly members: readonly Tensor[];
+  readonly names: readonly string[];
+  /** The type that is computed in. */
+  readonly dtype: DType;
+  /** What is moved, unless that is the parameter itself. */
+  readonly master: Tensor | undefined;
+  readonly slots: readonly Tensor[];
+}
+
+/** An optimiser by a rule. For rules of your own. */
+export function optimizer(rule: Rule, params: unknown, { lr: usual, packed = false, gated = false }: OptimizerOptions): Optimizer {
+  checkNumber(rule.name, { lr: usual });
+  const parameters = parametersOf(params, rule.name);
+  const [{ device }] = parameters.values();
+  const scalar = (value: number) => full([], value, { device });
+  const packs = noGrad(() => scope(() => packsOf(parameters, rule, packed)));
+  const factors = gated ? noGrad(() => rule.factors(0).map((value) => keep(scalar(value)))) : [];
+  let steps = 0;
+
+  /** The numbers of the coming step. */
+  function advance(finite: Tensor | undefined): readonly Like[] {
+    if (!gated) return rule.factors(steps + 1);
+    const next = rule.nextFactors(factors);
+    next.forEach((value, i) => {
+      factors[i].assign(finite ? where(finite, value, factors[i]) : value);
+    });
+    return next;
+  }
+
+  function record(gradients: readonly Tensor[], { lr = usual, scale, finite }: StepOptions): void {
+    const gradientOf = new Map([...parameters.values()].map((p, i) => [p, gradients[i]]));
+    const numbers = advance(finite);
+    for (const pack of packs) {
+      const given = joined(pack.members.map((p) => gradientOf.get(p)!));
+      const gradient = () => {
+        const wide = cast(given, pack.dtype);
+        return scale === undefined ? wide : mul(wide, scale);
+      };
+      const parameter = pack.master ?? pack.members[0];
+      const chosen = (after: Tensor, before: Tensor) => cast(finite ? where(finite, after, before) : after, pack.dtype);
+      const slots = rule.remember({ parameter, gradient, slots: pack.slots }, numbers).map((after, i) => chosen(after, pack.slots[i]));
+      const moved = chosen(rule.move({ parameter, gradient, slots }, { factors: numbers, lr }), parameter);
+      slots.forEach((after, i) => {
+        pack.slots[i].assign(after);
+      });
+      settle(pack, moved);
+    }
+  }
+
+  return {
+    get steps() {
+      return steps;
+    },
+    step(gradients, options = {}) {
+      const own = gradientsFor(parameters, gradients, rule.name);
+      if (options.finite && !gated)
+        throw new SnoopiError(`${rule.name}: a step with \`finite\`, but steps always count. Make the optimiser with { gated: true }.`);
+      if (options.lr !== undefined && !isTensor(options.lr)) checkNumber(rule.name, { lr: options.lr });
+      noGrad(() => scope(() => record(own, options)));
+      steps++;
+    },
+    tensors: () => [...parameters.values(), ...packs.flatMap(({ master, slots }) => [...(master ? [master] : []), ...slots]), ...factors],
+    adopt() {
+      noGrad(() => scope(() => packs.forEach(adoptInto)));
+    },
+    state() {
+      const tensors: Record<string, Tensor> = {};
+      for (const pack of packs) {
+        const wide = pack.members.some((p) => p.dtype !== pack.dtype);
+        for (const [slot, whole] of [
+          ...pack.slots.map((s, i) => [rule.slots[i], s] as const),
+          ...(wide ? [["master", pack.master!] as const] : []),
+        ]) {
+          apart(pack, whole).forEach((part, i) => {
+            tensors[`${slot}.${pack.names[i]}`] = part;
+          });
+        }
+      }
+      factors.forEach((factor, i) => {
+        tensors[`factor.${i}`] = share(factor);
+      });
+      return { numbers: { steps }, tensors };
+    },
+    restore(state: PartState) {
+      const part = (name: string) => {
+        const found = state.tensors[name];
+        if (!found)
+          throw new SnoopiError(`${rule.name}: the state has no tensor "${name}". Restore the state of an optimiser like this one.`);
+        return found;
+      };
+      noGrad(() =>
+        scope(() => {
+          for (const pack of packs) {
+            const all = (slot: string) => joined(pack.names.map((name) => part(`${slot}.${name}`)));
+            pack.slots.forEach((whole, i) => {
+              whole.assign(all(rule.slots[i]));
+            });
+            if (pack.members.some((p) => p.dtype !== pack.dtype)) settle(pack, all("master"));
+            else adoptInto(pack);
+          }
+          factors.forEach((factor, i) => {
+            factor.assign(part(`factor.${i}`));
+          });
+        }),
+      );
+      steps = state.numbers.steps;
+    },
+    [Symbol.dispose]() {
+      for (const { master, slots } of packs) for (const t of [...(master ? [master] : []), ...slots]) t.dispose();
+      for (const factor of factors) factor.dispose();
+    },
+  };
+}
+
+const masterType = (dtype: DType): DType => (dtype === "f16" ? "f32" : dtype);
+
+function packsOf(parameters: ReadonlyMap<string, Tensor>, rule: Rule, packed: boolean): Pack[] {
+  const groups = new Map<unknown, [string, Tensor][]>();
+  for (const [name, p] of parameters) {
+    const key = packed ? p.dtype : p;
+    groups.set(key, [...(groups.get(key) ?? []), [name, p]]);
+  }
+  return [...groups.values()].map((group) => {
+    const members = group.map(([, p]) => p);
+    const dtype = masterType(members[0].dtype);
+    const shape = members.length === 1 ? members[0].shape : [members.reduce((n, p) => n + sizeOf(p.shape), 0)];
+    const { device } = members[0];
+    const own = members.length > 1 || dtype !== members[0].dtype;
+    const pack: Pack = {
+      members,
+      names: group.map(([name]) => name),
+      dtype,
+      master: own ? keep(zeros(shape, { dtype, device })) : undefined,
+      slots: rule.slots.map(() => keep(zeros(shape, { dtype, device }))),
+    };
+    adoptInto(pack);
+    return pack;
+  });
+}
+
+/** Tensors end to end; one as it is. */
+const joined = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? share(parts[0]) : concat(parts.map((t) => reshape(t, [-1]))));
+
+/** A tensor over all members, as one for each: views. */
+function apart({ members }: Pack, whole: Tensor): Tensor[] {
+  if (members.length === 1) return [share(whole)];
+  let at = 0;
+  return members.map((p) => {
+    const start = at;
+    at += sizeOf(p.shape);
+    return reshape(slice(whole, [[start, at]]), p.shape);
+  });
+}
+
+/** Makes `moved` the value of what is moved, and the parameters follow. */
+function settle(pack: Pack, moved: Tensor): void {
+  pack.master?.assign(moved);
+  apart(pack, moved).forEach((part, i) => {
+    const p = pack.members[i];
+    p.assign(cast(part, p.dtype));
+  });
+}
+
+function adoptInto(pack: Pack): void {
+  if (!pack.master) return;
+  const whole = cast(joined(pack.members), pack.dtype);
+  pack.master.assign(whole);
+  // Views of what is moved from now on, not of what was there before.
+  if (pack.members.length > 1) settle(pack, whole);
+}

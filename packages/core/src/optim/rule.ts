@@ -1,0 +1,25 @@
+import type { Like } from "../ops/elementwise.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** One parameter, or many end to end, on its way through a step. All are of one float type, f32 or f64. */
+export interface Moving {
+  readonly parameter: Tensor;
+  /** Records the gradient anew at each call: an expression that is read once joins the kernel that reads it. */
+  readonly gradient: () => Tensor;
+  readonly slots: readonly Tensor[];
+}
+
+/** How an optimiser moves a parameter. Everything is arithmetic per element. */
+export interface Rule {
+  readonly name: string;
+  /** What is remembered for each element, zero at first: PyTorch's names. */
+  readonly slots: readonly string[];
+  /** Numbers that depend on how many steps were taken, after `steps` of them. */
+  factors(steps: number): readonly number[];
+  /** The same as a recurrence of scalars: for steps that only the device knows the number of. */
+  nextFactors(factors: readonly Tensor[]): readonly Tensor[];
+  /** The slots after a step. */
+  remember(moving: Moving, factors: readonly Like[]): readonly Tensor[];
+  /** The parameter after a step, from the slots after it. */
+  move(moving: Moving, how: { readonly factors: readonly Like[]; readonly lr: Like }): Tensor;
+}

@@ -1,0 +1,54 @@
+import { SnoopiError } from "../error.ts";
+import { add, minimum, mul, sub } from "../ops/arithmetic.ts";
+import { equal, where } from "../ops/compare.ts";
+import { isTensor } from "../tensor.ts";
+import { checkNumber } from "./check-number.ts";
+import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import type { Moving } from "./rule.ts";
+
+export interface SgdOptions extends OptimizerOptions {
+  /** How much of the velocity stays at each step. Default 0: none is kept. */
+  readonly momentum?: number;
+  /** How much of a gradient does not enter the velocity; the first does wholly. Default 0. */
+  readonly dampening?: number;
+  /** Looks ahead by the velocity. Needs a momentum and no dampening. */
+  readonly nesterov?: boolean;
+  /** Pull towards zero in the gradient. Default 0. */
+  readonly weightDecay?: number;
+}
+
+/** Stochastic gradient descent, step by step as `torch.optim.SGD`. */
+export function sgd(
+  params: unknown,
+  { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, ...options }: SgdOptions,
+): Optimizer {
+  checkNumber("sgd", { momentum, weightDecay });
+  if (!Number.isFinite(dampening)) throw new SnoopiError(`sgd: dampening is ${dampening}. Give a finite number.`);
+  if (nesterov && (momentum === 0 || dampening !== 0)) {
+    throw new SnoopiError(`sgd: nesterov with momentum ${momentum} and dampening ${dampening}. It needs a momentum and no dampening.`);
+  }
+  const gradientOf = ({ parameter, gradient }: Moving) => (weightDecay === 0 ? gradient() : add(gradient(), mul(parameter, weightDecay)));
+  return optimizer(
+    {
+      name: "sgd",
+      slots: momentum === 0 ? [] : ["momentum_buffer"],
+      // Steps so far, as long as it matters: the first gradient is not dampened.
+      factors: (steps) => (dampening === 0 ? [] : [Math.min(steps, 2)]),
+      nextFactors: (factors) => factors.map((steps) => minimum(add(steps, 1), 2)),
+      remember(moving, [steps]) {
+        return moving.slots.map((velocity) => {
+          const share = isTensor(steps) ? where(equal(steps, 1), 1, 1 - dampening) : steps === 1 ? 1 : 1 - dampening;
+          const entering = gradientOf(moving);
+          return add(mul(velocity, momentum), share === 1 ? entering : mul(entering, share));
+        });
+      },
+      move(moving, { lr }) {
+        const [velocity] = moving.slots;
+        const direction = !velocity ? gradientOf(moving) : nesterov ? add(gradientOf(moving), mul(velocity, momentum)) : velocity;
+        return sub(moving.parameter, mul(direction, lr));
+      },
+    },
+    params,
+    options,
+  );
+}
