@@ -1,142 +1,181 @@
-import { collapsed, type Layout, type Operand, sizeOf } from "@snoopi/core";
-import { bind } from "./binding.ts";
+import { collapsed, dense, elementwiseOps, type Layout, type Operand, sizeOf } from "@snoopi/core";
+import { bindable, bindDense, bindStretch, fits } from "./binding.ts";
 import { copyLaunches } from "./copy.ts";
+import { elementwiseLaunches } from "./elementwise.ts";
 import type { Launch } from "./encoder.ts";
-import type { Kernel } from "./kernel.ts";
 import type { Call, Lowering } from "./lowering.ts";
+import { maxAxes, reduceStrided, type Walk, walks } from "./reduce/strided.ts";
+import { reduceThread } from "./reduce/thread.ts";
+import { reduceTree } from "./reduce/tree.ts";
+import { writing } from "./split.ts";
 
-const axes = ["0", "1", "2", "3"];
+type Kind = "sum" | "amax";
 
-/** Each thread folds one part of one output's elements: all of them, or a stretch of a second pass's input. MAX: 0 adds, 1 takes the largest. */
-const reduce: Kernel = {
-  name: "reduce",
-  inputs: [{ name: "x", width: 1 }],
-  outWidth: 1,
-  params: [
-    "outputs",
-    "parts",
-    "length",
-    "offset",
-    ...axes.flatMap((a) => [`kept${a}`, `keptStride${a}`]),
-    ...axes.flatMap((a) => [`gone${a}`, `goneStride${a}`]),
-  ],
-  body: /* wgsl */ `
-fn kept(i: u32) -> u32 {
-  let i2 = i / P.kept3;
-  let i1 = i2 / P.kept2;
-  let i0 = i1 / P.kept1;
-  return i % P.kept3 * P.keptStride3 + i2 % P.kept2 * P.keptStride2 + i1 % P.kept1 * P.keptStride1 + i0 * P.keptStride0;
-}
+/** What every step of a reduction needs to know. */
+type Room = Pick<Call<unknown>, "facts" | "temporary"> & { readonly kind: Kind };
 
-fn gone(i: u32) -> u32 {
-  let i2 = i / P.gone3;
-  let i1 = i2 / P.gone2;
-  let i0 = i1 / P.gone1;
-  return i % P.gone3 * P.goneStride3 + i2 % P.gone2 * P.goneStride2 + i1 % P.gone1 * P.goneStride1 + i0 * P.goneStride0;
-}
-
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.y * grid.x + group.x) * 64u + lane;
-  if (i >= P.outputs * P.parts) { return; }
-  let output = i / P.parts;
-  let part = i % P.parts;
-  let base = P.offset + kept(output);
-  let each = (P.length + P.parts - 1u) / P.parts;
-  let first = part * each;
-  let last = min(first + each, P.length);
-  // A part may be empty; adding nothing gives zero, and the largest of nothing is any element.
-  var value = T(x_at(base)) * T(MAX);
-  // Sums of sums: the rounding error grows with the square root of the length instead of the length.
-  for (var start = first; start < last; start += 64u) {
-    var sum = T(0);
-    let end = min(start + 64u, last);
-    for (var j = start; j < end; j++) {
-      let v = T(x_at(base + gone(j)));
-      if (MAX == 1u) { value = max(value, v); } else { sum += v; }
-    }
-    value += sum;
-  }
-  out[i] = value;
-}`,
-};
-
-/** Below this many elements an output is folded by one thread. */
-const oneThread = 4096;
-
-export const reduction = (kind: "sum" | "amax"): Lowering<{ axes: readonly number[] }> => ({
+export const reduction = (kind: Kind): Lowering<{ axes: readonly number[] }> => ({
   accepts: () => true,
-
-  launch(call) {
-    const [x] = call.inputs;
-    const { shape } = x.layout;
-    const reduced = call.attrs.axes;
-    const rest = shape.map((_, i) => i).filter((i) => !reduced.includes(i));
-    const part = (list: readonly number[]) =>
-      collapsed(
-        list.map((i) => shape[i]),
-        [list.map((i) => x.layout.strides[i])],
-      );
-    const [kept, gone] = [part(rest), part(reduced)];
-    if (kept.shape.length > 4 || gone.shape.length > 4) return viaCopy(kind, call, x, rest, reduced);
-    return fold(kind, call, x, kept, gone);
-  },
+  launch: ({ inputs: [x], attrs: { axes }, out, facts, temporary }) => reduce({ kind, facts, temporary }, x, axes, out),
 });
 
-interface Walk {
-  readonly shape: readonly number[];
-  readonly strides: readonly (readonly number[])[];
+/** Folds `axes` of x into `out`, which keeps them with length one: at once if both fit into a binding, otherwise in halves. */
+function reduce(room: Room, x: Operand, axes: readonly number[], out: Operand): Launch[] {
+  const limit = room.facts.maxBindingBytes;
+  if (!fits(x, limit)) return inHalves(room, x, axes, out, outermost(x.layout));
+  if (!fits(out, limit)) return inHalves(room, x, axes, out, outermost(out.layout));
+  return writing(room, out, (target) => whole(room, x, axes, target));
 }
 
-function fold(
-  kind: "sum" | "amax",
-  { out, temporary }: Pick<Call<unknown>, "out" | "temporary">,
-  x: Operand,
-  kept: Walk,
-  gone: Walk,
-): Launch[] {
-  const outputs = sizeOf(kept.shape);
-  const length = sizeOf(gone.shape);
-  const parts = length <= oneThread || outputs >= 4096 ? 1 : Math.min(256, Math.ceil(length / 1024));
-  const consts = { MAX: kind === "amax" ? 1 : 0 };
-  const params = { outputs, length, offset: x.layout.offset, ...padded("kept", kept), ...padded("gone", gone) };
-  const launch = (input: Operand, target: Operand, p: Record<string, number>): Launch => ({
-    kernel: reduce,
-    inputs: [bind(input)],
-    out: bind(target),
-    consts,
-    params: p,
-    groups: Math.ceil((outputs * p.parts) / 64),
-  });
-  if (parts === 1) return [launch(x, out, { ...params, parts })];
-  const partial = temporary({ shape: [outputs, parts], dtype: out.dtype });
-  const rows = { ...padded("kept", { shape: [outputs], strides: [[parts]] }), ...padded("gone", { shape: [parts], strides: [[1]] }) };
-  return [launch(x, partial, { ...params, parts }), launch(partial, out, { outputs, length: parts, offset: 0, parts: 1, ...rows })];
-}
+/** The axis whose halves lie farthest apart. */
+const outermost = ({ shape, strides }: Layout): number =>
+  shape.reduce((best, d, i) => (d > 1 && (shape[best] === 1 || strides[i] > strides[best]) ? i : best), 0);
 
-/** Axes that alternate too often to walk: put the reduced ones last first. */
-function viaCopy(kind: "sum" | "amax", call: Call<unknown>, x: Operand, rest: readonly number[], reduced: readonly number[]): Launch[] {
-  const order = [...rest, ...reduced];
-  const permuted: Layout = {
-    shape: order.map((i) => x.layout.shape[i]),
-    strides: order.map((i) => x.layout.strides[i]),
-    offset: x.layout.offset,
-  };
-  const copy = call.temporary({ shape: permuted.shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });
-  const length = sizeOf(reduced.map((i) => x.layout.shape[i]));
-  const outputs = sizeOf(permuted.shape) / Math.max(1, length);
+/** Halves of a kept axis have results of their own; those of a folded one are folded together. */
+function inHalves(room: Room, x: Operand, axes: readonly number[], out: Operand, axis: number): Launch[] {
+  const length = x.layout.shape[axis];
+  const middle = Math.ceil(length / 2);
+  const halves: [from: number, to: number][] = [
+    [0, middle],
+    [middle, length],
+  ];
+  if (!axes.includes(axis)) return halves.flatMap((h) => reduce(room, half(x, axis, ...h), axes, half(out, axis, ...h)));
+  const results = halves.map(() => room.temporary({ shape: out.layout.shape, dtype: out.dtype }));
+  const term = {
+    kind: "call",
+    op: room.kind === "sum" ? elementwiseOps.add : elementwiseOps.maximum,
+    args: [0, 1].map((index) => ({ kind: "input", index, dtype: out.dtype }) as const),
+    dtype: out.dtype,
+  } as const;
   return [
-    ...copyLaunches(call.facts, { ...x, layout: permuted }, copy),
-    ...fold(kind, call, copy, { shape: [outputs], strides: [[length]] }, { shape: [length], strides: [[1]] }),
+    ...halves.flatMap((h, i) => reduce(room, half(x, axis, ...h), axes, results[i])),
+    ...elementwiseLaunches(room.facts, { term, constants: [] }, results, out, { part: true }),
   ];
 }
 
-function padded(name: "kept" | "gone", { shape, strides: [s] }: Walk): Record<string, number> {
-  const lead = 4 - shape.length;
-  return Object.fromEntries(
-    axes.flatMap((a, i) => [
-      [`${name}${a}`, i < lead ? 1 : shape[i - lead]],
-      [`${name}Stride${a}`, i < lead ? 0 : s[i - lead]],
-    ]),
+const half = ({ layout: { shape, strides, offset }, ...x }: Operand, axis: number, from: number, to: number): Operand => ({
+  ...x,
+  layout: { shape: shape.map((d, i) => (i === axis ? to - from : d)), strides, offset: offset + from * strides[axis] },
+});
+
+/** Folds what can be bound into an `out` that can be. */
+function whole(room: Room, x: Operand, axes: readonly number[], out: Operand): Launch[] {
+  const { layout } = x;
+  const block = blockOf(layout, axes);
+  if (block) return contiguous(room, { ...x, layout: { ...dense(block), offset: layout.offset } }, out);
+  const inner = trailing(axes);
+  const outer = axes.filter((a) => !inner.includes(a));
+  if (outer.length && sizeOf(inner.map((i) => layout.shape[i])) >= worthPass && blockOf(layout, inner)) {
+    // Images and pixels, as in a bias's gradient: the pixels first, as they lie.
+    const between = room.temporary({ shape: layout.shape.map((d, i) => (inner.includes(i) ? 1 : d)), dtype: out.dtype });
+    return [...whole(room, x, inner, between), ...whole(room, between, outer, out)];
+  }
+  const rest = others(layout, axes);
+  const [kept, gone] = [walk(layout, rest), walk(layout, axes)];
+  if (kept.shape.length <= maxAxes && gone.shape.length <= maxAxes) return strided(room, x, kept, gone, out);
+  return viaCopy(room, x, rest, axes, out);
+}
+
+/** Elements that a pass of its own must fold at least. */
+const worthPass = 16;
+
+/** The last of sorted axes, and those that lead up to it without a gap. */
+const trailing = (axes: readonly number[]): number[] => axes.filter((a, i) => axes[axes.length - 1] - a === axes.length - 1 - i);
+
+const others = ({ shape }: Layout, axes: readonly number[]): number[] => shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
+
+/** Some axes of a layout, those that run together merged. */
+function walk({ shape, strides }: Layout, axes: readonly number[]): Walk {
+  const found = collapsed(
+    axes.map((i) => shape[i]),
+    [axes.map((i) => strides[i])],
   );
+  return { shape: found.shape, strides: found.strides[0] };
+}
+
+type Block = readonly [outer: number, length: number, inner: number];
+
+/** The layout as [outer, length, inner] without gaps, of which `axes` are the length; undefined where it is not that, or no binding may start there. */
+function blockOf(layout: Layout, axes: readonly number[]): Block | undefined {
+  const gone = walk(layout, axes);
+  if (gone.shape.length !== 1 || !bindable({ ...dense([]), offset: layout.offset })) return undefined;
+  const [length, inner] = [gone.shape[0], gone.strides[0]];
+  if (length <= 1) return undefined;
+  const { shape, strides } = walk(layout, others(layout, axes));
+  const last = shape.length - 1;
+  const [size, step] = [shape[last], strides[last]];
+  if (last === 1) return inner === size && step === 1 && strides[0] === length * inner ? [shape[0], length, inner] : undefined;
+  if (last > 1) return undefined;
+  if (inner === 1 && (size === 1 || step === length)) return [size, length, 1];
+  return inner === size && step === 1 ? [1, length, inner] : undefined;
+}
+
+/** Up to here an output is folded by one thread or workgroup; more is cut into chunks of about {@link chunkSize}. */
+const undivided = 4096;
+const chunkSize = 1024;
+
+/** So many partial results keep any device busy. */
+const enough = 65536;
+
+/** Rows shorter than this would leave most of a workgroup idle. */
+const shortRow = 64;
+
+function contiguous(room: Room, x: Operand, out: Operand): Launch[] {
+  const [outer, length, inner] = x.layout.shape;
+  const chunk = Math.ceil(length / partsOf(outer * inner, length));
+  const splits = Math.ceil(length / chunk);
+  const tree = !room.facts.software && inner === 1 && length >= shortRow;
+  return inPasses(room, { outer, splits, inner }, out, (target) => ({
+    kernel: tree ? reduceTree : reduceThread,
+    inputs: [bindDense(x)],
+    out: bindDense(target),
+    consts: { MAX: room.kind === "amax" ? 1 : 0 },
+    params: tree ? { rows: outer, length, splits, chunk } : { outer, length, inner, splits, chunk },
+    groups: tree ? outer * splits : Math.ceil((outer * splits * inner) / 64),
+  }));
+}
+
+function strided(room: Room, x: Operand, kept: Walk, gone: Walk, out: Operand): Launch[] {
+  const [outputs, length] = [sizeOf(kept.shape), sizeOf(gone.shape)];
+  const parts = partsOf(outputs, length);
+  const { bound, first } = bindStretch(x, room.facts.maxBindingBytes);
+  return inPasses(room, { outer: outputs, splits: parts, inner: 1 }, out, (target) => ({
+    kernel: reduceStrided,
+    inputs: [bound],
+    out: bindDense(target),
+    consts: { MAX: room.kind === "amax" ? 1 : 0 },
+    params: { outputs, parts, length, offset: x.layout.offset - first, ...walks(kept, gone) },
+    groups: Math.ceil((outputs * parts) / 64),
+  }));
+}
+
+const partsOf = (outputs: number, length: number): number =>
+  length <= undivided ? 1 : Math.max(1, Math.min(Math.ceil(length / chunkSize), Math.floor(enough / outputs)));
+
+/** One launch, or one that leaves partial results and more that fold those. */
+function inPasses(
+  room: Room,
+  { outer, splits, inner }: { outer: number; splits: number; inner: number },
+  out: Operand,
+  launch: (target: Operand) => Launch,
+): Launch[] {
+  if (splits === 1) return [launch(out)];
+  const partial = room.temporary({ shape: [outer, splits, inner], dtype: out.dtype });
+  return [launch(partial), ...contiguous(room, partial, out)];
+}
+
+/** Axes that alternate too often to walk: put the folded ones last first. */
+function viaCopy(room: Room, x: Operand, rest: readonly number[], axes: readonly number[], out: Operand): Launch[] {
+  const order = [...rest, ...axes];
+  const { shape, strides, offset } = x.layout;
+  const layout: Layout = { shape: order.map((i) => shape[i]), strides: order.map((i) => strides[i]), offset };
+  const outputs = sizeOf(rest.map((i) => shape[i]));
+  const copy = room.temporary({ shape: layout.shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });
+  return [
+    ...copyLaunches(room.facts, { ...x, layout }, copy),
+    ...reduce(room, { ...copy, layout: dense([outputs, sizeOf(axes.map((i) => shape[i]))]) }, [1], {
+      ...out,
+      layout: { ...dense([outputs, 1]), offset: out.layout.offset },
+    }),
+  ];
 }

@@ -1,13 +1,16 @@
 import {
   add,
+  amax,
   cast,
   concat,
   conv2d,
   cpu,
   type Device,
   embedding,
+  greater,
   groupNorm,
   layerNorm,
+  matmul,
   normal,
   pad,
   permute,
@@ -26,6 +29,12 @@ import { webgpu } from "./node.ts";
 const limit = 16 * 1024;
 const real = await webgpu();
 const small: WebGpuDevice = createBackend(real.gpu, { ...real.facts, maxBindingBytes: limit }, real.description, (p) => p);
+const groups: WebGpuDevice = createBackend(
+  real.gpu,
+  { ...real.facts, subgroupSize: undefined, software: false, maxBindingBytes: limit },
+  real.description,
+  (p) => p,
+);
 const unaided: WebGpuDevice = createBackend(
   real.gpu,
   { ...real.facts, subgroupSize: undefined, maxBindingBytes: limit },
@@ -50,6 +59,18 @@ const calls: Record<string, (d: Device) => Tensor> = {
   "group normalisation": (d) => groupNorm(random([2, 12, 31, 33], 1, d), 4, { weight: random([12], 2, d), bias: random([12], 3, d) }),
   "layer normalisation": (d) => layerNorm(random([150, 77], 1, d), { weight: random([77], 2, d), bias: random([77], 3, d) }),
   softmax: (d) => softmax(random([150, 77], 1, d)),
+  "a sum over the last axis": (d) => sum(random([150, 77], 1, d), { axis: 1 }),
+  "a sum over the first axis": (d) => sum(random([500, 30], 1, d), { axis: 0 }),
+  "a sum over the middle of three axes": (d) => sum(random([6, 150, 21], 1, d), { axis: 1 }),
+  "a sum over the outer axes of four": (d) => sum(random([3, 7, 31, 33], 1, d), { axis: [0, 2] }),
+  "a sum over everything": (d) => sum(random([100, 100], 1, d)),
+  "a sum over a transposed axis": (d) => sum(permute(random([130, 70], 1, d), [1, 0]), { axis: 1 }),
+  "a sum of every other axis of ten": (d) => sum(random(Array(10).fill(3), 1, d), { axis: [0, 2, 4, 6, 8] }),
+  "a sum that is itself too large": (d) => sum(random([2, 90, 90], 1, d), { axis: 0 }),
+  "a maximum over everything": (d) => amax(random([100, 100], 1, d)),
+  "a maximum over the first axis": (d) => amax(random([500, 30], 1, d), { axis: 0 }),
+  "a sum of f16": (d) => sum(cast(random([150, 77], 1, d), "f16"), { axis: 0 }),
+  "a count of booleans": (d) => sum(greater(random([150, 77], 1, d), 0), { axis: 0 }),
   "nearest resizing": (d) => resize(random([2, 5, 20, 21], 1, d), [40, 43]),
   "bilinear resizing": (d) => resize(random([2, 5, 20, 21], 1, d), [33, 40], { mode: "bilinear" }),
   "a lookup in a large table": (d) => embedding(random([500, 20], 1, d), tensor([3, 0, 499, 250, 11], { dtype: "i32", device: d })),
@@ -64,6 +85,7 @@ const calls: Record<string, (d: Device) => Tensor> = {
 describe.each([
   ["subgroups", small],
   ["no subgroups", unaided],
+  ["workgroup trees", groups],
 ] as const)("with %s, what exceeds a binding", (_, device) => {
   test.each(Object.entries(calls))("%s is computed in parts", async (_name, call) => {
     const [want, got] = await Promise.all([call(cpu).data(), call(device).data()]);
@@ -79,6 +101,6 @@ describe.each([
 });
 
 test("what cannot be split says how large it is", async () => {
-  const says = "webgpu: reduce needs 40960 bytes in one binding, and this device binds 16384. Use a smaller batch or size.";
-  await expect(sum(random([100, 100], 1, small)).data()).rejects.toThrow(says);
+  const says = "webgpu: matmulLanesNn needs 40960 bytes in one binding, and this device binds 16384. Use a smaller batch or size.";
+  await expect(matmul(random([100, 100], 1, small), random([100, 4], 2, small)).data()).rejects.toThrow(says);
 });

@@ -80,8 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
     workgroupBarrier();
 
-    var mine: array<f32, 8>;
     var high = LOWEST;
+    var mine: array<f32, 8>;
     for (var n = 0u; n < 8u; n++) {
       let key = thread % 4u + 4u * n;
       let visible = key0 + key < keys && (CAUSAL == 0u || key0 + key <= row0 + softRow);

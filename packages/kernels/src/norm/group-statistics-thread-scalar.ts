@@ -1,0 +1,29 @@
+import type { Kernel } from "../kernel.ts";
+
+/** Mean and sum of squared distances to it for every chunk of every row, as pairs. One thread a chunk of any length. */
+export const groupStatisticsThreadScalar: Kernel = {
+  name: "groupStatisticsThreadScalar",
+  inputs: [{ name: "x", width: 1 }],
+  outWidth: 1,
+  params: ["rows", "length", "splits", "chunk"],
+  body: /* wgsl */ `
+// One thread per chunk: mean first, then squared deviations, so a large mean costs no precision.
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = (group.y * grid.x + group.x) * 8u + lane;
+  if (at >= P.rows * P.splits) { return; }
+  let first = at % P.splits * P.chunk;
+  let count = min(P.chunk, P.length - first);
+  let start = at / P.splits * P.length + first;
+  var sum = 0.0;
+  for (var i = 0u; i < count; i++) { sum += x_at(start + i); }
+  let mean = sum / f32(count);
+  var squares = 0.0;
+  for (var i = 0u; i < count; i++) {
+    let d = x_at(start + i) - mean;
+    squares += d * d;
+  }
+  out[at * 2u] = mean;
+  out[at * 2u + 1u] = squares;
+}`,
+};

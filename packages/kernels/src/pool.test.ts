@@ -1,0 +1,95 @@
+import { OutOfMemoryError } from "@snoopi/core";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { globals } from "webgpu";
+import { Pool, sizeClass } from "./pool.ts";
+
+Object.assign(globalThis, globals);
+
+/** A device that only makes buffers, and says which were destroyed. */
+function fake(maxBytes = 2 ** 30) {
+  const [made, destroyed]: number[][] = [[], []];
+  const createBuffer = ({ size }: { size: number }) => {
+    const n = made.push(size) - 1;
+    return { destroy: () => destroyed.push(n) };
+  };
+  return { made, destroyed, pool: new Pool({ createBuffer } as unknown as GPUDevice, maxBytes) };
+}
+
+test("size classes hold what is asked for, waste at most an eighth of it beyond 256 bytes, and are whole alignments", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 2 ** 32 }), (bytes) => {
+      const size = sizeClass(bytes);
+      expect(size).toBeGreaterThanOrEqual(bytes);
+      expect(size - bytes).toBeLessThan(bytes / 8 + 256);
+      expect(size % 256).toBe(0);
+      expect(sizeClass(size)).toBe(size);
+    }),
+  );
+});
+
+test("a block that was given back is taken again by the next request of its class, and by no other", () => {
+  const { made, pool } = fake();
+  const first = pool.take(5000);
+  pool.give(first);
+  expect(pool.take(sizeClass(5000))).toBe(first);
+  expect(pool.take(5000)).not.toBe(first);
+  expect(pool.take(50_000)).not.toBe(first);
+  expect(made).toHaveLength(3);
+});
+
+test("no block is ever held twice, whatever the order of taking and giving", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), fc.boolean(), fc.nat()), { maxLength: 100 }), (steps) => {
+      const { pool } = fake();
+      const held: ReturnType<typeof pool.take>[] = [];
+      for (const [bytes, take, which] of steps) {
+        if (take) {
+          const block = pool.take(bytes);
+          expect(held).not.toContain(block);
+          expect(block.bytes).toBeGreaterThanOrEqual(bytes);
+          held.push(block);
+        } else if (held.length) {
+          pool.give(held.splice(which % held.length, 1)[0]);
+        }
+        expect(pool.memory().tensors).toBe(held.length);
+        expect(pool.memory().bytes).toBe(held.reduce((sum, b) => sum + b.bytes, 0));
+      }
+    }),
+  );
+});
+
+test("the report tells live bytes from pooled ones and remembers the peak", () => {
+  const { pool } = fake();
+  const [a, b] = [pool.take(1024), pool.take(2048)];
+  pool.give(a);
+  expect(pool.memory()).toMatchObject({ tensors: 1, bytes: 2048, peakBytes: 3072, pooledBytes: 1024 });
+  pool.give(b);
+  expect(pool.memory()).toMatchObject({ tensors: 0, bytes: 0, peakBytes: 3072, pooledBytes: 3072 });
+});
+
+test("trimming destroys what is pooled and leaves what is held", () => {
+  const { destroyed, pool } = fake();
+  const [idle, used] = [pool.take(1024), pool.take(1024)];
+  pool.give(idle);
+  pool.trim();
+  expect(destroyed).toEqual([0]);
+  expect(pool.memory()).toMatchObject({ tensors: 1, bytes: 1024, pooledBytes: 0 });
+  pool.give(used);
+  expect(pool.take(1024)).toBe(used);
+});
+
+test("near the largest buffer a block is not rounded beyond it", () => {
+  const { made, pool } = fake(100_000);
+  pool.take(99_000);
+  expect(made).toEqual([Math.ceil(99_000 / 256) * 256]);
+});
+
+test("more than the largest buffer is refused with both sizes, and nothing is counted", () => {
+  const { pool } = fake(100_000);
+  expect(() => pool.take(100_001)).toThrow(OutOfMemoryError);
+  expect(() => pool.take(100_001)).toThrow(
+    "webgpu: a tensor of 100001 bytes does not fit into one buffer of this device, which holds 100000. Use a smaller batch or size.",
+  );
+  expect(pool.memory()).toMatchObject({ tensors: 0, bytes: 0, peakBytes: 0, pooledBytes: 0 });
+});

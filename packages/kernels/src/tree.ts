@@ -1,0 +1,27 @@
+/** WGSL for workgroups of 256 threads: the sum or the largest of one value each, known to every thread afterwards. */
+export const tree = /* wgsl */ `
+const THREADS = 256u;
+var<workgroup> partial: array<T, THREADS>;
+
+fn treeSum(thread: u32, value: T) -> T {
+  workgroupBarrier(); // the previous result may still be read
+  partial[thread] = value;
+  workgroupBarrier();
+  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+    if (thread < half) { partial[thread] += partial[thread + half]; }
+    workgroupBarrier();
+  }
+  return partial[0];
+}
+
+fn treeMax(thread: u32, value: T) -> T {
+  workgroupBarrier(); // the previous result may still be read
+  partial[thread] = value;
+  workgroupBarrier();
+  for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+    if (thread < half) { partial[thread] = max(partial[thread], partial[thread + half]); }
+    workgroupBarrier();
+  }
+  return partial[0];
+}
+`;
