@@ -31,7 +31,12 @@ const linear = (rows: number, into: number, out: number, quick = true) =>
 const conv = (into: number, out: number, size: number, quick = true) =>
   compute(`conv2d 3×3 ${into}→${out} @${size}²`, { op: "conv2d", in: into, out, h: size, w: size }, 18 * into * out * size * size, quick);
 const attend = (heads: number, queries: number, keys: number, dim: number, quick = true) =>
-  compute(`attention ${heads}×${queries}×${dim}, ${keys} keys`, { op: "attention", heads, queries, keys, dim }, 4 * heads * queries * keys * dim, quick);
+  compute(
+    `attention ${heads}×${queries}×${dim}, ${keys} keys`,
+    { op: "attention", heads, queries, keys, dim },
+    4 * heads * queries * keys * dim,
+    quick,
+  );
 
 /** Sizes that Stable Diffusion 1.5 runs at 256 and 512 pixels, and the usual cubes. */
 export const cases: readonly Case[] = [
@@ -63,7 +68,8 @@ export function inputsOf(p: Problem): Float32Array[] {
     case "matmul":
       return [values(1, p.m * p.k), values(2, p.k * p.n, p.k ** -0.5)];
     case "linear":
-      return [values(1, p.rows * p.in), values(2, p.out * p.in, p.in ** -0.5)];
+      // A power of two: the weight is the same in f16.
+      return [values(1, p.rows * p.in), values(2, p.out * p.in, 2 ** -5)];
     case "conv2d":
       return [values(1, p.in * p.h * p.w), values(2, p.out * p.in * 9, (9 * p.in) ** -0.5)];
     case "attention":

@@ -46,7 +46,10 @@ function expected(p: Problem, [a, b, c]: readonly Float32Array[]): { length: num
     case "groupNorm": {
       const pixels = p.h * p.w;
       const size = (p.channels / p.groups) * pixels;
-      return { length: p.channels * pixels, at: (i) => normalized(a, i, i - (i % size), size) * b[Math.floor(i / pixels)] + c[Math.floor(i / pixels)] };
+      return {
+        length: p.channels * pixels,
+        at: (i) => normalized(a, i, i - (i % size), size) * b[Math.floor(i / pixels)] + c[Math.floor(i / pixels)],
+      };
     }
   }
 }

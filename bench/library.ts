@@ -1,4 +1,4 @@
-import { type Problem } from "./cases.ts";
+import type { Problem } from "./cases.ts";
 
 /** A problem set up in some library, inputs uploaded. */
 export interface Prepared {

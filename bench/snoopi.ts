@@ -1,7 +1,26 @@
-import { add, attention, conv2d, data, gelu, groupNorm, item, keep, layerNorm, linear, matmul, realize, reshape, scope, slice, softmax, type Tensor, tensor } from "@snoopi/core";
+import {
+  add,
+  attention,
+  conv2d,
+  data,
+  gelu,
+  groupNorm,
+  item,
+  keep,
+  layerNorm,
+  linear,
+  matmul,
+  realize,
+  reshape,
+  scope,
+  slice,
+  softmax,
+  type Tensor,
+  tensor,
+} from "@snoopi/core";
 import { webgpu } from "@snoopi/kernels/node";
-import { type Problem } from "./cases.ts";
-import { type Library, type Prepared } from "./library.ts";
+import type { Problem } from "./cases.ts";
+import type { Library, Prepared } from "./library.ts";
 
 /** This project, on the adapter. */
 export async function open(): Promise<Library> {
@@ -10,7 +29,9 @@ export async function open(): Promise<Library> {
     version: device.description,
     async prepare(problem, inputs) {
       const shapes = shapesOf(problem);
-      const tensors = inputs.map((values, i) => keep(tensor(values, { shape: shapes[i], dtype: problem.op === "linear" && i === 1 ? "f16" : "f32", device })));
+      const tensors = inputs.map((values, i) =>
+        keep(tensor(values, { shape: shapes[i], dtype: problem.op === "linear" && i === 1 ? "f16" : "f32", device })),
+      );
       const once = () => keep(scope(() => compute(problem, tensors)));
       return {
         async run(times) {
@@ -37,13 +58,26 @@ export async function open(): Promise<Library> {
 function shapesOf(p: Problem): readonly (readonly number[])[] {
   switch (p.op) {
     case "matmul":
-      return [[p.m, p.k], [p.k, p.n]];
+      return [
+        [p.m, p.k],
+        [p.k, p.n],
+      ];
     case "linear":
-      return [[p.rows, p.in], [p.out, p.in]];
+      return [
+        [p.rows, p.in],
+        [p.out, p.in],
+      ];
     case "conv2d":
-      return [[1, p.in, p.h, p.w], [p.out, p.in, 3, 3]];
+      return [
+        [1, p.in, p.h, p.w],
+        [p.out, p.in, 3, 3],
+      ];
     case "attention":
-      return [[1, p.heads, p.queries, p.dim], [1, p.heads, p.keys, p.dim], [1, p.heads, p.keys, p.dim]];
+      return [
+        [1, p.heads, p.queries, p.dim],
+        [1, p.heads, p.keys, p.dim],
+        [1, p.heads, p.keys, p.dim],
+      ];
     case "add":
       return [[p.n], [p.n]];
     case "gelu":
@@ -74,7 +108,7 @@ function compute(p: Problem, [a, b, c]: readonly Tensor[]): Tensor {
     case "softmax":
       return softmax(a);
     case "layerNorm":
-      return layerNorm(a, b, c);
+      return layerNorm(a, { weight: b, bias: c });
     case "groupNorm":
       return groupNorm(a, p.groups, { weight: b, bias: c });
   }
