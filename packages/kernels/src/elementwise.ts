@@ -5,6 +5,9 @@ import type { Facts } from "./facts.ts";
 import { type Kernel, type Param, registerOf } from "./kernel.ts";
 import { prelude, wgslOver } from "./wgsl.ts";
 
+/** Threads of a workgroup: as many as every device allows. */
+const threads = 256;
+
 const kernels = new Map<string, Kernel>();
 
 /**
@@ -66,31 +69,34 @@ function launchOf(limit: number, { term, constants }: Expression, inputs: readon
   const width = vectorizes(shape, strides, all, part) ? 4 : 1;
   const last = shape.length - 1;
   const widths = strides.map((s): 1 | 4 => (width === 4 && s[last] === 1 ? 4 : 1));
-  const key = `${width}:${shape.length}:${widths}:${print(term)}`;
-  let kernel = kernels.get(key);
-  if (!kernel) {
-    kernel = assemble(term, constants.length, shape.length, width, widths.slice(1));
-    kernels.set(key, kernel);
-  }
-
   const quads = Math.ceil(shape[last] / width);
   const params: Record<string, number> = { n: sizeOf(shape.slice(0, -1)) * quads };
   shape.forEach((d, axis) => {
     params[`d${axis}`] = axis === last ? quads : d;
   });
+  const walks: Walk[] = [];
   const bounds = all.map((x, k) => {
     const { bound, first } = bindStretch(x, limit);
-    params[`o${k}`] = (x.layout.offset - first) / widths[k];
-    strides[k].forEach((s, axis) => {
-      // Inner strides count reads: one per four elements where a read gives four.
-      params[`s${k}_${axis}`] = axis === last ? (widths[k] === 4 ? 1 : s * width) : s / widths[k];
+    const offset = (x.layout.offset - first) / widths[k];
+    // Inner strides count reads: one per four elements where a read gives four.
+    const steps = strides[k].map((s, axis) => (axis === last ? (widths[k] === 4 ? 1 : s * width) : s / widths[k]));
+    params[`o${k}`] = offset;
+    steps.forEach((step, axis) => {
+      params[`s${k}_${axis}`] = step;
     });
+    walks.push({ width: widths[k], offset: offset !== 0, steps: steps.map((step) => (step === 0 ? "none" : step === 1 ? "one" : "some")) });
     return bound;
   });
+  const key = `${width}:${walks.map((w) => `${w.width}${w.offset}${w.steps}`).join(";")}:${print(term)}`;
+  let kernel = kernels.get(key);
+  if (!kernel) {
+    kernel = assemble(term, constants.length, width, walks);
+    kernels.set(key, kernel);
+  }
   constants.forEach((c, i) => {
     params[`c${i}`] = c;
   });
-  return { kernel, inputs: bounds.slice(1), out: bounds[0], params, groups: Math.ceil(params.n / 64) };
+  return { kernel, inputs: bounds.slice(1), out: bounds[0], params, groups: Math.ceil(params.n / threads) };
 }
 
 /** Whether `out` can be written four elements at a time. */
@@ -114,18 +120,31 @@ function print(term: Term): string {
   return `${term.op.name}:${term.dtype}(${term.args.map(print).join()})`;
 }
 
-function assemble(term: Term, constants: number, rank: number, width: 1 | 4, widths: readonly (1 | 4)[]): Kernel {
-  const operands = 1 + widths.length;
+/** How an operand is walked: elements a read, whether it starts late, and its step along each axis, as far as the text depends on it. */
+interface Walk {
+  readonly width: 1 | 4;
+  readonly offset: boolean;
+  readonly steps: readonly ("none" | "one" | "some")[];
+}
+
+function assemble(term: Term, constants: number, width: 1 | 4, walks: readonly Walk[]): Kernel {
+  const rank = walks[0].steps.length;
+  const widths = walks.slice(1).map((w) => w.width);
   const numbers = (name: string) => Array.from({ length: rank }, (_, axis) => `${name}${axis}`);
   const params: Param[] = ["n", ...numbers("d")];
-  for (let k = 0; k < operands; k++) params.push(`o${k}`, ...numbers(`s${k}_`));
+  for (const k of walks.keys()) params.push(`o${k}`, ...numbers(`s${k}_`));
   for (let i = 0; i < constants; i++) params.push([`c${i}`, "f32"]);
 
   const lines: string[] = [];
   for (let axis = rank - 1; axis >= 0; axis--) {
     lines.push(axis === 0 ? "let i0 = rest;" : `let i${axis} = rest % P.d${axis}; rest /= P.d${axis};`);
   }
-  const place = (k: number) => [`P.o${k}`, ...Array.from({ length: rank }, (_, axis) => `i${axis} * P.s${k}_${axis}`)].join(" + ");
+  // A software adapter feels every multiplication of an index, so steps of 0 and 1 are spelt out.
+  const place = (k: number) => {
+    const { offset, steps } = walks[k];
+    const terms = steps.flatMap((step, axis) => (step === "none" ? [] : [step === "one" ? `i${axis}` : `i${axis} * P.s${k}_${axis}`]));
+    return [...(offset ? [`P.o${k}`] : []), ...terms].join(" + ") || "0u";
+  };
   widths.forEach((w, k) => {
     const read = w === 4 ? `x${k}_at4(${place(k + 1)})` : `x${k}_at(${place(k + 1)})`;
     lines.push(`let v${k} = ${read};`);
@@ -133,9 +152,9 @@ function assemble(term: Term, constants: number, rank: number, width: 1 | 4, wid
   const { code } = evaluate(term, width);
   const store = term.dtype === "f16" ? `packed4(${code})` : code;
   const body = `${prelude}
-@compute @workgroup_size(64)
+@compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  var rest = (group.y * grid.x + group.x) * 64u + lane;
+  var rest = (group.y * grid.x + group.x) * ${threads}u + lane;
   if (rest >= P.n) { return; }
   ${lines.join("\n  ")}
   out[${place(0)}] = ${store};
