@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, manifests, nasa, ops, pipelines, randn, schedules, store, tokenizers
+from golden import checkpoints, components, manifests, nasa, ops, pipelines, randn, schedules, store, tokenizers, training
 
 PARTS = {
     "checkpoints": checkpoints.write,
@@ -37,6 +37,7 @@ PARTS = {
     "ddim": schedules.write_ddim,
     "randn": randn.write,
     "ops": ops.write,
+    "training": training.write,
     "manifest": manifests.write,
 }
 

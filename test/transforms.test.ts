@@ -19,6 +19,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  valueAndGradients,
   vjp,
 } from "@snoopi/core";
 import fc from "fast-check";
@@ -73,6 +74,16 @@ test("a checkpointed function can be differentiated twice", async () => {
   const second = (f: typeof cube) => grad((v: Tensor) => sum(grad((w: Tensor) => sum(f(w)))(v)))(x);
   const [plain, thrifty] = [await values(second(cube)), await values(second(checkpoint(cube)))];
   for (const [i, v] of plain.entries()) expect(thrifty[i]).toBeCloseTo(v, 12);
+});
+
+test("gradients flow to the weights that a checkpointed function reaches by itself", async () => {
+  const [x, w] = [random([3, 4], 8), random([2, 4], 9)];
+  const layer = (v: Tensor) => silu(linear(v, w));
+  const kept = checkpoint(layer, { params: () => [w] });
+  const gradients = (f: typeof layer) => valueAndGradients({ x, w }, () => sum(mul(f(x), f(x))))[1];
+  const [plain, thrifty] = [gradients(layer), gradients(kept)];
+  expect(await values(thrifty.w)).toEqual(await values(plain.w));
+  expect(await values(thrifty.x)).toEqual(await values(plain.x));
 });
 
 test("checkpoints hold one block at a time", () => {

@@ -1,37 +1,50 @@
 import { customVjp } from "./custom-vjp.ts";
 import { isFloat } from "./dtype.ts";
-import { vjp } from "./grad.ts";
+import { pullBack } from "./grad.ts";
+import { alias } from "./ops/movement.ts";
+import { listen, Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 import { leaves, mapTree } from "./tree.ts";
 
+export interface CheckpointOptions {
+  /** Tensors that `fn` takes from its surroundings and that gradients flow to as well: the weights of a block. Asked for at each call. */
+  readonly params?: () => unknown;
+}
+
 /**
  * `fn`, remembering only its inputs for the backward pass and computing the rest again there (Chen et al. 2016): less memory for more
- * time. Gradients flow to the tensors of the argument, a tree; what `fn` takes from its surroundings is a constant.
+ * time. Gradients flow to the tensors of the argument, a tree, and to `params`; whatever else `fn` takes from its surroundings is a
+ * constant.
  *
  * The second run is recorded as it is needed, so the memory plan sees it as it sees everything else.
  */
-export function checkpoint<X>(fn: (x: X) => Tensor): (x: X) => Tensor {
+export function checkpoint<X>(fn: (x: X) => Tensor, { params = () => [] }: CheckpointOptions = {}): (x: X) => Tensor {
   return (x) => {
-    const inputs = leaves(x);
+    const given = leaves(x);
+    const weights = leaves(params());
     const again = (tensors: readonly Tensor[]): X => {
       let next = 0;
       return mapTree(x, () => tensors[next++]);
     };
-    const floats = inputs.map((t) => isFloat(t.dtype));
     const run = customVjp({
       name: "checkpoint",
-      forward: (...tensors) => fn(again(tensors)),
-      backward(g, { inputs: saved }) {
-        const primals = saved.filter((_, i) => floats[i]);
-        const [, pull] = vjp((variables: Tensor[]) => {
-          let next = 0;
-          return fn(again(saved.map((t, i) => (floats[i] ? variables[next++] : t))));
-        }, primals);
-        const gradients = pull(g);
+      forward: () => fn(x),
+      backward(g, { inputs }) {
+        // Fresh nodes for what is passed in; weights are reached by the nodes they have.
+        const variables = inputs.map((t, i) => (i < given.length ? alias(t) : t));
+        const floats = variables.filter((t) => isFloat(t.dtype));
+        using tape = new Tape(floats);
+        const output = listen(tape, () => fn(again(variables)));
+        const found = pullBack(
+          tape,
+          output.node,
+          g,
+          floats.map((t) => t.node),
+        );
         let next = 0;
-        return floats.map((float) => (float ? gradients[next++] : null));
+        return variables.map((t) => (isFloat(t.dtype) ? found[next++] : null));
       },
     });
-    return run(...inputs);
+    return run(...given, ...weights);
   };
 }

@@ -118,7 +118,7 @@ const notScalar = (value: Tensor): OpError =>
   new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
 
 /** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */
-function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
+export function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
   const cotangents = new Map<Node, Tensor>([[root, cast(seed, root.spec.dtype)]]);
   for (const { op, attrs, inputs, output } of tape.entries.toReversed()) {
     const g = cotangents.get(output);

@@ -20,9 +20,9 @@ export { Scope } from "./scope-stack.ts";
 export { DeviceLostError, invariant, OpError, OutOfMemoryError, SnoopiError } from "./error.ts";
 
 // Gradients.
-export { grad, type PullbackOf, valueAndGrad, vjp } from "./grad.ts";
+export { grad, type PullbackOf, valueAndGrad, valueAndGradients, vjp } from "./grad.ts";
 export { jvp } from "./jvp.ts";
-export { checkpoint } from "./checkpoint.ts";
+export { type CheckpointOptions, checkpoint } from "./checkpoint.ts";
 export { type CustomVjp, customVjp, stopGradient } from "./custom-vjp.ts";
 export { noGrad } from "./tape.ts";
 

@@ -33,9 +33,10 @@ export { type ComponentWeights, openWeights, weightsOfFile } from "./checkpoint/
 export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
 export { endPositions, idsTensor } from "./clip-ids.ts";
 export { conv2d, embedding, groupNorm, layerNorm, linear } from "./layers.ts";
+export { type AdapterOptions, type Adapters, adapters } from "./lora.ts";
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
-export { countOf, init, load, manifest, type Params, params, type Source } from "./params.ts";
+export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";
 export { type PipelinePreset, sd15, sd21 } from "./presets.ts";
 // Text.
 export { type ClipTokenizer, clipTokenizer, readClipTokenizer } from "./tokenizer/clip.ts";

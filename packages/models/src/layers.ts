@@ -8,15 +8,17 @@ import {
   groupNorm as normalizeGroups,
   type Tensor,
 } from "@snoopi/core";
-import type { Params } from "./params.ts";
+import type { Layer, Params } from "./params.ts";
 
 // The only place where a weight meets an input. A layer takes its parameters and sizes and returns a function of tensors.
+
+const wrapped = (p: Params, layer: Layer): Layer["call"] => p.wrap?.(layer) ?? layer.call;
 
 /** `[..., width] → [..., out]` */
 export function linear(p: Params, width: number, out: number, { bias = true }: { readonly bias?: boolean } = {}) {
   const weight = p.get("weight", [out, width]);
   const shift = bias ? p.get("bias", [out]) : undefined;
-  return (x: Tensor): Tensor => multiply(x, weight, shift);
+  return wrapped(p, { kind: "linear", width, out, call: (x) => multiply(x, weight, shift) });
 }
 
 export interface ConvOptions extends Pick<Conv2dOptions, "stride" | "padding"> {
@@ -28,7 +30,7 @@ export interface ConvOptions extends Pick<Conv2dOptions, "stride" | "padding"> {
 export function conv2d(p: Params, width: number, out: number, { kernel = 3, ...window }: ConvOptions = {}) {
   const weight = p.get("weight", [out, width, kernel, kernel]);
   const bias = p.get("bias", [out]);
-  return (x: Tensor): Tensor => convolve(x, weight, { ...window, bias });
+  return wrapped(p, { kind: "conv2d", width, out, kernel, window, call: (x) => convolve(x, weight, { ...window, bias }) });
 }
 
 /** Over `[B, width, ...]` */

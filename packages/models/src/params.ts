@@ -1,11 +1,25 @@
-import { cpu, OpError, type Shape, SnoopiError, show, sizeOf, type Tensor, zeros } from "@snoopi/core";
+import { type Conv2dOptions, cpu, OpError, type Shape, SnoopiError, show, sizeOf, type Tensor, zeros } from "@snoopi/core";
 
 /** A place in the parameter tree. Asking for a parameter is how a layer declares that it has one. */
 export interface Params {
   readonly path: string;
   at(name: string): Params;
   get(name: string, shape: Shape): Tensor;
+  /** What a layer here becomes, when something is added to it such as an adapter. Absent, layers are as they are. */
+  readonly wrap?: (layer: Layer) => Layer["call"];
 }
+
+/** A place where a weight meets an input. */
+export type Layer =
+  | { readonly kind: "linear"; readonly width: number; readonly out: number; readonly call: (x: Tensor) => Tensor }
+  | {
+      readonly kind: "conv2d";
+      readonly width: number;
+      readonly out: number;
+      readonly kernel: number;
+      readonly window: Pick<Conv2dOptions, "stride" | "padding">;
+      readonly call: (x: Tensor) => Tensor;
+    };
 
 /** Where parameters come from: a checkpoint, an initialiser, or nowhere at all. */
 export type Source = (path: string, shape: Shape) => Tensor;

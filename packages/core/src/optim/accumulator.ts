@@ -38,7 +38,11 @@ export function accumulator<X>(): Accumulator<X> {
           first = mapTree(gradients, () => sums[next++]);
         } else {
           const own = gradientsFor(named(first, "accumulator"), gradients, "accumulator");
-          scope(() => own.forEach((g, i) => sums[i].assign(add(sums[i], cast(g, sums[i].dtype)))));
+          scope(() => {
+            own.forEach((g, i) => {
+              sums[i].assign(add(sums[i], cast(g, sums[i].dtype)));
+            });
+          });
         }
       });
       count++;

@@ -35,7 +35,7 @@ export interface Ema extends Stateful, Disposable {
   tensors(): Tensor[];
 }
 
-/** The decay of update `updates`, counted from 1: diffusers' `EMAModel.get_decay`. The first update takes the parameter as it is, ramped or not. */
+/** The decay of update `updates`, counted from 1: diffusers' `EMAModel.get_decay`. With a ramp the first takes the parameter as it is. */
 export function emaDecay(updates: number, { decay = 0.9999, ramp = "rational", minDecay = 0, after = 0 }: EmaOptions = {}): number {
   const n = Math.max(0, updates - after - 1);
   if (ramp === "none") return updates > after ? decay : 0;
@@ -56,7 +56,12 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
   const parameters = parametersOf(params, "ema");
   const averages = new Map([...parameters].map(([name, p]) => [name, keep(noGrad(() => cast(p, p.dtype === "f16" ? "f32" : p.dtype)))]));
   let updates = 0;
-  const copyInto = () => noGrad(() => scope(() => parameters.forEach((p, name) => p.assign(cast(averages.get(name)!, p.dtype)))));
+  const copyInto = () =>
+    noGrad(() =>
+      scope(() => {
+        for (const [name, p] of parameters) p.assign(cast(averages.get(name)!, p.dtype));
+      }),
+    );
 
   return {
     get updates() {

@@ -2,12 +2,11 @@ import type { Device } from "../device.ts";
 import { SnoopiError } from "../error.ts";
 import { abs, add, div, mul } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
-import { equal, greaterEqual, lessEqual, where } from "../ops/compare.ts";
+import { equal, greaterEqual, lessEqual, logicalNot, where } from "../ops/compare.ts";
 import { defaultDevice, full } from "../ops/full.ts";
 import { sum } from "../ops/sum.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
-import { sizeOf } from "../shape.ts";
 import { noGrad } from "../tape.ts";
 import { keep, share, type Tensor } from "../tensor.ts";
 import { leaves, mapTree } from "../tree.ts";
@@ -55,15 +54,13 @@ export function allFinite(tree: unknown): Tensor {
   if (tensors.length === 0) throw new SnoopiError("allFinite: there are no tensors. Pass them in an array or a plain object.");
   return scope(() => {
     // Comparing is what devices do alike: NaN fails every comparison, and what an infinity times zero is they need not agree on.
-    const good = tensors.map(finiteElements).reduce((a, b) => add(a, b));
-    return equal(
-      good,
-      tensors.reduce((n, t) => n + sizeOf(t.shape), 0),
-    );
+    const wrong = tensors.map(notFinite).reduce((a, b) => add(a, b));
+    return equal(wrong, 0);
   });
 }
 
-const finiteElements = (t: Tensor): Tensor => sum(lessEqual(abs(t), largest[t.dtype as keyof typeof largest]));
+/** How many elements are not finite. */
+const notFinite = (t: Tensor): Tensor => sum(logicalNot(lessEqual(abs(t), largest[t.dtype as keyof typeof largest])));
 
 /**
  * Reads back whether gradients are finite, for training without a {@link lossScaler}.
@@ -72,9 +69,9 @@ const finiteElements = (t: Tensor): Tensor => sum(lessEqual(abs(t), largest[t.dt
 export async function requireFinite(gradients: unknown): Promise<void> {
   const wrong = await scope(async (s) => {
     const all = [...named(gradients, "requireFinite")];
-    const counts = s.run(() => noGrad(() => all.map(([, t]) => finiteElements(t))));
-    const good = await Promise.all(counts.map(async (count) => (await data(count))[0]));
-    return all.filter(([, t], i) => good[i] !== sizeOf(t.shape)).map(([name]) => name);
+    const counts = s.run(() => noGrad(() => all.map(([, t]) => notFinite(t))));
+    const bad = await Promise.all(counts.map(async (count) => (await data(count))[0]));
+    return all.filter((_, i) => bad[i] !== 0).map(([name]) => name);
   });
   if (wrong.length === 0) return;
   const shown = wrong.slice(0, 5).join(", ") + (wrong.length > 5 ? ", …" : "");

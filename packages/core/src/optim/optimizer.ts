@@ -9,10 +9,11 @@ import { full, zeros } from "../ops/full.ts";
 import { reshape } from "../ops/movement.ts";
 import { slice } from "../ops/slice.ts";
 import { scope } from "../scope.ts";
-import { sizeOf } from "../shape.ts";
+import { show, sizeOf } from "../shape.ts";
 import { noGrad } from "../tape.ts";
 import { isTensor, keep, share, type Tensor } from "../tensor.ts";
 import { checkNumber } from "./check-number.ts";
+import { clipFactor, globalNorm } from "./clip.ts";
 import { gradientsFor, parametersOf } from "./named.ts";
 import type { Rule } from "./rule.ts";
 import type { PartState, Stateful } from "./state.ts";
@@ -41,7 +42,7 @@ export interface StepOptions {
  * Moves parameters by their gradients. A step is recorded like any computation and nothing is read back: to run it, realize
  * {@link Optimizer.tensors} together with what is wanted of the step, each time, or the recording grows.
  *
- * What is not to be trained is not passed: there is no frozen parameter. f16 parameters have an f32 copy that is moved, and follow it.
+ * What it remembers belongs to no scope and lives until it is disposed of. What is not to be trained is not passed: there is no frozen parameter. f16 parameters have an f32 copy that is moved, and follow it.
  */
 export interface Optimizer extends Stateful, Disposable {
   /** Steps recorded, of which a gated optimiser may have skipped some. */
@@ -52,6 +53,11 @@ export interface Optimizer extends Stateful, Disposable {
    * @throws SnoopiError unless there is one for each, of its shape and on its device.
    */
   step(gradients: unknown, options?: StepOptions): void;
+  /**
+   * A step with gradients scaled down together so that their norm is at most `maxNorm`, and the norm they had, after `scale`: what
+   * {@link clipGradNorm} and a step do, in fewer kernels.
+   */
+  clippedStep(gradients: unknown, options: StepOptions & { readonly maxNorm: number }): Tensor;
   /** What a step changes: the parameters and all that is remembered. */
   tensors(): Tensor[];
   /** Takes the parameters as they are now, after they were assigned by anybody else. */
@@ -89,11 +95,30 @@ export function optimizer(rule: Rule, params: unknown, { lr: usual, packed = fal
     return next;
   }
 
+  function check(options: StepOptions): void {
+    const { lr, finite } = options;
+    if (finite && !gated)
+      throw new SnoopiError(`${rule.name}: a step with \`finite\`, but steps always count. Make the optimiser with { gated: true }.`);
+    if (finite && finite.dtype !== "bool") throw new SnoopiError(`${rule.name}: \`finite\` is ${finite.dtype}, not bool. Use allFinite.`);
+    if (lr !== undefined && !isTensor(lr)) checkNumber(rule.name, { lr });
+    for (const name of ["lr", "scale", "finite"] as const) {
+      const value = options[name];
+      if (isTensor(value) && value.rank > 0)
+        throw new SnoopiError(`${rule.name}: ${name} is ${show(value.shape)}, not a scalar. Give one number.`);
+    }
+  }
+
+  /** The gradients of each pack as one tensor. */
+  function joinedGradients(tree: unknown): Tensor[] {
+    const own = gradientsFor(parameters, tree, rule.name);
+    const gradientOf = new Map([...parameters.values()].map((p, i) => [p, own[i]]));
+    return packs.map(({ members }) => joined(members.map((p) => gradientOf.get(p)!)));
+  }
+
   function record(gradients: readonly Tensor[], { lr = usual, scale, finite }: StepOptions): void {
-    const gradientOf = new Map([...parameters.values()].map((p, i) => [p, gradients[i]]));
     const numbers = advance(finite);
-    for (const pack of packs) {
-      const given = joined(pack.members.map((p) => gradientOf.get(p)!));
+    for (const [i, pack] of packs.entries()) {
+      const given = gradients[i];
       const gradient = () => {
         const wide = cast(given, pack.dtype);
         return scale === undefined ? wide : mul(wide, scale);
@@ -114,12 +139,24 @@ export function optimizer(rule: Rule, params: unknown, { lr: usual, packed = fal
       return steps;
     },
     step(gradients, options = {}) {
-      const own = gradientsFor(parameters, gradients, rule.name);
-      if (options.finite && !gated)
-        throw new SnoopiError(`${rule.name}: a step with \`finite\`, but steps always count. Make the optimiser with { gated: true }.`);
-      if (options.lr !== undefined && !isTensor(options.lr)) checkNumber(rule.name, { lr: options.lr });
-      noGrad(() => scope(() => record(own, options)));
+      check(options);
+      noGrad(() => scope(() => record(joinedGradients(gradients), options)));
       steps++;
+    },
+    clippedStep(gradients, { maxNorm, ...options }) {
+      check(options);
+      const norm = noGrad(() =>
+        scope(() => {
+          const own = joinedGradients(gradients);
+          const { scale } = options;
+          const norm = scale === undefined ? globalNorm(own) : mul(globalNorm(own), scale);
+          const factor = clipFactor(norm, maxNorm);
+          record(own, { ...options, scale: scale === undefined ? factor : mul(factor, scale) });
+          return norm;
+        }),
+      );
+      steps++;
+      return norm;
     },
     tensors: () => [...parameters.values(), ...packs.flatMap(({ master, slots }) => [...(master ? [master] : []), ...slots]), ...factors],
     adopt() {

@@ -8,8 +8,8 @@ export type Schedule =
   | { readonly type: "linear"; readonly lr: number; readonly end?: number; readonly steps: number }
   /** From `lr` to `end`, default 0, in `steps`, along half a period of a cosine. */
   | { readonly type: "cosine"; readonly lr: number; readonly end?: number; readonly steps: number }
-  /** From 0 straight to where `then` begins, in `steps`; then that. */
-  | { readonly type: "warmup"; readonly steps: number; readonly then: Schedule }
+  /** From 0 straight to where the schedule it comes before begins, in `steps`; then that. */
+  | { readonly type: "warmup"; readonly steps: number; readonly before: Schedule }
   /** `lr` times the factor of every step in `at` that has been reached. */
   | { readonly type: "steps"; readonly lr: number; readonly at: readonly number[]; readonly factor: number };
 
@@ -29,7 +29,7 @@ export function lrAt(schedule: Schedule, step: number): number {
       return between(schedule, step, (done) => 0.5 * (1 + Math.cos(Math.PI * done)));
     case "warmup":
       checkLength(schedule);
-      return step < schedule.steps ? (lrAt(schedule.then, 0) * step) / schedule.steps : lrAt(schedule.then, step - schedule.steps);
+      return step < schedule.steps ? (lrAt(schedule.before, 0) * step) / schedule.steps : lrAt(schedule.before, step - schedule.steps);
     case "steps":
       checkNumber("schedule", { lr: schedule.lr, factor: schedule.factor });
       return schedule.lr * schedule.factor ** schedule.at.filter((reached) => step >= reached).length;
