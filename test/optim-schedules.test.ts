@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { data, type Tensor, tensor } from "@snoopi/core";
-import { describe, expect, test } from "vitest";
 import { accumulator, ema, emaDecay, lrAt, type Schedule } from "@snoopi/core/optim";
+import { describe, expect, test } from "vitest";
 
 // Numbers of diffusers, see golden/README.md.
 const golden = JSON.parse(readFileSync(join(import.meta.dirname, "golden/training-steps.json"), "utf8"));

@@ -15,9 +15,6 @@ import {
   tensor,
   valueAndGradients,
 } from "@snoopi/core";
-import { webgpu } from "@snoopi/kernels/node";
-import fc from "fast-check";
-import { describe, expect, test } from "vitest";
 import {
   type AdamOptions,
   adam,
@@ -31,6 +28,9 @@ import {
   requireFinite,
   sgd,
 } from "@snoopi/core/optim";
+import { webgpu } from "@snoopi/kernels/node";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { devices } from "./devices.ts";
 import { safetensors } from "./oracles/safetensors.ts";
 

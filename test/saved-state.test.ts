@@ -18,10 +18,10 @@ import {
   tensor,
   valueAndGradients,
 } from "@snoopi/core";
+import { adamw, clipGradNorm, ema, loadState, lossScaler, type SavedState, saveState } from "@snoopi/core/optim";
 import { openSafetensors } from "@snoopi/models";
 import { fileSource, writeSafetensors } from "@snoopi/models/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { adamw, clipGradNorm, ema, loadState, lossScaler, type SavedState, saveState } from "@snoopi/core/optim";
 
 let folder: string;
 beforeAll(async () => {

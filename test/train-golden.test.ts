@@ -18,9 +18,9 @@ import {
   type Tensor,
   valueAndGradients,
 } from "@snoopi/core";
+import { adamw, clipGradNorm, ema, lrAt, type Schedule } from "@snoopi/core/optim";
 import { adapters, attentionLayer, conv2d, groupNorm, layerNorm, linear, load, type Params, params } from "@snoopi/models";
 import { describe, expect, test } from "vitest";
-import { adamw, clipGradNorm, ema, lrAt, type Schedule } from "@snoopi/core/optim";
 import { devices } from "./devices.ts";
 import { goldenFolder, goldenJson, relativeError } from "./models/goldens.ts";
 import { safetensors } from "./oracles/safetensors.ts";

@@ -86,6 +86,16 @@ test("gradients flow to the weights that a checkpointed function reaches by itse
   expect(await values(thrifty.x)).toEqual(await values(plain.x));
 });
 
+test("parameters may be a map of names, and must be there", async () => {
+  const weights = new Map([["w", tensor([3, 4])]]);
+  const [, gradients] = valueAndGradients(weights, () => sum(mul(weights.get("w")!, weights.get("w")!)));
+  expect(await values(gradients.get("w")!)).toEqual([6, 8]);
+  expect(() => valueAndGradients([], () => sum(tensor([1])))).toThrow(
+    "grad: there are no tensors among the parameters. Pass them in arrays or plain objects.",
+  );
+  expect(() => vjp(() => tensor([1]), {})).toThrow("vjp: there are no tensors among the primals. Pass them in arrays or plain objects.");
+});
+
 test("checkpoints hold one block at a time", () => {
   const [blocks, width] = [12, 64];
   const peak = (wrap: typeof checkpoint) => {

@@ -1,4 +1,6 @@
 import type { AttrsOf, OpName } from "@snoopi/core";
+import { attentionGrad } from "./attention-grad.ts";
+import { backward } from "./backward.ts";
 import { arithmetic, cast, where } from "./elementwise.ts";
 import { movement } from "./movement.ts";
 import { product } from "./product.ts";
@@ -13,4 +15,6 @@ export const samples: { readonly [K in OpName]: Samples<AttrsOf<K>> } = {
   ...movement,
   ...reduction,
   ...product,
+  ...backward,
+  ...attentionGrad,
 };

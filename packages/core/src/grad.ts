@@ -26,6 +26,8 @@ const forgotten = new FinalizationRegistry<Tape>((tape) => tape[Symbol.dispose](
  * that pulls a cotangent back to them. The results are tensors computed by recorded ops, so this nests.
  */
 export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor, pullback: PullbackOf<X>] {
+  if (leaves(primals).length === 0)
+    throw new SnoopiError("vjp: there are no tensors among the primals. Pass them in arrays or plain objects.");
   for (const t of leaves(primals)) {
     if (!isFloat(t.dtype))
       throw new OpError("vjp", `a primal is ${t.dtype} ${show(t.shape)}, and only floats have gradients`, "Pass it as a further argument.");
@@ -94,6 +96,7 @@ export function grad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => Tensor): 
  */
 export function valueAndGradients<X>(params: X, loss: () => Tensor): [value: Tensor, gradients: X] {
   const own = leaves(params);
+  if (own.length === 0) throw new SnoopiError("grad: there are no tensors among the parameters. Pass them in arrays or plain objects.");
   for (const t of own) {
     if (!isFloat(t.dtype)) throw new OpError("grad", `a parameter is ${t.dtype} ${show(t.shape)}, and only floats have gradients`);
   }

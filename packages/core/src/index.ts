@@ -70,6 +70,7 @@ export { type ResizeMode, resize, tapOf } from "./ops/resize.ts";
 export { linear, matmul } from "./ops/matmul.ts";
 export { type Conv2dOptions, conv2d, type Window } from "./ops/conv2d.ts";
 export { type AttentionOptions, attention } from "./ops/attention.ts";
+export { geglu } from "./ops/geglu.ts";
 export { type GroupNormOptions, groupNorm, layerNorm } from "./ops/norm.ts";
 
 // Ops: making tensors.

@@ -72,6 +72,9 @@ export function recordOnTapes(op: Differentiable, inputs: readonly Tensor[], out
   for (const tape of active) tape.record(op, inputs, output, attrs);
 }
 
+/** Whether a gradient with respect to any of these may be asked for: what a call saves for its backward pass is worth saving. */
+export const isTracked = (tensors: readonly Tensor[]): boolean => active.some((tape) => tensors.some((t) => tape.tracks(t.node)));
+
 /** Runs `fn` unheard: nothing in it is differentiated. */
 export function noGrad<R>(fn: () => R): R {
   const silenced = active.splice(0);

@@ -73,9 +73,10 @@ export class Tensor implements Disposable {
       throw new SnoopiError(`assign: the tensor is ${described(this)} and the value ${described(value)}. Both must be alike.`);
     }
     const before = this.node;
+    const after = value.node.retain();
     forgotten.unregister(this);
-    this.#node = value.node.retain();
-    forgotten.register(this, value.node, this);
+    this.#node = after;
+    forgotten.register(this, after, this);
     before.release();
   }
 
@@ -124,8 +125,11 @@ export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Ten
     inputs.map(({ shape, dtype }) => ({ shape, dtype })),
     attrs,
   );
-  return [first, ...(specs ?? []).map((spec, index) => noGrad(() => apply(extraOp, [first], { spec, index })))];
+  return [first, ...(specs ?? []).map((spec, index) => extraOf(first, index, spec))];
 }
+
+/** A further result of the call whose first is given: what a backward pass reads. */
+export const extraOf = (first: Tensor, index: number, spec: Spec): Tensor => noGrad(() => apply(extraOp, [first], { spec, index }));
 
 const extraOp: ViewOp<{ readonly spec: Spec; readonly index: number }> = {
   name: "extra",

@@ -1,6 +1,6 @@
 import { isTensor, type Tensor } from "./tensor.ts";
 
-/** Tensors in nested arrays and plain objects. Anything else in them passes through untouched. */
+/** Tensors in nested arrays, plain objects and maps with names. Anything else in them passes through untouched. */
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree } | unknown;
 
 /** A tree of the same form with every tensor replaced. */
@@ -8,6 +8,7 @@ export function mapTree<T>(tree: T, fn: (t: Tensor, path: string) => Tensor, pat
   const join = (key: string | number) => (path ? `${path}.${key}` : `${key}`);
   if (isTensor(tree)) return fn(tree, path) as T;
   if (Array.isArray(tree)) return tree.map((v, i) => mapTree(v, fn, join(i))) as T;
+  if (tree instanceof Map) return new Map([...tree].map(([k, v]) => [k, mapTree(v, fn, join(String(k)))])) as T;
   if (isRecord(tree)) return Object.fromEntries(Object.entries(tree).map(([k, v]) => [k, mapTree(v, fn, join(k))])) as T;
   return tree;
 }

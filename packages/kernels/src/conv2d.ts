@@ -117,7 +117,7 @@ function whole({ attrs: { stride, padding }, inputs: [x, weight, bias], out, fac
   }
   if (!lanes) return [{ ...common, kernel: conv2dTiled, consts: { BIAS, KERNEL_H: KH, KERNEL_W: KW }, groups: tiles(64, 64) }];
   if (KH === 3 && KW === 3 && unit && padLeft === 1 && padRight === 1 && W % 4 === 0) {
-    return [{ ...common, kernel: conv2dLanes3x3, consts: { R: 8, C: 2, BIAS }, groups: tiles(8, 64) }];
+    return [{ ...common, kernel: conv2dLanes3x3, consts: { R: 8, C: 2, BIAS, FLIP: 0 }, groups: tiles(8, 64) }];
   }
   return [{ ...common, kernel: conv2dLanes, consts: { R: 16, C: 2, BIAS }, groups: tiles(16, 64) }];
 }

@@ -16,6 +16,8 @@ export interface Launch {
   readonly kernel: Kernel;
   readonly inputs: readonly Bound[];
   readonly out: { readonly block: Block; readonly dtype: DType };
+  /** Where a kernel with a further result writes it. */
+  readonly extra?: Bound;
   readonly consts?: Readonly<Record<string, number>>;
   readonly params: Readonly<Record<string, number>>;
   readonly groups: number;
@@ -55,7 +57,7 @@ export class Encoder {
     return this.#serial;
   }
 
-  launch({ kernel, inputs, out, consts = {}, params, groups }: Launch): void {
+  launch({ kernel, inputs, out, extra, consts = {}, params, groups }: Launch): void {
     this.#alive();
     if (groups === 0) return;
     const pass = this.#open();
@@ -65,7 +67,7 @@ export class Encoder {
       out.dtype,
       consts,
     );
-    const bound: Bound[] = [...inputs, out];
+    const bound: Bound[] = extra ? [...inputs, out, extra] : [...inputs, out];
     const large = bound.find((b) => (b.bytes ?? b.block.bytes) > this.#maxBinding);
     if (large) {
       throw new OutOfMemoryError(
@@ -77,7 +79,7 @@ export class Encoder {
     writeParams(kernel, params, this.#staging, at);
     const [x, y] = fold(groups);
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, this.#bind(layout, bound), [at]);
+    pass.setBindGroup(0, this.#bind(layout, bound, extra !== undefined), [at]);
     pass.dispatchWorkgroups(x, y);
     if (this.#used === slots) this.submit();
   }
@@ -140,8 +142,9 @@ export class Encoder {
     this.#pass = undefined;
   }
 
-  #bind(layout: GPUBindGroupLayout, bound: readonly Bound[]): GPUBindGroup {
-    const key = bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
+  #bind(layout: GPUBindGroupLayout, bound: readonly Bound[], two: boolean): GPUBindGroup {
+    const key =
+      (two ? "2," : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
     let group = this.#bindGroups.get(key);
     if (!group) {
       const resources = bound.map(({ block, offset, bytes }) => ({

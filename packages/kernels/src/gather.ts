@@ -3,6 +3,7 @@ import { bindable, bindDense } from "./binding.ts";
 import type { Launch } from "./encoder.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Lowering } from "./lowering.ts";
+import { portion, stretches, writing } from "./split.ts";
 
 /** One thread per element. A table too large for one binding is read in windows of rows: each writes the rows it has. */
 const lookUp: Kernel = {
@@ -28,25 +29,44 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 }`,
 };
 
-/** One thread per element of the result, which looks for its id. */
+/**
+ * One workgroup per block of rows of the result, which goes through the ids once, four at a time, and adds what is its own; a thread keeps
+ * to its columns. No atomics, the same order every time, and ids that belong elsewhere cost a comparison per four.
+ */
 const addUp: Kernel = {
   name: "scatterAdd",
   inputs: [
     { name: "x", width: 1 },
-    { name: "ids", width: 1 },
+    { name: "ids", width: 4 },
   ],
   outWidth: 1,
-  params: ["n", "width", "count"],
+  params: ["rows", "block", "first", "total", "width", "count"],
   body: /* wgsl */ `
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = (group.y * grid.x + group.x) * 64u + lane;
-  if (i >= P.n) { return; }
-  var sum = T(0);
-  for (var j = 0u; j < P.count; j++) {
-    if (u32(ids_at(j)) == i / P.width) { sum += x_at(j * P.width + i % P.width); }
+  let start = (group.y * grid.x + group.x) * P.block;
+  if (start >= P.rows) { return; }
+  let rows = min(P.block, P.rows - start);
+  for (var row = start; row < start + rows; row++) {
+    for (var c = lane; c < P.width; c += LANES) { out[row * P.width + c] = T(0); }
   }
-  out[i] = sum;
+  for (var q = 0u; q < (P.count + 3u) / 4u; q++) {
+    let ids = vec4u(ids_at4(q));
+    // Counted from the block's first row, what lies before it is as large as what lies far behind.
+    let own = ids - vec4u(P.first + start);
+    if (all((own >= vec4u(rows)) & (ids < vec4u(P.total)))) { continue; }
+    for (var k = 0u; k < 4u; k++) {
+      let j = q * 4u + k;
+      if (j >= P.count) { continue; }
+      if (ids[k] >= P.total) {
+        // No such row: a value that cannot be overlooked.
+        if (lane == 0u) { out[start * P.width] = T(bitcast<f32>(0x7fc00000u + P.count * 0u)); }
+        continue;
+      }
+      if (own[k] >= rows) { continue; }
+      for (var c = lane; c < P.width; c += LANES) { out[(start + own[k]) * P.width + c] += x_at(j * P.width + c); }
+    }
+  }
 }`,
 };
 
@@ -69,10 +89,25 @@ export const embedding: Lowering<void> = {
 
 export const scatterAdd: Lowering<{ rows: number }> = {
   accepts: (_, layout) => bindable(layout),
-  launch({ inputs: [x, ids], out }) {
-    const n = sizeOf(out.layout.shape);
-    const params = { n, width: out.layout.shape[1], count: sizeOf(ids.layout.shape) };
-    return [{ kernel: addUp, inputs: [bindDense(x), bindDense(ids)], out: bindDense(out), params, groups: Math.ceil(n / 64) }];
+  launch(call) {
+    const [x, ids] = call.inputs;
+    const [rows, width] = call.out.layout.shape;
+    const { LANES, enough } = call.facts.software ? { LANES: 8, enough: 64 } : { LANES: 64, enough: 1024 };
+    return stretches(rows, call.facts.maxBindingBytes / 4 / width).flatMap(({ first, count }) =>
+      writing(call, portion(call.out, first * width, [count, width]), (out) => {
+        const block = Math.ceil(count / enough);
+        return [
+          {
+            kernel: addUp,
+            inputs: [bindDense(x), bindDense(ids)],
+            out: bindDense(out),
+            consts: { LANES },
+            params: { rows: count, block, first, total: rows, width, count: sizeOf(ids.layout.shape) },
+            groups: Math.ceil(count / block),
+          },
+        ];
+      }),
+    );
   },
 };
 

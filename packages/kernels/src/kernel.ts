@@ -15,6 +15,8 @@ export interface Kernel {
   readonly name: string;
   readonly inputs: readonly Input[];
   readonly outWidth: 1 | 4;
+  /** A further result, in f32: an array of this name, of numbers or of vec4f. */
+  readonly extra?: Input;
   readonly params: readonly Param[];
   /** Uses `enable subgroups`. */
   readonly subgroups?: boolean;
@@ -58,7 +60,12 @@ export function source(kernel: Kernel, dtypes: readonly DType[], out: DType, con
     `struct Params { ${kernel.params.map((p) => (typeof p === "string" ? `${p}: u32` : `${p[0]}: ${p[1]}`)).join(", ") || "unused: u32"} }`,
     ...kernel.inputs.map((input, i) => declareInput(input, dtypes[i], i)),
     `@group(0) @binding(${n}) var<storage, read_write> out: array<${outType}>;`,
-    `@group(0) @binding(${n + 1}) var<uniform> P: Params;`,
+    ...(kernel.extra
+      ? [
+          `@group(0) @binding(${n + 1}) var<storage, read_write> ${kernel.extra.name}: array<${kernel.extra.width === 4 ? "vec4f" : "f32"}>;`,
+        ]
+      : []),
+    `@group(0) @binding(${kernel.extra ? n + 2 : n + 1}) var<uniform> P: Params;`,
     kernel.body,
   ].join("\n");
 }

@@ -59,11 +59,17 @@ export const groupNorm: Lowering<GroupNorm["attrs"]> = {
 /** Elements of a group that one thread or workgroup takes. */
 const chunkSize = 4096;
 
-function statistics({ facts, temporary }: GroupNorm, x: Operand, rows: number, length: number) {
-  const most = Math.min(256, Math.ceil(length / chunkSize));
-  const chunk = 4 * Math.ceil(length / (4 * most));
-  const splits = Math.ceil(length / chunk);
-  const chunks = { length, splits, chunk };
+/** `length` elements in equal chunks that divide by four, the last one shorter. */
+export function chunksOf(length: number) {
+  const most = Math.max(1, Math.min(256, Math.ceil(length / chunkSize)));
+  const chunk = Math.max(4, 4 * Math.ceil(length / (4 * most)));
+  return { length, splits: Math.ceil(length / chunk), chunk };
+}
+
+/** Of every chunk of every row: its mean, and the sum of squared distances to it. */
+export function statistics({ facts, temporary }: Pick<Call<unknown>, "facts" | "temporary">, x: Operand, rows: number, length: number) {
+  const chunks = chunksOf(length);
+  const { splits } = chunks;
   const out = temporary({ shape: [rows * splits, 2], dtype: "f32" });
   const common = { inputs: [bindDense(x)], out: bindDense(out), params: { rows, ...chunks } };
   const kernel = length % 4 === 0 ? groupStatisticsThread : groupStatisticsThreadScalar;

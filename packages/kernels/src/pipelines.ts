@@ -28,7 +28,7 @@ export class Pipelines {
     for (const name in consts) key += `,${name}=${consts[name]}`;
     let found = variants.get(key);
     if (!found) {
-      const layout = this.#layout(kernel.inputs.length);
+      const layout = this.#layout(kernel.inputs.length, kernel.extra ? 2 : 1);
       const module = this.#device.createShaderModule({ label: kernel.name, code: source(kernel, dtypes, out, consts) });
       const pipeline = this.#device.createComputePipeline({
         label: kernel.name,
@@ -41,19 +41,20 @@ export class Pipelines {
     return found;
   }
 
-  /** One layout per number of inputs, so that bind groups are shared between kernels. */
-  #layout(inputs: number): GPUBindGroupLayout {
-    let layout = this.#layouts.get(inputs);
+  /** One layout per number of inputs and of results, so that bind groups are shared between kernels. */
+  #layout(inputs: number, outputs: 1 | 2): GPUBindGroupLayout {
+    const key = 2 * inputs + outputs;
+    let layout = this.#layouts.get(key);
     if (!layout) {
       const entry = (binding: number, buffer: GPUBufferBindingLayout) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer });
       layout = this.#device.createBindGroupLayout({
         entries: [
           ...Array.from({ length: inputs }, (_, i) => entry(i, { type: "read-only-storage" })),
-          entry(inputs, { type: "storage" }),
-          entry(inputs + 1, { type: "uniform", hasDynamicOffset: true }),
+          ...Array.from({ length: outputs }, (_, i) => entry(inputs + i, { type: "storage" })),
+          entry(inputs + outputs, { type: "uniform", hasDynamicOffset: true }),
         ],
       });
-      this.#layouts.set(inputs, layout);
+      this.#layouts.set(key, layout);
     }
     return layout;
   }

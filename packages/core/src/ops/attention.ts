@@ -1,22 +1,15 @@
-import { arange } from "../create.ts";
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
-import { placesOf } from "../layout.ts";
 import type { Op, Spec } from "../op.ts";
 import { broadcast, sameShape, show, sizeOf } from "../shape.ts";
-import { noGrad } from "../tape.ts";
+import { isTracked } from "../tape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { add, div, exp, mul, sub } from "./arithmetic.ts";
-import { greater, lessEqual, where } from "./compare.ts";
-import { unbroadcast } from "./elementwise.ts";
-import { amax } from "./extremum.ts";
-import { matmul } from "./matmul.ts";
-import { reshape, transpose } from "./movement.ts";
-import { sum } from "./sum.ts";
+import { attentionGrads, savedOf } from "./attention-grad.ts";
+import { eachQuery, type Scoring } from "./attention-scores.ts";
 
-export interface Attention {
-  readonly scale: number;
-  readonly causal: boolean;
+export interface Attention extends Scoring {
+  /** A further result, two numbers of every query, is kept for the backward pass, which then need not store scores either. */
+  readonly saves?: boolean;
 }
 
 /**
@@ -46,69 +39,28 @@ export const attentionOp: Op<Attention> = {
     }
     return { shape: [b, h, lq, d], dtype: [q, k, v].map((x) => x.dtype).reduce(promote) };
   },
-  reference([q, k, v, mask], { scale, causal }, out) {
+  extras: (inputs, attrs) => (attrs.saves ? [savedOf(attentionOp.infer(inputs, attrs))] : []),
+  reference([q, k, v, mask], attrs, out, [saved]) {
     const [b, h, lq, d] = q.shape;
     const lk = k.shape[2];
-    const masks = mask && placesOf(mask.shape, [b, h, lq, lk]);
-    const scores = new Float64Array(lk);
-    for (let head = 0; head < b * h; head++) {
-      for (let i = 0; i < lq; i++) {
-        const query = (head * lq + i) * d;
-        let max = Number.NEGATIVE_INFINITY;
-        for (let j = 0; j < lk; j++) {
-          let score = 0;
-          for (let c = 0; c < d; c++) score += q.data[query + c] * k.data[(head * lk + j) * d + c];
-          scores[j] = score * scale;
-          const m = mask && masks ? mask.data[masks[(head * lq + i) * lk + j]] : 0;
-          if (mask) scores[j] = mask.dtype !== "bool" ? scores[j] + m : m ? scores[j] : Number.NEGATIVE_INFINITY;
-          if (causal && j > i) scores[j] = Number.NEGATIVE_INFINITY;
-          max = Math.max(max, scores[j]);
-        }
-        if (max === Number.NEGATIVE_INFINITY) max = 0;
-        let total = 0;
-        for (let j = 0; j < lk; j++) total += scores[j] = Math.exp(scores[j] - max);
-        for (let c = 0; c < d; c++) {
-          let value = 0;
-          for (let j = 0; j < lk; j++) value += scores[j] * v.data[(head * lk + j) * d + c];
-          out.data[query + c] = total > 0 ? value / total : 0;
-        }
+    eachQuery([q, k, mask], attrs, (row, head, scores) => {
+      let max = scores.reduce((a, x) => Math.max(a, x), Number.NEGATIVE_INFINITY);
+      if (max === Number.NEGATIVE_INFINITY) max = 0;
+      let total = 0;
+      for (let j = 0; j < lk; j++) total += scores[j] = Math.exp(scores[j] - max);
+      for (let c = 0; c < d; c++) {
+        let value = 0;
+        for (let j = 0; j < lk; j++) value += scores[j] * v.data[(head * lk + j) * d + c];
+        out.data[row * d + c] = total > 0 ? value / total : 0;
       }
-    }
+      if (!saved) return;
+      saved.data[row] = max;
+      saved.data[b * h * lq + row] = total > 0 ? 1 / total : 0;
+    });
   },
-  // From the decomposition: P = softmax(S), S = scale·qkᵀ + mask. dS = P ∘ (dP − Σ dP∘P).
-  vjp(g, { inputs: [q, k, v, mask], attrs }) {
-    const p = probabilities(q, k, mask, attrs);
-    const dp = matmul(g, transpose(v));
-    const ds = mul(p, sub(dp, sum(mul(dp, p), { axis: -1, keepdims: true })));
-    const scaled = mul(ds, attrs.scale);
-    return [
-      matmul(scaled, k),
-      matmul(transpose(scaled), q),
-      matmul(transpose(p), g),
-      ...(mask ? [isFloat(mask.dtype) ? unbroadcast(ds, mask.shape) : null] : []),
-    ];
-  },
+  vjp: attentionGrads,
   cost: ([q, k]) => 4 * sizeOf(q.shape) * k.shape[2],
 };
-
-/** The attention weights `[B, H, Lq, Lk]`, by ops. */
-function probabilities(q: Tensor, k: Tensor, mask: Tensor | undefined, { scale, causal }: Attention): Tensor {
-  let scores = mul(matmul(q, transpose(k)), scale);
-  if (mask) scores = mask.dtype === "bool" ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
-  if (causal) scores = where(lowerTriangle(q, k), scores, Number.NEGATIVE_INFINITY);
-  // The shift cancels, so it has no gradient.
-  const max = noGrad(() => amax(scores, { axis: -1, keepdims: true }));
-  const shifted = exp(sub(scores, where(greater(max, Number.NEGATIVE_INFINITY), max, 0)));
-  const total = sum(shifted, { axis: -1, keepdims: true });
-  // Not 1/total with a zero chosen afterwards: its derivative would be 0 · ∞.
-  return div(shifted, where(greater(total, 0), total, 1));
-}
-
-/** Whether query i may look at key j: j ≤ i. */
-function lowerTriangle(q: Tensor, k: Tensor): Tensor {
-  const on = { device: q.device };
-  return lessEqual(arange(k.shape[2], on), reshape(arange(q.shape[2], on), [-1, 1]));
-}
 
 export interface AttentionOptions {
   readonly mask?: Tensor;
@@ -121,5 +73,9 @@ export interface AttentionOptions {
 /** Scaled dot-product attention `softmax(q kᵀ · scale + mask) v`; the scores are never stored. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, { mask, causal = false, scale }: AttentionOptions = {}): Tensor {
   const width = q.shape[q.rank - 1];
-  return apply(attentionOp, mask ? [q, k, v, mask] : [q, k, v], { scale: scale ?? 1 / Math.sqrt(width), causal });
+  return apply(attentionOp, mask ? [q, k, v, mask] : [q, k, v], {
+    scale: scale ?? 1 / Math.sqrt(width),
+    causal,
+    ...(isTracked([q, k, v]) && { saves: true }),
+  });
 }

@@ -23,7 +23,7 @@ export const embeddingOp: Op = {
   vjp: (g, { inputs: [table, ids] }) => [isFloat(table.dtype) ? scatterAdd(g, ids, table.shape[0]) : null, null],
 };
 
-/** The transpose of {@link embeddingOp}: adds row `i` of the input to row `ids[i]` of the result. */
+/** The transpose of {@link embeddingOp}: adds row `i` of the input to row `ids[i]` of the result. As there, a row that does not exist is an error, or NaN on a GPU. */
 export const scatterAddOp: Op<{ rows: number }> = {
   name: "scatterAdd",
   infer([x, ids], { rows }) {

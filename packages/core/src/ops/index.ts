@@ -2,6 +2,7 @@ import type { AnyOp, Elementwise, Op, ViewOp } from "../op.ts";
 import * as activation from "./activation.ts";
 import * as arithmetic from "./arithmetic.ts";
 import { attentionOp } from "./attention.ts";
+import { attentionGradKeyValueOp, attentionGradQueryOp } from "./attention-grad.ts";
 import { castOp } from "./cast.ts";
 import * as compare from "./compare.ts";
 import { concatOp } from "./concat.ts";
@@ -9,13 +10,15 @@ import { conv2dInputGradOp, conv2dOp, conv2dWeightGradOp } from "./conv2d.ts";
 import { amaxOp } from "./extremum.ts";
 import { fullOp } from "./full.ts";
 import { embeddingOp, scatterAddOp } from "./gather.ts";
+import { gegluGradOp, gegluOp } from "./geglu.ts";
 import { matmulOp } from "./matmul.ts";
 import { aliasOp, permuteOp, reshapeOp } from "./movement.ts";
 import { groupNormOp, layerNormOp } from "./norm.ts";
+import { groupNormGradOp, groupNormSumsOp, layerNormAffineGradOp, layerNormGradOp, momentsOp } from "./norm-grad.ts";
 import { randomOp } from "./random.ts";
-import { resizeOp } from "./resize.ts";
+import { resizeGradOp, resizeOp } from "./resize.ts";
 import { padOp, sliceOp } from "./slice.ts";
-import { softmaxOp } from "./softmax.ts";
+import { softmaxGradOp, softmaxOp } from "./softmax.ts";
 import { broadcastToOp, sumOp } from "./sum.ts";
 
 const { add, sub, mul, div, pow, neg, abs, sign, floor, exp, log, sqrt, rsqrt, square, sin, cos, minimum, maximum } = arithmetic;
@@ -75,14 +78,25 @@ export const kernelOps = {
   sum: sumOp,
   amax: amaxOp,
   softmax: softmaxOp,
+  softmaxGrad: softmaxGradOp,
   matmul: matmulOp,
   attention: attentionOp,
+  attentionGradQuery: attentionGradQueryOp,
+  attentionGradKeyValue: attentionGradKeyValueOp,
   groupNorm: groupNormOp,
   layerNorm: layerNormOp,
+  moments: momentsOp,
+  groupNormSums: groupNormSumsOp,
+  groupNormGrad: groupNormGradOp,
+  layerNormGrad: layerNormGradOp,
+  layerNormAffineGrad: layerNormAffineGradOp,
   conv2d: conv2dOp,
   conv2dInputGrad: conv2dInputGradOp,
   conv2dWeightGrad: conv2dWeightGradOp,
   resize: resizeOp,
+  resizeGrad: resizeGradOp,
+  geglu: gegluOp,
+  gegluGrad: gegluGradOp,
   embedding: embeddingOp,
   scatterAdd: scatterAddOp,
   concat: concatOp,

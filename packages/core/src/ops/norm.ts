@@ -3,10 +3,7 @@ import { OpError } from "../error.ts";
 import type { Op, Spec, Value } from "../op.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { add, mul, rsqrt, square, sub } from "./arithmetic.ts";
-import { mean } from "./mean.ts";
-import { reshape } from "./movement.ts";
-import { sumTo } from "./sum.ts";
+import { groupNormGrads, layerNormGrads } from "./norm-grad.ts";
 
 export interface Norm {
   readonly eps: number;
@@ -33,16 +30,7 @@ export const groupNormOp: Op<GroupNorm> = {
     normalizeRows(x, out, b * groups, eps);
     if (weight) affine(out, (i) => Math.floor(i / inner) % c, weight, bias);
   },
-  vjp(g, { inputs: [x, weight, bias], attrs: { groups, eps } }) {
-    const [b, c] = x.shape;
-    const perChannel = (t: Tensor) => reshape(t, [1, c, ...x.shape.slice(2).map(() => 1)]);
-    const rows = (t: Tensor) => reshape(t, [b, groups, (c / groups) * sizeOf(x.shape.slice(2))]);
-    const { xhat, pull } = normalized(rows(x), eps);
-    const dx = reshape(pull(rows(weight ? mul(g, perChannel(weight)) : g)), x.shape);
-    if (!weight) return [dx];
-    const like = perChannel(weight).shape;
-    return [dx, reshape(sumTo(mul(g, reshape(xhat, x.shape)), like), weight.shape), reshape(sumTo(g, like), bias.shape)];
-  },
+  vjp: (g, { inputs: [x, weight], attrs }) => groupNormGrads(g, x, weight, attrs),
   cost: ([x]) => 8 * sizeOf(x.shape),
 };
 
@@ -59,11 +47,7 @@ export const layerNormOp: Op<Norm> = {
     normalizeRows(x, out, sizeOf(x.shape) / d, eps);
     if (weight) affine(out, (i) => i % d, weight, bias);
   },
-  vjp(g, { inputs: [x, weight, bias], attrs: { eps } }) {
-    const { xhat, pull } = normalized(x, eps);
-    const dx = pull(weight ? mul(g, weight) : g);
-    return weight ? [dx, sumTo(mul(g, xhat), weight.shape), sumTo(g, bias.shape)] : [dx];
-  },
+  vjp: (g, { inputs: [x, weight], attrs: { eps } }) => layerNormGrads(g, x, weight, eps),
   cost: ([x]) => 8 * sizeOf(x.shape),
 };
 
@@ -98,16 +82,6 @@ function affine(out: Value, channel: (i: number) => number, weight: Value, bias:
     const c = channel(i);
     out.data[i] = out.data[i] * weight.data[c] + bias.data[c];
   }
-}
-
-/** x̂ along the last axis, and its pullback dx = (g − mean g − x̂ · mean(g x̂)) / σ. */
-function normalized(x: Tensor, eps: number) {
-  const over = { axis: -1, keepdims: true };
-  const centred = sub(x, mean(x, over));
-  const scale = rsqrt(add(mean(square(centred), over), eps));
-  const xhat = mul(centred, scale);
-  const pull = (g: Tensor) => mul(scale, sub(sub(g, mean(g, over)), mul(xhat, mean(mul(g, xhat), over))));
-  return { xhat, pull };
 }
 
 export interface Affine {

@@ -1,12 +1,8 @@
-import { fromData } from "../create.ts";
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op } from "../op.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
-import { cast } from "./cast.ts";
-import { matmul } from "./matmul.ts";
-import { transpose } from "./movement.ts";
 
 export type ResizeMode = "nearest" | "bilinear";
 
@@ -60,35 +56,40 @@ export const resizeOp: Op<Resize> = {
       }
     }
   },
-  // Resizing is y = R x Cᵀ with one small matrix per axis, so its transpose is two products.
-  vjp(
-    g,
-    {
-      inputs: [x],
-      attrs: {
-        size: [oh, ow],
-        mode,
-      },
-    },
-  ) {
-    const rows = taps(mode, x.shape[2], oh, g);
-    const columns = taps(mode, x.shape[3], ow, g);
-    return [matmul(matmul(transpose(rows), g), columns)];
-  },
+  vjp: (g, { inputs: [x], attrs: { mode } }) => [apply(resizeGradOp, [g], { size: [x.shape[2], x.shape[3]], mode })],
   cost: (_, { mode }, out) => sizeOf(out.shape) * (mode === "nearest" ? 1 : 8),
 };
 
-/** The matrix `[to, from]` of resizing one axis. */
-function taps(mode: ResizeMode, from: number, to: number, like: Tensor): Tensor {
-  const matrix = new Float64Array(to * from);
-  for (let i = 0; i < to; i++) {
-    const { low, high, mix } = tapOf(mode, from, to, i);
-    matrix[i * from + low] += 1 - mix;
-    matrix[i * from + high] += mix;
-  }
-  if (like.dtype === "f64") return fromData(matrix, { shape: [to, from], dtype: "f64", device: like.device });
-  return cast(fromData(Float32Array.from(matrix), { shape: [to, from], dtype: "f32", device: like.device }), like.dtype);
-}
+/** The transpose of {@link resizeOp}: a cotangent `[B, C, OH, OW]` to `[B, C, ...size]`. Each pixel sums over the outputs that read it. */
+export const resizeGradOp: Op<Resize> = {
+  name: "resizeGrad",
+  infer([g], { size: [h, w] }) {
+    if (g.shape.length !== 4) throw new OpError("resizeGrad", `expected [B, C, H, W], got ${show(g.shape)}`);
+    return { shape: [g.shape[0], g.shape[1], h, w], dtype: g.dtype };
+  },
+  reference([g], { size: [h, w], mode }, out) {
+    const [b, c, oh, ow] = g.shape;
+    const columns = Array.from({ length: ow }, (_, i) => tapOf(mode, w, ow, i));
+    const rows = Array.from({ length: oh }, (_, i) => tapOf(mode, h, oh, i));
+    const sums = new Float64Array(out.data.length);
+    let from = 0;
+    for (let plane = 0; plane < b * c; plane++) {
+      for (const r of rows) {
+        const [top, bottom] = [(plane * h + r.low) * w, (plane * h + r.high) * w];
+        for (const t of columns) {
+          const v = g.data[from++];
+          sums[top + t.low] += v * (1 - t.mix) * (1 - r.mix);
+          sums[top + t.high] += v * t.mix * (1 - r.mix);
+          sums[bottom + t.low] += v * (1 - t.mix) * r.mix;
+          sums[bottom + t.high] += v * t.mix * r.mix;
+        }
+      }
+    }
+    out.data.set(sums);
+  },
+  vjp: (h, { inputs: [g], attrs: { mode } }) => [apply(resizeOp, [h], { size: [g.shape[2], g.shape[3]], mode })],
+  cost: ([g], { mode }) => sizeOf(g.shape) * (mode === "nearest" ? 1 : 8),
+};
 
 /** `x [B, C, H, W]` at another size: PyTorch's interpolate with `align_corners=False` and no antialiasing. */
 export const resize = (

@@ -1,9 +1,10 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op } from "../op.ts";
-import { normalizeAxis, show, sizeOf } from "../shape.ts";
+import { normalizeAxis, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { mul, sub } from "./arithmetic.ts";
+import { vjpOf } from "./composed.ts";
 import { transpose } from "./movement.ts";
 import { sum } from "./sum.ts";
 
@@ -24,9 +25,28 @@ export const softmaxOp: Op = {
       for (let i = 0; i < n; i++) out.data[row + i] = Math.exp(x.data[row + i] - max) / total;
     }
   },
-  // ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ)
-  vjp: (g, { output: y }) => [mul(y, sub(g, sum(mul(g, y), { axis: -1, keepdims: true })))],
+  vjp: (g, { output: y }) => [apply(softmaxGradOp, [g, y], undefined)],
   cost: ([x]) => 5 * sizeOf(x.shape),
+};
+
+/** The cotangent g of y = softmax(x) to that of x: y ∘ (g − Σ g∘y), for ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ). Along the last axis. */
+export const softmaxGradOp: Op = {
+  name: "softmaxGrad",
+  infer([g, y]) {
+    if (y.shape.length === 0 || !sameShape(g.shape, y.shape))
+      throw new OpError("softmaxGrad", `expected two alike with at least one axis, got ${show(g.shape)} and ${show(y.shape)}`);
+    return y;
+  },
+  reference([g, y], _, out) {
+    const n = y.shape[y.shape.length - 1];
+    for (let row = 0; row < y.data.length; row += n) {
+      let along = 0;
+      for (let i = row; i < row + n; i++) along += g.data[i] * y.data[i];
+      for (let i = row; i < row + n; i++) out.data[i] = y.data[i] * (g.data[i] - along);
+    }
+  },
+  vjp: vjpOf(([g, y]) => mul(y, sub(g, sum(mul(g, y), { axis: -1, keepdims: true })))),
+  cost: ([, y]) => 4 * sizeOf(y.shape),
 };
 
 /** `exp(x) / Σ exp(x)` along `axis`, by default the last. */

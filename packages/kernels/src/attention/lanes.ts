@@ -2,18 +2,34 @@ import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
 /** Subgroups of eight lanes; D and every stride divide by four. Constants: R query rows a group, 8·C keys a step, E = ⌈D / 32⌉. */
-export const attentionLanes: Kernel = {
-  name: "attentionLanes",
-  subgroups: true,
-  inputs: [
-    { name: "q", width: 4 },
-    { name: "k", width: 4 },
-    { name: "v", width: 4 },
-    { name: "mask", width: 1 },
-  ],
-  outWidth: 4,
-  params: attentionParams,
-  body: /* wgsl */ `
+export const attentionLanes: Kernel = lanes("attentionLanes", "");
+
+/** The same, and what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
+export const attentionLanesSaving: Kernel = {
+  ...lanes(
+    "attentionLanesSaving",
+    `if (lane == 0u && tile % slices == 0u) {
+      let row = (batch * P.heads + head) * P.Lq + row0 + i;
+      saved[row] = select(0.0, top[i], sum > 0.0);
+      saved[P.batch * P.heads * P.Lq + row] = inverse;
+    }`,
+  ),
+  extra: { name: "saved", width: 1 },
+};
+
+function lanes(name: string, save: string): Kernel {
+  return {
+    name,
+    subgroups: true,
+    inputs: [
+      { name: "q", width: 4 },
+      { name: "k", width: 4 },
+      { name: "v", width: 4 },
+      { name: "mask", width: 1 },
+    ],
+    outWidth: 4,
+    params: attentionParams,
+    body: /* wgsl */ `
 const LOWEST = -3.4028234e38;
 
 // One subgroup of 8 lanes owns R query rows and walks the keys in tiles of 8*C.
@@ -107,10 +123,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     sum += subgroupShuffleXor(sum, 4u);
     // A row with every key masked is zero, as in torch.nn.functional.scaled_dot_product_attention.
     let inverse = select(0.0, 1.0 / sum, sum > 0.0);
+    ${save}
     for (var e = 0u; e < E; e++) {
       let quad = quad0 + e * 8u;
       if (quad < D4) { out[out0 + i * (P.oToken / 4u) + quad] = o[i][e] * inverse; }
     }
   }
 }`,
-};
+  };
+}

@@ -2,17 +2,34 @@ import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
 /** 64 queries × 32 keys a step in workgroup memory; any width, default limits and nothing else. Constants: ACC output columns a thread, of 16. */
-export const attentionTiled: Kernel = {
-  name: "attentionTiled",
-  inputs: [
-    { name: "q", width: 1 },
-    { name: "k", width: 1 },
-    { name: "v", width: 1 },
-    { name: "mask", width: 1 },
-  ],
-  outWidth: 1,
-  params: attentionParams,
-  body: /* wgsl */ `
+export const attentionTiled: Kernel = tiled("attentionTiled", "");
+
+/** The same, and what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
+export const attentionTiledSaving: Kernel = {
+  ...tiled(
+    "attentionTiledSaving",
+    `if (thread % 4u == 0u && row0 + softRow < P.Lq && tile % slices == 0u) {
+    let sum = partial[thread] + partial[thread + 1u] + partial[thread + 2u] + partial[thread + 3u];
+    let row = (batch * P.heads + head) * P.Lq + row0 + softRow;
+    saved[row] = select(0.0, top, sum > 0.0);
+    saved[P.batch * P.heads * P.Lq + row] = select(0.0, 1.0 / sum, sum > 0.0);
+  }`,
+  ),
+  extra: { name: "saved", width: 1 },
+};
+
+function tiled(name: string, save: string): Kernel {
+  return {
+    name,
+    inputs: [
+      { name: "q", width: 1 },
+      { name: "k", width: 1 },
+      { name: "v", width: 1 },
+      { name: "mask", width: 1 },
+    ],
+    outWidth: 1,
+    params: attentionParams,
+    body: /* wgsl */ `
 const LOWEST = -3.4028234e38;
 const ROWS = 64u;
 const KEYS = 32u;
@@ -134,6 +151,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   partial[thread] = total;
   workgroupBarrier();
   if (batch >= P.batch) { return; }
+  ${save}
   for (var i = 0u; i < 4u; i++) {
     let r = ty + 16u * i;
     let sum = partial[r * 4u] + partial[r * 4u + 1u] + partial[r * 4u + 2u] + partial[r * 4u + 3u];
@@ -147,4 +165,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   }
 }`,
-};
+  };
+}

@@ -1,6 +1,9 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Subgroups of eight lanes; 3×3, stride 1, one column of padding on each side, W a multiple of four. */
+/**
+ * Subgroups of eight lanes; 3×3, stride 1, one column of padding on each side, W a multiple of four. Constants: R channels and 8·C quads a
+ * group, BIAS 0 or 1, FLIP 1 reads a weight `[I, O, 3, 3]` turned around, which makes it the transpose of a convolution.
+ */
 export const conv2dLanes3x3: Kernel = {
   name: "conv2dLanes3x3",
   subgroups: true,
@@ -43,8 +46,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   for (var r0 = 0u; r0 < rows; r0 += 8u) {
     var taps: array<vec3f, R>;
     for (var i = 0u; i < R; i++) {
-      let at = ((o0 + i) * rows + r0 + lane) * 3u;
-      taps[i] = vec3f(weight_at(at), weight_at(at + 1u), weight_at(at + 2u));
+      let r = r0 + lane;
+      let at = select((o0 + i) * rows + r, (r / 3u * P.O + o0 + i) * 3u + 2u - r % 3u, FLIP == 1u) * 3u;
+      taps[i] = vec3f(weight_at(at + select(0u, 2u, FLIP == 1u)), weight_at(at + 1u), weight_at(at + select(2u, 0u, FLIP == 1u)));
     }
     let steps = min(8u, rows - r0);
     for (var u = 0u; u < steps; u++) {

@@ -16,3 +16,6 @@ export const convParams = [
   "dilationY",
   "dilationX",
 ] as const;
+
+/** And of one that is summed in parts: each of `splits` takes `rows` of the batch · OH rows of all images. */
+export const splitParams = [...convParams, "splits", "rows"] as const;

@@ -1,4 +1,4 @@
-import { add, chunk, gelu, mul, permute, reshape, type Tensor } from "@snoopi/core";
+import { add, geglu, permute, reshape, type Tensor } from "@snoopi/core";
 import { type Attend, attentionLayer, type Context } from "../attention.ts";
 import { conv2d, groupNorm, layerNorm, linear } from "../layers.ts";
 import type { Params } from "../params.ts";
@@ -47,7 +47,7 @@ function transformerBlock(p: Params, width: number, { heads, contextWidth }: Pic
   const [norm1, norm2, norm3] = [norm("norm1"), norm("norm2"), norm("norm3")];
   const selfAttention = attentionLayer(p.at("attn1"), sizes);
   const crossAttention = attentionLayer(p.at("attn2"), { ...sizes, contextWidth });
-  const feedForward = geglu(p.at("ff"), width);
+  const feedForward = gatedFeedForward(p.at("ff"), width);
 
   return (tokens: Tensor, context: Context, attend?: Attend): Tensor => {
     let h = tokens;
@@ -57,13 +57,10 @@ function transformerBlock(p: Params, width: number, { heads, contextWidth }: Pic
   };
 }
 
-/** `value · gelu(gate)`, four times as wide inside. Value is the first half of the projection, gate the second. */
-function geglu(p: Params, width: number) {
+/** Four times as wide inside, gated. */
+function gatedFeedForward(p: Params, width: number) {
   const inner = 4 * width;
   const open = linear(p.at("net.0.proj"), width, 2 * inner);
   const close = linear(p.at("net.2"), inner, width);
-  return (x: Tensor): Tensor => {
-    const [value, gate] = chunk(open(x), 2, { axis: -1 });
-    return close(mul(value, gelu(gate)));
-  };
+  return (x: Tensor): Tensor => close(geglu(open(x)));
 }

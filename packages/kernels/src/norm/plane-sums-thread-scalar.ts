@@ -1,0 +1,34 @@
+import type { Kernel } from "../kernel.ts";
+
+/** Σ g and Σ g x̂ of every chunk of every channel plane, as pairs. One thread a chunk of any length. */
+export const planeSumsThreadScalar: Kernel = {
+  name: "planeSumsThreadScalar",
+  inputs: [
+    { name: "g", width: 1 },
+    { name: "x", width: 1 },
+    { name: "moments", width: 1 },
+  ],
+  outWidth: 1,
+  params: ["planes", "share", "row", "length", "splits", "chunk"],
+  body: /* wgsl */ `
+@compute @workgroup_size(8)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = (group.y * grid.x + group.x) * 8u + lane;
+  if (at >= P.planes * P.splits) { return; }
+  let plane = at / P.splits;
+  let row = P.row + plane / P.share;
+  let mean = moments_at(row * 2u);
+  let first = at % P.splits * P.chunk;
+  let start = plane * P.length + first;
+  let end = start + min(P.chunk, P.length - first);
+  var total = 0.0;
+  var along = 0.0;
+  for (var i = start; i < end; i++) {
+    let v = g_at(i);
+    total += v;
+    along += v * (x_at(i) - mean);
+  }
+  out[at * 2u] = total;
+  out[at * 2u + 1u] = along * moments_at(row * 2u + 1u);
+}`,
+};
