@@ -64,12 +64,12 @@ const gradient = (owns: "queries" | "keys", kernels: Kernels): Lowering<Attrs> =
   },
 });
 
-export const attentionGradQuery = gradient("queries", {
+export const attentionGradQuery: Lowering<AttrsOf<"attentionGradQuery">> = gradient("queries", {
   lanes: attentionGradQueryLanes,
   tiled: attentionGradQueryTiled,
   thread: attentionGradQueryThread,
 });
-export const attentionGradKeyValue = gradient("keys", {
+export const attentionGradKeyValue: Lowering<AttrsOf<"attentionGradKeyValue">> = gradient("keys", {
   lanes: attentionGradKeyValueLanes,
   tiled: attentionGradKeyValueTiled,
   thread: attentionGradKeyValueThread,
