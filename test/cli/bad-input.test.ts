@@ -177,7 +177,7 @@ describe("an output", () => {
   });
 
   // Root may write everywhere but into the kernel's own folders.
-  test.skipIf(process.platform !== "linux")("in a folder without permission is refused", async () => {
+  test.skipIf(!existsSync("/sys/kernel"))("in a folder without permission is refused", async () => {
     const { code, stderr } = await snoopi([
       "generate",
       "--model",
@@ -189,10 +189,11 @@ describe("an output", () => {
       "--device",
       "cpu",
     ]);
-    expect({ code, stderr }).toEqual({
-      code: 1,
-      stderr: "snoopi: /sys/kernel/a.png: it cannot be written, permission denied. Choose another place with --out.",
-    });
+    expect(code).toBe(1);
+    // Containers mount it read-only.
+    expect(stderr).toMatch(
+      /^snoopi: \/sys\/kernel\/a\.png: it cannot be written, (permission denied|the file system is read-only)\. Choose another place with --out\.$/,
+    );
   });
 });
 
