@@ -173,7 +173,7 @@ describe.each(devices)("on $name, a training run", ({ device }) => {
           expect(error, `${part} ${name}`).toBeLessThan(limit);
         }
       }
-      expect(got.bytes.at(-1)).toBe(got.bytes[9]);
+      expect(got.bytes.at(-1)).toBeLessThanOrEqual(got.bytes[9]);
       got.end();
     });
   });
