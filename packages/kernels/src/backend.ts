@@ -1,5 +1,4 @@
 import {
-  bytesOf,
   type Device,
   type DType,
   dense,
@@ -17,6 +16,7 @@ import {
 import { elementwiseLaunches, packs } from "./elementwise.ts";
 import { Encoder } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
+import { bytesFor, gpuBytes } from "./footprint.ts";
 import type { Lowering } from "./lowering.ts";
 import { lowerings } from "./lowerings.ts";
 import { type Block, Pool } from "./pool.ts";
@@ -31,9 +31,6 @@ export interface WebGpuDevice extends Device {
   destroy(): void;
 }
 
-/** Bytes of one element on the GPU: booleans take a word. */
-const gpuBytes = (dtype: DType): number => (dtype === "bool" ? 4 : bytesOf[dtype]);
-
 export function createBackend(gpu: GPUDevice, facts: Facts, description: string, wait: <T>(p: Promise<T>) => Promise<T>): WebGpuDevice {
   const encoder = new Encoder(gpu, facts.maxBindingBytes);
   const pool = new Pool(gpu, facts.maxBufferBytes);
@@ -41,7 +38,7 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
     const block = pool.take(bytes);
     return new Storage(block, block.bytes, () => pool.give(block));
   };
-  const allocate = (dtype: DType, length: number) => hold(Math.max(16, length * gpuBytes(dtype)));
+  const allocate = (dtype: DType, length: number) => hold(bytesFor(dtype, length));
   const blockOf = (storage: Storage) => storage.buffer as Block;
 
   /** Both dense, from the start of their storage. */
