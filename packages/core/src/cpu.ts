@@ -1,3 +1,4 @@
+import { type Collecting, createCollecting } from "./cpu-program.ts";
 import type { Device, MemoryReport, Operand } from "./device.ts";
 import { convert, type DType, type TypedArray, toNumbers, zerosOf } from "./dtype.ts";
 import type { Expression, Term } from "./fuse.ts";
@@ -20,14 +21,16 @@ export function createCpu(): Device {
       live.bytes -= storage.bytes;
     });
   };
+  let collecting: Collecting | undefined;
   return {
     name: "cpu",
     maxInputs: 8,
     supports() {},
-    allocate: (dtype, length) => hold(zerosOf(dtype, length)),
+    allocate: (dtype, length) => (collecting ? collecting.allocate(dtype, length) : hold(zerosOf(dtype, length))),
     upload: (_, data) => hold(data.slice()),
     accepts: (_op, _attrs, _index, layout) => isDense(layout),
     run(op: Op<any>, attrs, inputs, out, extras) {
+      if (collecting) return collecting.add(() => this.run(op, attrs, inputs, out, extras));
       // f16 results are computed wide and rounded at the end.
       const results = [out, ...extras].map(({ storage, layout, dtype }) => {
         const target = storage.buffer as TypedArray;
@@ -38,7 +41,23 @@ export function createCpu(): Device {
       op.reference(inputs.map(denseValue), attrs, first, rest);
       for (const { target, value } of results) if (value.data !== target) target.set(convert("f32", value.data, "f16"));
     },
-    elementwise,
+    elementwise(expression, inputs, out) {
+      if (collecting) return collecting.add(() => elementwise(expression, inputs, out));
+      elementwise(expression, inputs, out);
+    },
+    capture(calls) {
+      const own = createCollecting(hold);
+      collecting = own;
+      try {
+        calls();
+      } catch (error) {
+        own.dispose();
+        throw error;
+      } finally {
+        collecting = undefined;
+      }
+      return own.program();
+    },
     submit() {},
     // Everything has run: what is left is to let timers and signals have their turn, which a resolved promise would not.
     idle: () => new Promise((resolve) => setTimeout(resolve)),

@@ -6,6 +6,7 @@ import { Node } from "./node.ts";
 import { checkShape, defaultDevice, type On } from "./ops/full.ts";
 import { type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
+import { tracing } from "./tracing.ts";
 
 /** Numbers nested as deep as the rank. */
 export type Nested = number | boolean | readonly Nested[];
@@ -40,9 +41,9 @@ export function fromData(
     throw new OpError("tensor", `${data.length} elements do not fill ${show(shape)}, which has ${sizeOf(shape)}`);
   }
   device.supports(dtype);
-  return new Tensor(
-    new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } }),
-  );
+  const node = new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } });
+  tracing()?.upload(node, data);
+  return new Tensor(node);
 }
 
 /** A tensor whose elements are whatever its memory held. On a dry device, one of which only the shape matters. */

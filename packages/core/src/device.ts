@@ -22,6 +22,14 @@ export interface MemoryReport {
   readonly peakDeviceBytes: number;
 }
 
+/** Calls that were collected once and run many times, on the same storages. */
+export interface Program extends Disposable {
+  /** Kernels started by one {@link Program.replay}. */
+  readonly dispatches: number;
+  /** Makes the calls, after whatever was encoded before. Does not wait. */
+  replay(): void;
+}
+
 /** What core asks of whatever computes. `cpu` is one; `webgpu()` of `@snoopi/kernels` is another. */
 export interface Device {
   readonly name: string;
@@ -39,6 +47,11 @@ export interface Device {
   run(op: Op<any>, attrs: unknown, inputs: readonly Operand[], out: Operand, extras: readonly Operand[]): void;
   /** Evaluates `expression` at every element of `out`. Inputs have been broadcast to its shape. */
   elementwise(expression: Expression, inputs: readonly Operand[], out: Operand): void;
+  /**
+   * Collects the calls that `calls` makes on this device instead of running them. Storages allocated meanwhile belong to the program: one
+   * may serve several values in turn, and none is given to anybody else before the program is disposed of.
+   */
+  capture(calls: () => void): Program;
   /** Hands over what was encoded so far; does not wait. */
   submit(): void;
   /** Resolves when everything submitted has run; rejects if the device was lost or refused something. */

@@ -2,7 +2,7 @@ import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
 import { dense, expanded, isDense, type Layout } from "./layout.ts";
-import { letGo, type Materialized, type Node } from "./node.ts";
+import { letGo, type Materialized, type Node, type Storage } from "./node.ts";
 import { isConstant, isView, type Op, type Spec } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
 
@@ -124,7 +124,12 @@ function compute(device: Device, shape: Shape, expression: Expression, inputs: r
   const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
   if (sizeOf(shape) > 0) {
     const broadcast = inputs.map((x) => ({ ...x, layout: expanded(x.layout, shape) }));
-    device.elementwise(expression, broadcast, { ...out, dtype });
+    try {
+      device.elementwise(expression, broadcast, { ...out, dtype });
+    } catch (error) {
+      letGo(out);
+      throw error;
+    }
   }
   return out;
 }
@@ -146,28 +151,47 @@ function look(device: Device, node: Node): Materialized {
 function call(device: Device, node: Node): void {
   const { attrs, inputs } = node.origin!;
   const op = node.origin!.op as Op<any>;
-  const copies: Materialized[] = [];
-  const operands = inputs.map((n, i) => {
-    const x = operand(n);
-    if (device.accepts(op, attrs, i, x.layout)) return x;
-    const copy = compute(device, n.spec.shape, copyOf(n.spec.dtype), [x]);
-    copies.push(copy);
-    return { ...x, ...copy };
-  });
-  const room = ({ shape, dtype }: Spec): Operand => ({ storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape), dtype });
-  const specs = inputs.map((n) => n.spec);
-  const [out, ...extras] = [node.spec, ...(op.extras?.(specs, attrs) ?? [])].map(room);
-  const made: Materialized = extras.length ? { ...out, extras } : out;
+  const copies: Storage[] = [];
+  const made: Storage[] = [];
+  const room = ({ shape, dtype }: Spec): Operand => {
+    const storage = device.allocate(dtype, sizeOf(shape));
+    made.push(storage);
+    return { storage, layout: dense(shape), dtype };
+  };
   try {
+    const operands = inputs.map((n, i) => {
+      const x = operand(n);
+      if (device.accepts(op, attrs, i, x.layout)) return x;
+      const copy = compute(device, n.spec.shape, copyOf(n.spec.dtype), [x]);
+      copies.push(copy.storage);
+      return { ...x, ...copy };
+    });
+    const specs = inputs.map((n) => n.spec);
+    const [out, ...extras] = [node.spec, ...(op.extras?.(specs, attrs) ?? [])].map(room);
     if ([out, ...extras].some((x) => sizeOf(x.layout.shape) > 0)) device.run(op, attrs, operands, out, extras);
+    node.settle(extras.length ? { ...out, extras } : out);
   } catch (error) {
-    letGo(made);
+    for (const storage of made) storage.release();
     throw error;
   } finally {
-    for (const copy of copies) copy.storage.release();
+    for (const storage of copies) storage.release();
   }
-  node.settle(made);
 }
+
+/** The values of a computed node in a storage of their own. */
+export const duplicate = (device: Device, node: Node): Materialized =>
+  compute(device, node.spec.shape, copyOf(node.spec.dtype), [operand(node)]);
+
+/** Writes the values of one computed node, or one number, over those of another of its shape. */
+export function overwrite(device: Device, target: Node, source: Node | number): void {
+  if (sizeOf(target.spec.shape) === 0) return;
+  const { dtype } = target.spec;
+  if (typeof source === "number") device.elementwise(constantOf(dtype, source), [], operand(target));
+  else device.elementwise(copyOf(dtype), [operand(source)], operand(target));
+}
+
+/** Pending nodes that `wanted` needs, producers first: what {@link execute} would run. */
+export const pendingFor = (wanted: readonly Node[]): Node[] => needed(wanted).order;
 
 /** A dense storage that starts at element zero: what a read needs. */
 export function compact(device: Device, node: Node): Materialized {

@@ -16,6 +16,11 @@ export class Storage {
     this.#free = free;
   }
 
+  /** Values that lie in it, and whoever else holds it. */
+  get refs(): number {
+    return this.#refs;
+  }
+
   retain(): this {
     invariant(this.#refs > 0, "a freed storage is in use");
     this.#refs++;
@@ -49,6 +54,9 @@ export interface Origin {
 }
 
 let next = 0;
+
+/** The serial of the node that will be made next. */
+export const nextSerial = (): number => next;
 
 /**
  * One recorded call. It holds its inputs until it has run, then its value, and lets go of either when nobody refers to it:

@@ -6,6 +6,7 @@ import type { AnyOp, Op, Spec, ViewOp } from "./op.ts";
 import { currentScope, type Scope } from "./scope-stack.ts";
 import { type Shape, sameShape, show } from "./shape.ts";
 import { noGrad, recordOnTapes } from "./tape.ts";
+import { tracing } from "./tracing.ts";
 
 /** Frees what a program forgot, some time after the garbage collector noticed. Scopes and `dispose` do it at once. */
 const forgotten = new FinalizationRegistry<Node>((node) => node.release());
@@ -73,6 +74,8 @@ export class Tensor implements Disposable {
       throw new SnoopiError(`assign: the tensor is ${described(this)} and the value ${described(value)}. Both must be alike.`);
     }
     const before = this.node;
+    tracing()?.read(value);
+    tracing()?.assign(this, before);
     const after = value.node.retain();
     forgotten.unregister(this);
     this.#node = after;
@@ -103,7 +106,10 @@ export function keep(tensor: Tensor): Tensor {
 }
 
 /** Another handle to the same value: what an op returns that has nothing to do, so that disposing of its result leaves its input alone. */
-export const share = (x: Tensor): Tensor => new Tensor(x.node, currentScope() ?? innermost([x]));
+export function share(x: Tensor): Tensor {
+  tracing()?.read(x);
+  return new Tensor(x.node, currentScope() ?? innermost([x]));
+}
 
 /** The one door every operation goes through. Checks the call, records it, computes nothing. */
 export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device: Device = deviceOf(op.name, inputs)): Tensor {
@@ -112,6 +118,8 @@ export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device:
     attrs,
   );
   device.supports(spec.dtype);
+  const listener = tracing();
+  if (listener) for (const x of inputs) listener.read(x);
   const node = new Node(device, spec, { origin: { op, attrs, inputs: inputs.map((t) => t.node) } });
   const out = new Tensor(node, currentScope() ?? innermost(inputs));
   recordOnTapes(op, inputs, out, attrs);

@@ -23,6 +23,14 @@ export interface Launch {
   readonly groups: number;
 }
 
+/** Launches made ready. */
+export interface Replay {
+  readonly dispatches: number;
+  /** Encodes and submits them, after what was encoded before. */
+  encode(): void;
+  destroy(): void;
+}
+
 /** Slots of parameters in one submit. WebGPU aligns dynamic offsets to 256 bytes. */
 const slots = 512;
 const slotBytes = 512;
@@ -40,6 +48,7 @@ export class Encoder {
   #used = 0;
   #serial = 0;
   #checks: Promise<GPUError | null>[] = [];
+  #collected: (Launch | "submit")[] | undefined;
   #lost: GPUDeviceLostInfo | undefined;
 
   constructor(device: GPUDevice, maxBinding: number) {
@@ -57,10 +66,82 @@ export class Encoder {
     return this.#serial;
   }
 
-  launch({ kernel, inputs, out, extra, consts = {}, params, groups }: Launch): void {
+  /** The launches that `calls` would make, none of which is made, and where it submits. */
+  collect(calls: () => void): (Launch | "submit")[] {
+    const collected: (Launch | "submit")[] = [];
+    this.#collected = collected;
+    try {
+      calls();
+    } finally {
+      this.#collected = undefined;
+    }
+    return collected;
+  }
+
+  /** Prepares launches to be made many times: every binding and parameter is in place. */
+  prepare(steps: readonly (Launch | "submit")[]): Replay {
+    const launches = steps.filter((step) => step !== "submit");
+    const uniforms = this.#device.createBuffer({
+      size: Math.max(1, launches.length) * slotBytes,
+      usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    });
+    const staging = new DataView(new ArrayBuffer(launches.length * slotBytes));
+    const groups = new Map<string, GPUBindGroup>();
+    let slot = 0;
+    const ready = steps.map((step) => {
+      if (step === "submit") return step;
+      const { pipeline, layout, bound } = this.#resolve(step);
+      const at = slot++ * slotBytes;
+      writeParams(step.kernel, step.params, staging, at);
+      const key = keyOf(bound, step.extra !== undefined);
+      const bindGroup = groups.get(key) ?? this.#createBindGroup(layout, bound, uniforms);
+      groups.set(key, bindGroup);
+      const [x, y] = fold(step.groups);
+      return { pipeline, bindGroup, offsets: [at], x, y };
+    });
+    if (launches.length) this.#device.queue.writeBuffer(uniforms, 0, staging.buffer);
+    const encode = () => {
+      this.#alive();
+      let pass = this.#open();
+      let last: GPUComputePipeline | undefined;
+      for (const step of ready) {
+        if (step === "submit") {
+          this.submit();
+          pass = this.#open();
+          last = undefined;
+          continue;
+        }
+        if (step.pipeline !== last) pass.setPipeline(step.pipeline);
+        last = step.pipeline;
+        pass.setBindGroup(0, step.bindGroup, step.offsets);
+        pass.dispatchWorkgroups(step.x, step.y);
+      }
+      this.submit();
+    };
+    return { dispatches: launches.length, encode, destroy: () => uniforms.destroy() };
+  }
+
+  launch(launch: Launch): void {
     this.#alive();
-    if (groups === 0) return;
+    if (launch.groups === 0) return;
+    if (this.#collected) {
+      this.#collected.push(launch);
+      return;
+    }
+    const { kernel, extra, params, groups } = launch;
     const pass = this.#open();
+    const { pipeline, layout, bound } = this.#resolve(launch);
+    for (const { block } of bound) block.usedBy = this.#serial;
+    const at = this.#used++ * slotBytes;
+    writeParams(kernel, params, this.#staging, at);
+    const [x, y] = fold(groups);
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, this.#bind(layout, bound, extra !== undefined), [at]);
+    pass.dispatchWorkgroups(x, y);
+    if (this.#used === slots) this.submit();
+  }
+
+  #resolve({ kernel, inputs, out, extra, consts = {} }: Launch) {
     const { pipeline, layout } = this.#pipelines.get(
       kernel,
       inputs.map((x) => x.dtype),
@@ -74,14 +155,7 @@ export class Encoder {
         `webgpu: ${kernel.name} needs ${large.bytes ?? large.block.bytes} bytes in one binding, and this device binds ${this.#maxBinding}. Use a smaller batch or size.`,
       );
     }
-    for (const { block } of bound) block.usedBy = this.#serial;
-    const at = this.#used++ * slotBytes;
-    writeParams(kernel, params, this.#staging, at);
-    const [x, y] = fold(groups);
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, this.#bind(layout, bound, extra !== undefined), [at]);
-    pass.dispatchWorkgroups(x, y);
-    if (this.#used === slots) this.submit();
+    return { pipeline, layout, bound };
   }
 
   copy(from: Block, to: GPUBuffer, bytes: number): void {
@@ -91,6 +165,10 @@ export class Encoder {
   }
 
   submit(): void {
+    if (this.#collected) {
+      this.#collected.push("submit");
+      return;
+    }
     if (!this.#commands) return;
     this.#endPass();
     if (this.#used) this.#device.queue.writeBuffer(this.#uniforms, 0, this.#staging.buffer, 0, this.#used * slotBytes);
@@ -143,20 +221,23 @@ export class Encoder {
   }
 
   #bind(layout: GPUBindGroupLayout, bound: readonly Bound[], two: boolean): GPUBindGroup {
-    const key =
-      (two ? "2," : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
+    const key = keyOf(bound, two);
     let group = this.#bindGroups.get(key);
     if (!group) {
-      const resources = bound.map(({ block, offset, bytes }) => ({
-        buffer: block.buffer,
-        offset: offset ?? 0,
-        size: bytes ?? block.bytes,
-      }));
-      const entries = [...resources, { buffer: this.#uniforms, size: slotBytes }].map((resource, binding) => ({ binding, resource }));
-      group = this.#device.createBindGroup({ layout, entries });
+      group = this.#createBindGroup(layout, bound, this.#uniforms);
       if (this.#bindGroups.size > 20_000) this.#bindGroups.clear();
       this.#bindGroups.set(key, group);
     }
     return group;
   }
+
+  #createBindGroup(layout: GPUBindGroupLayout, bound: readonly Bound[], uniforms: GPUBuffer): GPUBindGroup {
+    const resources = bound.map(({ block, offset, bytes }) => ({ buffer: block.buffer, offset: offset ?? 0, size: bytes ?? block.bytes }));
+    const entries = [...resources, { buffer: uniforms, size: slotBytes }].map((resource, binding) => ({ binding, resource }));
+    return this.#device.createBindGroup({ layout, entries });
+  }
 }
+
+/** Tells bind groups apart: what is bound, and how many of it are results. */
+const keyOf = (bound: readonly Bound[], two: boolean): string =>
+  (two ? "2," : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");

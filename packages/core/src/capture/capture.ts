@@ -1,0 +1,186 @@
+import type { Device } from "../device.ts";
+import { SnoopiError } from "../error.ts";
+import { duplicate, execute, overwrite } from "../execute.ts";
+import { dense } from "../layout.ts";
+import { Node } from "../node.ts";
+import { defaultDevice } from "../ops/full.ts";
+import { show, sizeOf } from "../shape.ts";
+import { isTracked } from "../tape.ts";
+import { keep, Tensor } from "../tensor.ts";
+import { tracing } from "../tracing.ts";
+import { leaves, mapTree } from "../tree.ts";
+import { entangled, type Planned, plan } from "./program.ts";
+import { restore, type Trace, trace } from "./trace.ts";
+
+export interface CaptureOptions {
+  /** Where it runs. Default the device of the first argument that is a tensor, else the default device. */
+  readonly device?: Device;
+  /**
+   * When to record the function again and compare, so that a number that changed outside is an error and not a stale constant: at the
+   * second call with given shapes (default), at every call, or never.
+   */
+  readonly check?: "once" | "always" | "never";
+}
+
+/** A function that runs as one program. */
+export interface Captured<A extends readonly unknown[], R> extends Disposable {
+  (...args: A): R;
+  /** Kernels that the latest call started, the copies of its arguments and results apart; 0 before the first. */
+  readonly dispatches: number;
+  /** Programs made so far: one for each combination of shapes. */
+  readonly programs: number;
+}
+
+interface Entry {
+  readonly slots: readonly Tensor[];
+  readonly lines: readonly string[];
+  readonly reads: Trace["reads"];
+  readonly result: unknown;
+  readonly planned: Planned;
+  calls: number;
+}
+
+/**
+ * Traces `fn` once for each combination of argument shapes, and from then on replays a program with planned memory: no recording, no
+ * planning, no bindings to make. `fn` may assign tensors made outside (parameters, what an optimiser remembers, an average); they are moved
+ * in place. A whole training step, backward and update included, is one program.
+ *
+ * Arguments are trees of tensors; results are too, and belong to the caller. What changes from call to call must be an argument or assigned
+ * by `fn`: JavaScript inside runs when it is traced only. Random numbers are made outside and passed in.
+ *
+ * @throws SnoopiError when `fn` is async, when a recording differs from the first one (see `check`), when a tensor that `fn` reads was
+ * assigned or disposed of since, or when a gradient would have to flow through the call.
+ */
+export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CaptureOptions = {}): Captured<A, R> {
+  const { check = "once" } = options;
+  const entries = new Map<string, Entry>();
+  let dispatches = 0;
+
+  function call(...args: A): R {
+    if (tracing()) return fn(...args);
+    const given = leaves(args);
+    if (isTracked(given)) {
+      throw new SnoopiError(
+        "capture: an argument is differentiated, and no gradient flows through a captured call. Capture the function that takes the gradient.",
+      );
+    }
+    const device = options.device ?? given[0]?.device ?? defaultDevice();
+    const key = signature(args, given);
+    let entry = entries.get(key);
+    if (entry) {
+      stillReads(entry);
+      if (!entry.planned.fresh()) {
+        discard(entry);
+        entry = undefined;
+      }
+    }
+    if (!entry) {
+      entry = make(device, fn, args, given);
+      entries.set(key, entry);
+    } else if (check === "always" || (check === "once" && entry.calls === 1)) {
+      compare(device, fn, args, entry);
+    }
+    entry.calls++;
+    dispatches = entry.planned.dispatches;
+    for (const [i, slot] of entry.slots.entries()) put(device, slot.node, given[i]);
+    const nodes = entry.planned.run();
+    let next = 0;
+    return mapTree(entry.result, () => new Tensor(nodes[next++])) as R;
+  }
+
+  return Object.defineProperties(
+    Object.assign(call, {
+      [Symbol.dispose]() {
+        for (const entry of entries.values()) discard(entry);
+        entries.clear();
+      },
+    }),
+    { dispatches: { get: () => dispatches }, programs: { get: () => entries.size } },
+  ) as Captured<A, R>;
+}
+
+function make<A extends readonly unknown[]>(device: Device, fn: (...args: A) => unknown, args: A, given: readonly Tensor[]): Entry {
+  const slots = given.map(({ shape, dtype }) => {
+    device.supports(dtype);
+    return keep(
+      new Tensor(new Node(device, { shape, dtype }, { value: { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) } })),
+    );
+  });
+  try {
+    using found = settled(device, slots, fn, args);
+    const planned = plan(
+      device,
+      slots.map((t) => t.node),
+      found,
+    );
+    return { slots, planned, lines: found.lines, reads: found.reads, result: found.result, calls: 0 };
+  } catch (error) {
+    for (const slot of slots) slot.dispose();
+    throw error;
+  }
+}
+
+/** Traces, and again after states that share a storage were given their own. */
+function settled<A extends readonly unknown[]>(device: Device, slots: readonly Tensor[], fn: (...args: A) => unknown, args: A): Trace {
+  for (;;) {
+    const found = trace(device, slots, () => fn(...filled(args, slots)));
+    try {
+      const started = found.sources.concat(found.states.map((s) => s.before));
+      for (const _ of execute(device, started)) void _;
+      const shared = entangled(found.states);
+      if (shared.length === 0) return found;
+      for (const { handle, before } of shared) restore(handle, new Node(device, before.spec, { value: duplicate(device, before) }));
+    } catch (error) {
+      found[Symbol.dispose]();
+      throw error;
+    }
+    found[Symbol.dispose]();
+  }
+}
+
+function filled<A extends readonly unknown[]>(args: A, slots: readonly Tensor[]): A {
+  let next = 0;
+  return mapTree(args, () => slots[next++]);
+}
+
+/** Copies an argument to where the program reads it. */
+function put(device: Device, slot: Node, value: Tensor): void {
+  for (const _ of execute(device, [value.node])) void _;
+  overwrite(device, slot, value.node);
+}
+
+function compare<A extends readonly unknown[]>(device: Device, fn: (...args: A) => unknown, args: A, { slots, lines }: Entry): void {
+  using again = trace(device, slots, () => fn(...filled(args, slots)));
+  const at = again.lines.findIndex((line, i) => line !== lines[i]);
+  if (at < 0 && again.lines.length === lines.length) return;
+  const [before, now] = [lines[at] ?? "nothing", again.lines[at] ?? "nothing"];
+  throw new SnoopiError(
+    `capture: the function does something else than when it was captured: first "${before}", now "${now}". Pass what changes as an argument, or keep it in a tensor that the function assigns.`,
+  );
+}
+
+function stillReads({ reads }: Entry): void {
+  for (const [handle, node] of reads) {
+    if (handle.disposed)
+      throw new SnoopiError(`capture: a tensor ${show(handle.shape)} that the captured function reads was disposed. Keep it.`);
+    if (handle.node !== node) {
+      throw new SnoopiError(
+        `capture: a tensor ${show(handle.shape)} that the captured function reads was assigned since. Pass it as an argument, or capture again.`,
+      );
+    }
+  }
+}
+
+function discard({ slots, planned }: Entry): void {
+  planned[Symbol.dispose]();
+  for (const slot of slots) slot.dispose();
+}
+
+/** What decides which program serves a call: the form of the arguments, their shapes and types, and what in them is no tensor. */
+function signature(args: readonly unknown[], given: readonly Tensor[]): string {
+  let next = 0;
+  const form = mapTree(args, () => ({ t: next++ }) as never);
+  return JSON.stringify([form, given.map((t) => [t.dtype, t.shape])], (_, v) =>
+    v instanceof Map ? [...v] : typeof v === "bigint" ? `${v}n` : v,
+  );
+}

@@ -1,0 +1,155 @@
+import type { Device, Program } from "../device.ts";
+import { SnoopiError } from "../error.ts";
+import { duplicate, execute, overwrite } from "../execute.ts";
+import { isDense } from "../layout.ts";
+import { type Materialized, Node, type Storage } from "../node.ts";
+import { isView } from "../op.ts";
+import { show } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { restore, type State, type Trace } from "./trace.ts";
+
+/** A recorded function made ready: its results lie in the same storages after every run, and its state is moved in place. */
+export interface Planned extends Disposable {
+  readonly dispatches: number;
+  /** False when it cannot be run as it is, because something outside looks into a storage of its state. */
+  fresh(): boolean;
+  /** Runs everything once, and gives each output in a storage of its own. */
+  run(): Node[];
+}
+
+/** FLOPs after which work is handed over, far below a browser's watchdog. */
+const perSubmit = 4e9;
+
+const lies = (node: Node): Materialized => node.value as Materialized;
+const storageOf = (node: Node): Storage => lies(node).storage;
+const fills = (node: Node): boolean => isDense(lies(node).layout) && lies(node).layout.offset === 0;
+
+/** States that are moved; the others are views of theirs, now and after. */
+function leadersOf(states: readonly State[]): State[] {
+  return states.filter(
+    (s, i) => fills(s.before) && states.findIndex((o) => fills(o.before) && storageOf(o.before) === storageOf(s.before)) === i,
+  );
+}
+
+/** Whether a state is a view of another's storage now, and will be a view of its next value. */
+function follows(state: State, leader: State): boolean {
+  if (state.before === leader.before || storageOf(state.before) !== storageOf(leader.before)) return false;
+  let node = state.after;
+  while (node !== leader.after && node.origin && isView(node.origin.op) && !node.origin.op.extra) node = node.origin.inputs[0];
+  return node === leader.after;
+}
+
+/** How many of these nodes lie in each storage. */
+function census(nodes: Iterable<Node>): Map<Storage, number> {
+  const count = new Map<Storage, number>();
+  for (const node of new Set(nodes)) count.set(storageOf(node), (count.get(storageOf(node)) ?? 0) + 1);
+  return count;
+}
+
+/**
+ * States that need a storage of their own before they can be moved in place: they share one with something that does not follow them, or
+ * do not fill it. Parameters that are views of one packed tensor follow that tensor.
+ */
+export function entangled(states: readonly State[]): State[] {
+  const leaders = leadersOf(states);
+  const count = census(states.map((s) => s.before));
+  return states.filter((s) => {
+    const leader = leaders.includes(s) || leaders.some((l) => follows(s, l));
+    return !leader || storageOf(s.before).refs > count.get(storageOf(s.before))!;
+  });
+}
+
+/** Compiles a trace. The values it starts from have been computed, and none of its states is {@link entangled}. */
+export function plan(device: Device, args: readonly Node[], trace: Trace): Planned {
+  const { states, sources } = trace;
+  const leaders = leadersOf(states);
+  const given = new Set([...args, ...sources].map(storageOf));
+  const own: Node[] = [];
+  const copied = (node: Node) => {
+    const copy = new Node(device, node.spec, { value: duplicate(device, node) }).retain();
+    own.push(copy);
+    return copy;
+  };
+  let outputs: Node[] = [];
+  const program: Program = device.capture(() => {
+    let pending = 0;
+    for (const cost of execute(device, [...trace.outputs, ...states.map((s) => s.after)])) {
+      pending += cost;
+      if (pending < perSubmit) continue;
+      device.submit();
+      pending = 0;
+    }
+    // What is only passed on has to be read before the state moves.
+    outputs = trace.outputs.map((node) => (given.has(storageOf(node)) ? copied(node) : node.retain()));
+    const moves = leaders.map(({ before, after }) => [before, given.has(storageOf(after)) ? copied(after) : after] as const);
+    for (const [before, after] of moves) overwrite(device, before, after);
+  });
+  own.push(...outputs.filter((node) => !own.includes(node)));
+  const moved = new Set(states.map((s) => s.before));
+  own.push(...sources.filter((node) => !moved.has(node)).map((node) => node.retain()));
+  const release = () => {
+    for (const node of own.splice(0)) node.release();
+    program[Symbol.dispose]();
+  };
+  const astray = states.find((s) => !leaders.includes(s) && !sameView(lies(s.before), lies(s.after)));
+  if (astray) {
+    release();
+    throw new SnoopiError(
+      `capture: a state ${show(astray.handle.shape)} becomes another part of a tensor that it shares with others. Assign it a tensor of its own.`,
+    );
+  }
+  const homes = states.map(({ handle, before }) => ({ handle, node: before.retain() }));
+
+  return {
+    dispatches: program.dispatches,
+    fresh() {
+      const count = census(homes.map((h) => h.node));
+      return [...count].every(([storage, n]) => storage.refs <= n);
+    },
+    run() {
+      for (const home of homes) settle(device, home);
+      program.replay();
+      return outputs.map((node) => new Node(device, node.spec, { value: duplicate(device, node) }));
+    },
+    [Symbol.dispose]() {
+      for (const { node } of homes) node.release();
+      release();
+    },
+  };
+}
+
+const sameView = (a: Materialized, b: Materialized): boolean =>
+  a.layout.offset === b.layout.offset && a.layout.strides.every((s, i) => s === b.layout.strides[i]);
+
+/** The place of a state between two runs: its handle, and the node whose storage the program moves. */
+interface Home {
+  readonly handle: Tensor;
+  node: Node;
+}
+
+/**
+ * Readies a state for a run: a value that was assigned from outside moves into our storage, and whoever else holds the value that is about
+ * to be overwritten keeps it, as a copy.
+ */
+function settle(device: Device, home: Home): void {
+  const { handle } = home;
+  if (handle.disposed) {
+    throw new SnoopiError(
+      `capture: a tensor ${show(handle.shape)} that the function assigns was disposed. Keep it while the function is used.`,
+    );
+  }
+  const assigned = handle.node === home.node ? undefined : handle.node;
+  if (assigned) for (const _ of execute(device, [assigned])) void _;
+  const ours = assigned ? 1 : 2;
+  if (home.node.refs > ours) {
+    const value = lies(home.node);
+    home.node.value = duplicate(device, home.node);
+    const node = new Node(device, home.node.spec, { value }).retain();
+    if (!assigned) restore(handle, node);
+    home.node.release();
+    home.node = node;
+  }
+  if (!assigned) return;
+  overwrite(device, home.node, assigned);
+  restore(handle, home.node);
+}

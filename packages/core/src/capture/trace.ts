@@ -1,0 +1,163 @@
+import type { Device } from "../device.ts";
+import type { TypedArray } from "../dtype.ts";
+import { SnoopiError } from "../error.ts";
+import { type Node, nextSerial } from "../node.ts";
+import { scope } from "../scope.ts";
+import { noGrad } from "../tape.ts";
+import { isTensor, keep, Tensor } from "../tensor.ts";
+import { type Tracing, traced } from "../tracing.ts";
+import { leaves } from "../tree.ts";
+
+/** A handle that the function assigns: what it stands for before a call, and what it is to stand for after. */
+export interface State {
+  readonly handle: Tensor;
+  readonly before: Node;
+  readonly after: Node;
+}
+
+/** What one recording of a function found. It holds its nodes until it is let go. */
+export interface Trace extends Disposable {
+  /** What the function returned, with tensors that are disposed of already: a form. */
+  readonly result: unknown;
+  readonly outputs: readonly Node[];
+  readonly states: readonly State[];
+  /** Handles made outside that the function reads, and what they stood for. */
+  readonly reads: ReadonlyMap<Tensor, Node>;
+  /** Values that the recorded calls start from, beside the arguments. */
+  readonly sources: readonly Node[];
+  /** The recording in words, one line a call: two recordings with equal lines compute the same. */
+  readonly lines: readonly string[];
+}
+
+/** Runs `fn` once, recording what it would compute. Nothing is computed, and the handles it assigned are put back. */
+export function trace(device: Device, args: readonly Tensor[], fn: () => unknown): Trace {
+  const given = new Map(args.map((t, i) => [t.node, `argument ${i}`]));
+  const start = nextSerial();
+  const reads = new Map<Tensor, Node>();
+  const assigned = new Map<Tensor, Node>();
+  const contents = new Map<Node, string>();
+  const listener: Tracing = {
+    read(t) {
+      if (t.node.serial < start && !given.has(t.node) && !assigned.has(t)) reads.set(t, t.node);
+    },
+    assign(t, before) {
+      if (!assigned.has(t)) assigned.set(t, before.retain());
+    },
+    upload(node, data) {
+      contents.set(node, digest(data));
+    },
+  };
+  const putBack = () => {
+    const states: State[] = [];
+    for (const [handle, before] of assigned) {
+      if (!handle.disposed) {
+        if (before.serial >= start) throw kept();
+        states.push({ handle, before, after: handle.node.retain() });
+        restore(handle, before);
+      }
+      reads.delete(handle);
+    }
+    for (const before of assigned.values()) if (!states.some((s) => s.before === before)) before.release();
+    return states;
+  };
+
+  let result: unknown;
+  try {
+    result = traced(listener, () => noGrad(() => scope(fn)));
+  } catch (error) {
+    for (const { after, before } of putBack()) {
+      after.release();
+      before.release();
+    }
+    throw error;
+  }
+  const made = leaves(result);
+  const outputs = made.map((t) => t.node.retain());
+  const states = putBack();
+  if (result instanceof Promise)
+    throw new SnoopiError("capture: the function is async. Compute what it awaits outside and pass it as an argument.");
+  for (const t of made) if (!assigned.has(t) && !reads.has(t) && !args.includes(t)) t.dispose();
+  for (const t of reads.keys()) if (t.disposed) reads.delete(t);
+  for (const node of [...outputs, ...states.map((s) => s.after)]) {
+    if (node.device !== device)
+      throw new SnoopiError(
+        `capture: a result is on ${node.device.name} and the function on ${device.name}. Give capture the device, as { device }.`,
+      );
+  }
+  const { sources, lines } = describe([...outputs, ...states.map((s) => s.after)], given, contents, start);
+  for (const source of sources) source.retain();
+  return {
+    result,
+    outputs,
+    states,
+    reads,
+    sources,
+    lines,
+    [Symbol.dispose]() {
+      for (const node of [...outputs, ...sources, ...states.flatMap((s) => [s.before, s.after])]) node.release();
+    },
+  };
+}
+
+/** Makes a handle stand for a node again. */
+export function restore(handle: Tensor, node: Node): void {
+  const other = keep(new Tensor(node));
+  handle.assign(other);
+  other.dispose();
+}
+
+const kept = () =>
+  new SnoopiError("capture: the function makes a tensor that outlives it. Make optimisers and other state before, outside the function.");
+
+/** The calls between the sources and `wanted`, in the order they were recorded. */
+function describe(
+  wanted: readonly Node[],
+  given: ReadonlyMap<Node, string>,
+  contents: ReadonlyMap<Node, string>,
+  start: number,
+): Pick<Trace, "sources" | "lines"> {
+  const found = new Set<Node>();
+  const stack = [...wanted];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (found.has(node)) continue;
+    found.add(node);
+    if (node.serial >= start && node.origin) stack.push(...node.origin.inputs);
+  }
+  const order = [...found].sort((a, b) => a.serial - b.serial);
+  const sources: Node[] = [];
+  const names = new Map<Node, string>();
+  const lines: string[] = [];
+  for (const node of order) {
+    const argument = given.get(node);
+    if (argument) names.set(node, argument);
+    else if (node.serial < start || !node.origin) {
+      names.set(node, `${node.serial < start ? "outside" : "made inside"} ${sources.push(node) - 1}`);
+      const { shape, dtype } = node.spec;
+      lines.push(`${names.get(node)}: ${dtype} [${shape}]${contents.has(node) ? `, ${contents.get(node)}` : ""}`);
+    } else {
+      const { op, attrs, inputs } = node.origin;
+      const name = `%${lines.length}`;
+      names.set(node, name);
+      lines.push(`${name} = ${op.name}(${inputs.map((n) => names.get(n)).join(", ")})${attrs === undefined ? "" : ` ${show(attrs)}`}`);
+    }
+  }
+  lines.push(`results: ${wanted.map((n) => names.get(n)).join(", ")}`);
+  return { sources, lines };
+}
+
+const show = (attrs: unknown): string =>
+  JSON.stringify(attrs, (_, value) => {
+    if (typeof value === "bigint") return `${value}n`;
+    if (typeof value === "number" && !Number.isFinite(value)) return `${value}`;
+    if (typeof value === "function") return value.name;
+    if (isTensor(value)) return `a tensor [${value.shape}]`;
+    return value;
+  });
+
+/** Tells different contents apart: FNV-1a over the bytes. */
+function digest(data: TypedArray): string {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return `${data.length} numbers ${(hash >>> 0).toString(16)}`;
+}
