@@ -2,23 +2,19 @@ import {
   type Device,
   type DType,
   dense,
-  elementwiseOps,
   isDense,
-  type Op,
   type Operand,
   SnoopiError,
   type Spec,
   Storage,
   sizeOf,
-  type Term,
   type TypedArray,
 } from "@snoopi/core";
-import { elementwiseLaunches, packs } from "./elementwise.ts";
-import { Encoder } from "./encoder.ts";
+import { type Claim, createClaim } from "./claim.ts";
+import { Encoder, type Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 import { bytesFor, gpuBytes } from "./footprint.ts";
-import type { Lowering } from "./lowering.ts";
-import { lowerings } from "./lowerings.ts";
+import { launchesFor, launchesOf, loweringOf, type Room } from "./launches.ts";
 import { type Block, Pool } from "./pool.ts";
 
 /** A device of `@snoopi/core` that computes on a GPUDevice. */
@@ -31,28 +27,43 @@ export interface WebGpuDevice extends Device {
   destroy(): void;
 }
 
-export function createBackend(gpu: GPUDevice, facts: Facts, description: string, wait: <T>(p: Promise<T>) => Promise<T>): WebGpuDevice {
+export function createBackend(
+  gpu: GPUDevice,
+  facts: Facts,
+  description: string,
+  wait: <T>(p: Promise<T>) => Promise<T>,
+  budgetBytes?: number,
+): WebGpuDevice {
   const encoder = new Encoder(gpu, facts.maxBindingBytes);
-  const pool = new Pool(gpu, facts.maxBufferBytes);
-  const hold = (bytes: number) => {
-    const block = pool.take(bytes);
-    return new Storage(block, block.bytes, () => pool.give(block));
+  const pool = new Pool(gpu, facts.maxBufferBytes, {
+    ...(budgetBytes !== undefined && { budgetBytes }),
+    settle() {
+      encoder.submit();
+      encoder.forget();
+    },
+  });
+  let collecting: Claim | undefined;
+  const hold = (bytes: number, owner: string) => {
+    const claim = collecting;
+    const block = claim ? claim.take(bytes) : pool.take(bytes, owner);
+    return new Storage(block, block.bytes, () => (claim ? claim.give(block) : pool.give(block)));
   };
-  const allocate = (dtype: DType, length: number) => hold(bytesFor(dtype, length));
+  const allocate = (dtype: DType, length: number) => hold(bytesFor(dtype, length), `${length} of ${dtype}`);
   const blockOf = (storage: Storage) => storage.buffer as Block;
 
-  /** Both dense, from the start of their storage. */
-  const pack = (wide: Operand, out: Operand) => {
-    const flat = (x: Operand): Operand => ({ ...x, layout: dense([sizeOf(x.layout.shape)]) });
-    for (const launch of elementwiseLaunches(facts, packed, [flat(wide)], flat(out))) encoder.launch(launch);
-  };
-  const viaWide: Device["elementwise"] = ({ term, constants }, inputs, out) => {
-    const storage = allocate("f32", sizeOf(out.layout.shape));
-    const wide: Operand = { storage, layout: dense(out.layout.shape), dtype: "f32" };
-    const widened: Term = { kind: "call", op: elementwiseOps.cast, args: [term], dtype: "f32" };
-    for (const launch of elementwiseLaunches(facts, { term: widened, constants }, inputs, wide)) encoder.launch(launch);
-    pack(wide, out);
-    storage.release();
+  /** Launches, with room that is free again when they have been encoded. */
+  const launched = (make: (room: Room) => readonly Launch[]) => {
+    const temporaries: Storage[] = [];
+    const temporary = ({ shape, dtype }: Spec): Operand => {
+      const storage = allocate(dtype, sizeOf(shape));
+      temporaries.push(storage);
+      return { storage, layout: dense(shape), dtype };
+    };
+    try {
+      for (const launch of make({ facts, temporary })) encoder.launch(launch);
+    } finally {
+      for (const storage of temporaries) storage.release();
+    }
   };
 
   const device: WebGpuDevice = {
@@ -74,28 +85,31 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
       writeAligned(gpu, block.buffer, words);
       return storage;
     },
-    accepts(op, attrs, index, layout) {
-      const lowering = lowerings[op.name as keyof typeof lowerings] as Lowering;
-      return lowering.accepts?.(index, layout, attrs) ?? isDense(layout);
-    },
-    run(op: Op<any>, attrs, inputs, out, extras) {
-      const lowering = lowerings[op.name as keyof typeof lowerings] as Lowering | undefined;
-      if (!lowering) throw new SnoopiError(`webgpu: there is no kernel for ${op.name}. Use device cpu, or write one.`);
-      const temporaries: Storage[] = [];
-      const temporary = ({ shape, dtype }: Spec): Operand => {
-        const storage = allocate(dtype, sizeOf(shape));
-        temporaries.push(storage);
-        return { storage, layout: dense(shape), dtype };
-      };
-      // Kernels of ops store words. f16 results are packed by a copy.
-      const wide = out.dtype === "f16" ? temporary({ shape: out.layout.shape, dtype: "f32" }) : out;
-      for (const launch of lowering.launch({ attrs, inputs, out: wide, extras, facts, temporary })) encoder.launch(launch);
-      if (wide !== out) pack(wide, out);
-      for (const storage of temporaries) storage.release();
-    },
-    elementwise(expression, inputs, out) {
-      if (out.dtype === "f16" && !packs(facts, inputs, out)) return viaWide(expression, inputs, out);
-      for (const launch of elementwiseLaunches(facts, expression, inputs, out)) encoder.launch(launch);
+    accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+    run: (op, attrs, inputs, out, extras) => launched((room) => launchesOf({ op, attrs, inputs, out, extras }, room)),
+    elementwise: (expression, inputs, out) => launched((room) => launchesFor(expression, inputs, out, room)),
+    capture(calls) {
+      // While calls are collected nothing is encoded, so that a pool may be trimmed meanwhile.
+      encoder.submit();
+      const claim = createClaim(pool);
+      collecting = claim;
+      try {
+        const replay = encoder.prepare(encoder.collect(calls));
+        return {
+          dispatches: replay.dispatches,
+          replay: replay.encode,
+          [Symbol.dispose]() {
+            encoder.submit();
+            replay.destroy();
+            claim.end();
+          },
+        };
+      } catch (error) {
+        claim.end();
+        throw error;
+      } finally {
+        collecting = undefined;
+      }
     },
     submit: () => encoder.submit(),
     async idle() {
@@ -128,11 +142,6 @@ export function createBackend(gpu: GPUDevice, facts: Facts, description: string,
   };
   return device;
 }
-
-const packed = {
-  term: { kind: "call", op: elementwiseOps.cast, args: [{ kind: "input", index: 0, dtype: "f32" }], dtype: "f16" },
-  constants: [],
-} as const;
 
 function writeAligned(gpu: GPUDevice, buffer: GPUBuffer, data: TypedArray): void {
   const whole = data.byteLength & ~3;

@@ -12,6 +12,11 @@ export interface WebGpuOptions {
   readonly raiseLimits?: boolean;
   /** Use subgroups where the adapter has them. Default true; false is for comparing kernels. */
   readonly subgroups?: boolean;
+  /**
+   * The most bytes that tensors and freed buffers kept for reuse may hold together. What would exceed it first frees the kept ones, then
+   * throws OutOfMemoryError. Copies on their way to JavaScript are not counted. Default no limit but the device's.
+   */
+  readonly budgetBytes?: number;
   /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
   readonly wait?: <T>(work: Promise<T>) => Promise<T>;
 }
@@ -23,10 +28,12 @@ export async function webgpu({
   adapterInfo,
   raiseLimits = true,
   subgroups = true,
+  budgetBytes = Number.POSITIVE_INFINITY,
   wait = (p) => p,
 }: WebGpuOptions = {}): Promise<WebGpuDevice> {
-  if (device)
-    return createBackend(device, factsOf(device, adapterInfo ?? device.adapterInfo), describe(adapterInfo ?? device.adapterInfo), wait);
+  if (!(budgetBytes > 0)) throw new SnoopiError(`webgpu: budgetBytes is ${budgetBytes}. Give a number of bytes above zero.`);
+  const open = (opened: GPUDevice, info: GPUAdapterInfo) => createBackend(opened, factsOf(opened, info), describe(info), wait, budgetBytes);
+  if (device) return open(device, adapterInfo ?? device.adapterInfo);
   const host = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (!host)
     throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
@@ -42,7 +49,7 @@ export async function webgpu({
   const wanted: GPUFeatureName[] = subgroups ? ["subgroups"] : [];
   const requiredFeatures = wanted.filter((f) => adapter.features.has(f));
   const opened = await adapter.requestDevice({ requiredFeatures, requiredLimits: limits });
-  return createBackend(opened, factsOf(opened, adapter.info), describe(adapter.info), wait);
+  return open(opened, adapter.info);
 }
 
 function factsOf(device: GPUDevice, info: GPUAdapterInfo): Facts {

@@ -4,3 +4,4 @@ export type { Facts } from "./facts.ts";
 export { footprint } from "./footprint.ts";
 export { type Input, type Kernel, type Param, source } from "./kernel.ts";
 export { philoxWgsl } from "./philox.ts";
+export { webgpuPlan } from "./plan.ts";

@@ -2,18 +2,18 @@ import { OutOfMemoryError } from "@snoopi/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { globals } from "webgpu";
-import { Pool, sizeClass } from "./pool.ts";
+import { Pool, type PoolOptions, sizeClass } from "./pool.ts";
 
 Object.assign(globalThis, globals);
 
 /** A device that only makes buffers, and says which were destroyed. */
-function fake(maxBytes = 2 ** 30) {
+function fake(maxBytes = 2 ** 30, options: PoolOptions = {}) {
   const [made, destroyed]: number[][] = [[], []];
   const createBuffer = ({ size }: { size: number }) => {
     const n = made.push(size) - 1;
     return { destroy: () => destroyed.push(n) };
   };
-  return { made, destroyed, pool: new Pool({ createBuffer } as unknown as GPUDevice, maxBytes) };
+  return { made, destroyed, pool: new Pool({ createBuffer } as unknown as GPUDevice, maxBytes, options) };
 }
 
 test("size classes hold what is asked for, waste at most an eighth of it beyond 256 bytes, and are whole alignments", () => {
@@ -92,4 +92,47 @@ test("more than the largest buffer is refused with both sizes, and nothing is co
     "webgpu: a tensor of 100001 bytes does not fit into one buffer of this device, which holds 100000. Use a smaller batch or size.",
   );
   expect(pool.memory()).toMatchObject({ tensors: 0, bytes: 0, peakBytes: 0, pooledBytes: 0 });
+});
+
+test("what a budget has no room for destroys what is pooled, after everything encoded was handed over", () => {
+  let destroyedBefore = -1;
+  const { destroyed, pool } = fake(2 ** 30, { budgetBytes: 4096, settle: () => (destroyedBefore = destroyed.length) });
+  const first = pool.take(2048);
+  pool.take(1024);
+  pool.give(first);
+  pool.take(1024);
+  expect([destroyed, destroyedBefore]).toEqual([[], -1]);
+  pool.take(1536);
+  expect([destroyed, destroyedBefore]).toEqual([[0], 0]);
+  expect(pool.memory()).toMatchObject({ tensors: 3, bytes: 3584, pooledBytes: 0, peakDeviceBytes: 4096 });
+});
+
+test("more than a budget is refused with the budget, the request and the largest owners, and nothing is counted", () => {
+  const { pool } = fake(2 ** 30, { budgetBytes: 8192 });
+  const small = pool.take(1000, "250 of f32");
+  pool.take(1000, "250 of f32");
+  pool.take(4096);
+  const held = pool.memory();
+  expect(() => pool.take(4000)).toThrow(OutOfMemoryError);
+  expect(() => pool.take(4000)).toThrow(
+    "webgpu: 4096 bytes more do not fit into the budget of 8192, of which 6144 are held: 1 of 4096 bytes, 2 of 1024 bytes (250 of f32). Dispose of what is not needed, use a smaller batch or size, or raise budgetBytes.",
+  );
+  expect(pool.memory()).toEqual(held);
+  pool.give(small);
+  expect(pool.take(1000)).toBe(small);
+});
+
+test("a budget is never exceeded, whatever the order of taking and giving", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), fc.boolean(), fc.nat()), { maxLength: 100 }), (steps) => {
+      const { pool } = fake(2 ** 30, { budgetBytes: 10_000 });
+      const held: ReturnType<typeof pool.take>[] = [];
+      for (const [bytes, take, which] of steps) {
+        if (!take) held.splice(which % Math.max(1, held.length), 1).forEach((b) => void pool.give(b));
+        else if (pool.memory().bytes + sizeClass(bytes) <= 10_000) held.push(pool.take(bytes));
+        else expect(() => pool.take(bytes)).toThrow("do not fit into the budget of 10000");
+        expect(pool.memory().peakDeviceBytes).toBeLessThanOrEqual(10_000);
+      }
+    }),
+  );
 });

@@ -16,21 +16,38 @@ export function sizeClass(bytes: number): number {
   return Math.ceil((Math.ceil(bytes / step) * step) / 256) * 256;
 }
 
+export interface PoolOptions {
+  /** The most that tensors and freed blocks may hold together. Default no limit. */
+  readonly budgetBytes?: number;
+  /** Hands over everything encoded and forgets what refers to free blocks: what must happen before {@link Pool.trim}. */
+  readonly settle?: () => void;
+}
+
 /** Buffers for reuse, by size. Work runs in order on one queue, so a block may be taken again as soon as its last reader is encoded. */
 export class Pool {
   readonly #device: GPUDevice;
   readonly #maxBytes: number;
+  readonly #budget: number;
+  readonly #settle: () => void;
   readonly #free = new Map<number, Block[]>();
+  /** What live blocks were taken for. */
+  readonly #owners = new Map<Block, string>();
   #next = 0;
   #live = { tensors: 0, bytes: 0, peakBytes: 0, peakDeviceBytes: 0 };
   #pooled = 0;
 
-  constructor(device: GPUDevice, maxBytes: number) {
+  constructor(device: GPUDevice, maxBytes: number, { budgetBytes = Number.POSITIVE_INFINITY, settle = () => {} }: PoolOptions = {}) {
     this.#device = device;
     this.#maxBytes = maxBytes;
+    this.#budget = budgetBytes;
+    this.#settle = settle;
   }
 
-  take(bytes: number): Block {
+  /**
+   * `owner` says what the block is for, in errors.
+   * @throws OutOfMemoryError for more than one buffer holds, or more than the budget allows once nothing is kept for reuse.
+   */
+  take(bytes: number, owner = ""): Block {
     let size = sizeClass(bytes);
     if (size > this.#maxBytes) size = Math.ceil(bytes / 256) * 256;
     if (size > this.#maxBytes) {
@@ -38,16 +55,17 @@ export class Pool {
         `webgpu: a tensor of ${bytes} bytes does not fit into one buffer of this device, which holds ${this.#maxBytes}. Use a smaller batch or size.`,
       );
     }
-    const reused = this.#free.get(size)?.pop();
-    if (reused) this.#pooled -= size;
+    const block = this.#reuse(size) ?? this.#create(size);
+    this.#owners.set(block, owner);
     this.#live.tensors++;
     this.#live.bytes += size;
     this.#live.peakBytes = Math.max(this.#live.peakBytes, this.#live.bytes);
     this.#live.peakDeviceBytes = Math.max(this.#live.peakDeviceBytes, this.#live.bytes + this.#pooled);
-    return reused ?? this.#create(size);
+    return block;
   }
 
   give(block: Block): void {
+    this.#owners.delete(block);
     this.#live.tensors--;
     this.#live.bytes -= block.bytes;
     this.#pooled += block.bytes;
@@ -67,8 +85,40 @@ export class Pool {
     return { ...this.#live, pooledBytes: this.#pooled };
   }
 
+  #reuse(size: number): Block | undefined {
+    const block = this.#free.get(size)?.pop();
+    if (block) this.#pooled -= size;
+    return block;
+  }
+
   #create(size: number): Block {
+    this.#makeRoom(size);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     return { id: this.#next++, buffer: this.#device.createBuffer({ size, usage }), bytes: size, usedBy: -1 };
+  }
+
+  #makeRoom(size: number): void {
+    const { bytes } = this.#live;
+    if (bytes + this.#pooled + size <= this.#budget) return;
+    if (this.#pooled > 0) {
+      this.#settle();
+      this.trim();
+    }
+    if (bytes + size <= this.#budget) return;
+    throw new OutOfMemoryError(
+      `webgpu: ${size} bytes more do not fit into the budget of ${this.#budget}, of which ${bytes} are held${this.#largest()}. Dispose of what is not needed, use a smaller batch or size, or raise budgetBytes.`,
+    );
+  }
+
+  /** The five groups of equal blocks that hold most. */
+  #largest(): string {
+    const groups = new Map<string, { count: number; bytes: number }>();
+    for (const [{ bytes }, owner] of this.#owners) {
+      const what = `${bytes} bytes${owner && ` (${owner})`}`;
+      const { count, bytes: all } = groups.get(what) ?? { count: 0, bytes: 0 };
+      groups.set(what, { count: count + 1, bytes: all + bytes });
+    }
+    const top = [...groups].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 5);
+    return top.length ? `: ${top.map(([what, { count }]) => `${count} of ${what}`).join(", ")}` : "";
   }
 }

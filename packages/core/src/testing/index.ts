@@ -4,4 +4,5 @@ export { arbBroadcast, arbShape, arbTensor, type ShapeConstraints, type TensorCo
 export { bound, type ElementBound, elementwiseBound, linearBound } from "./bound.ts";
 export { checkGrads, type GradCheckOptions } from "./check-grads.ts";
 export { checkKernel, type KernelCheckOptions, type KernelInput } from "./check-kernel.ts";
+export { expectNoLeaks } from "./leaks.ts";
 export { scattered } from "./scattered.ts";

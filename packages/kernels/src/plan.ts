@@ -1,0 +1,32 @@
+import { type DryOptions, isDense, type Operand, type Spec, Storage } from "@snoopi/core";
+import type { Launch } from "./encoder.ts";
+import type { Facts } from "./facts.ts";
+import { footprint } from "./footprint.ts";
+import { launchesFor, launchesOf, loweringOf } from "./launches.ts";
+import type { Block } from "./pool.ts";
+
+/**
+ * A GPU of these facts for `createDryDevice` and `estimate`: its memory, the kernels it would start and the room they need. `facts` are an
+ * open device's (`device.facts`), or what is assumed of one that is elsewhere.
+ */
+export function webgpuPlan(facts: Facts): DryOptions {
+  const roomOf = (temporary: (spec: Spec) => Operand) => ({ facts, temporary: (spec: Spec) => standIn(temporary(spec)) });
+  return {
+    bytes: footprint,
+    plan: {
+      accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+      run: (temporary, op, attrs, inputs, out, extras) =>
+        started(launchesOf({ op, attrs, inputs: inputs.map(standIn), out: standIn(out), extras: extras.map(standIn) }, roomOf(temporary))),
+      elementwise: (temporary, expression, inputs, out) =>
+        started(launchesFor(expression, inputs.map(standIn), standIn(out), roomOf(temporary))),
+    },
+  };
+}
+
+const started = (launches: readonly Launch[]): number => launches.filter(({ groups }) => groups > 0).length;
+
+/** The operand in a block without a buffer: launches are chosen by how many bytes there are. */
+function standIn({ storage: { bytes }, ...x }: Operand): Operand {
+  const block: Omit<Block, "buffer"> = { id: -1, bytes, usedBy: -1 };
+  return { ...x, storage: new Storage(block, bytes, () => {}) };
+}
