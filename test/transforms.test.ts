@@ -79,11 +79,13 @@ test("a checkpointed function can be differentiated twice", async () => {
 test("gradients flow to the weights that a checkpointed function reaches by itself", async () => {
   const [x, w] = [random([3, 4], 8), random([2, 4], 9)];
   const layer = (v: Tensor) => silu(linear(v, w));
-  const kept = checkpoint(layer, { params: () => [w] });
+  const kept = checkpoint(layer);
   const gradients = (f: typeof layer) => valueAndGradients({ x, w }, () => sum(mul(f(x), f(x))))[1];
   const [plain, thrifty] = [gradients(layer), gradients(kept)];
   expect(await values(thrifty.w)).toEqual(await values(plain.w));
   expect(await values(thrifty.x)).toEqual(await values(plain.x));
+  const nested = gradients(checkpoint((v: Tensor) => checkpoint(layer)(v)));
+  expect(await values(nested.w)).toEqual(await values(plain.w));
 });
 
 test("parameters may be a map of names, and must be there", async () => {

@@ -1,50 +1,46 @@
-import { customVjp } from "./custom-vjp.ts";
 import { isFloat } from "./dtype.ts";
 import { pullBack } from "./grad.ts";
+import type { Pullback } from "./op.ts";
 import { alias } from "./ops/movement.ts";
-import { listen, Tape } from "./tape.ts";
+import { listen, noGradFinding, recordOnTapes, Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 import { leaves, mapTree } from "./tree.ts";
 
-export interface CheckpointOptions {
-  /** Tensors that `fn` takes from its surroundings and that gradients flow to as well: the weights of a block. Asked for at each call. */
-  readonly params?: () => unknown;
-}
-
 /**
  * `fn`, remembering only its inputs for the backward pass and computing the rest again there (Chen et al. 2016): less memory for more
- * time. Gradients flow to the tensors of the argument, a tree, and to `params`; whatever else `fn` takes from its surroundings is a
- * constant.
+ * time. Gradients flow to the tensors of the argument, a tree, and to whatever else `fn` reads, such as weights and adapters.
  *
- * The second run is recorded as it is needed, so the memory plan sees it as it sees everything else.
+ * `fn` is called again for the backward pass and must do the same then: it draws its random numbers by key, and what it takes from its
+ * surroundings has not been assigned or disposed of meanwhile. Pass what may be, as part of the argument. The second run is recorded
+ * when it is needed, so the memory plan sees it as it sees everything else.
  */
-export function checkpoint<X>(fn: (x: X) => Tensor, { params = () => [] }: CheckpointOptions = {}): (x: X) => Tensor {
+export function checkpoint<X>(fn: (x: X) => Tensor): (x: X) => Tensor {
   return (x) => {
     const given = leaves(x);
-    const weights = leaves(params());
+    // A node of its own, whatever `fn` returns: the tape tells values apart by their nodes.
+    const [output, read] = noGradFinding(() => alias(fn(x)));
+    const arguments_ = new Set(given.map((t) => t.node));
+    const others = read.filter((t) => !arguments_.has(t.node));
     const again = (tensors: readonly Tensor[]): X => {
       let next = 0;
       return mapTree(x, () => tensors[next++]);
     };
-    const run = customVjp({
-      name: "checkpoint",
-      forward: () => fn(x),
-      backward(g, { inputs }) {
-        // Fresh nodes for what is passed in; weights are reached by the nodes they have.
-        const variables = inputs.map((t, i) => (i < given.length ? alias(t) : t));
-        const floats = variables.filter((t) => isFloat(t.dtype));
-        using tape = new Tape(floats);
-        const output = listen(tape, () => fn(again(variables)));
-        const found = pullBack(
-          tape,
-          output.node,
-          g,
-          floats.map((t) => t.node),
-        );
-        let next = 0;
-        return variables.map((t) => (isFloat(t.dtype) ? found[next++] : null));
-      },
-    });
-    return run(...given, ...weights);
+    const backward = (g: Tensor, { inputs }: Pick<Pullback<unknown>, "inputs">) => {
+      // Fresh nodes for what is passed in; what else is read is reached by the nodes it has.
+      const variables = inputs.map((t, i) => (i < given.length ? alias(t) : t));
+      const floats = variables.filter((t) => isFloat(t.dtype));
+      using tape = new Tape(floats);
+      const output = listen(tape, () => fn(again(variables)));
+      const found = pullBack(
+        tape,
+        output.node,
+        g,
+        floats.map((t) => t.node),
+      );
+      let next = 0;
+      return variables.map((t) => (isFloat(t.dtype) ? found[next++] : null));
+    };
+    recordOnTapes({ name: "checkpoint", vjp: backward }, [...given, ...others], output, undefined);
+    return output;
   };
 }

@@ -8,8 +8,9 @@ import { alias } from "./ops/movement.ts";
 import { scope } from "./scope.ts";
 import { currentScope } from "./scope-stack.ts";
 import { sameShape, show } from "./shape.ts";
-import { listen, Tape } from "./tape.ts";
+import { isListening, listen, Tape } from "./tape.ts";
 import { isTensor, share, Tensor } from "./tensor.ts";
+import { traced } from "./tracing.ts";
 import { leaves, mapTree } from "./tree.ts";
 
 /**
@@ -48,6 +49,11 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
   // Nodes, not handles: the caller may dispose of the output and of the primals before pulling back.
   const root = output.node;
   const wrt = own.map((v) => v.node);
+  // An outer tape keeps all of it anyway, for a derivative of this one.
+  if (!isListening()) prune(tape, root, wrt);
+  const letGo = () => own.forEach((v) => void v.dispose());
+  // A checkpoint or a gradient of one's own runs the caller's code on the way back, which may read the variables again.
+  if (!tape.callsBack) letGo();
   const pull = (cotangent: Tensor): X => {
     tape.check();
     if (!sameShape(cotangent.shape, root.spec.shape)) {
@@ -63,7 +69,7 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
       forgotten.unregister(tape);
       owner?.disown(tape);
       tape[Symbol.dispose]();
-      for (const v of own) v.dispose();
+      letGo();
     },
   });
   if (owner) owner.adopt(tape);
@@ -117,7 +123,21 @@ export function valueAndGradients<X>(params: X, loss: () => Tensor): [value: Ten
   });
 }
 
-const notScalar = (value: Tensor): OpError =>
+/**
+ * Pulls a stand-in back, which computes nothing, to see which values a backward pass reads; the tape lets go of the others. A caller may then
+ * compute the output first and pull back later, and hold no more in between than a pass in one go does.
+ */
+function prune(tape: Tape, root: Node, wrt: readonly Node[]): void {
+  traced(undefined, () =>
+    scope(() => {
+      const seed = full(root.spec.shape, 1, { dtype: root.spec.dtype, device: root.device });
+      const results = pullBack(tape, root, seed, wrt);
+      tape.prune(results.map((t) => t.node));
+    }),
+  );
+}
+
+export const notScalar = (value: Tensor): OpError =>
   new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
 
 /** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */

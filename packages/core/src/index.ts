@@ -8,7 +8,8 @@ export { sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts";
 export { apply, applyAll, isTensor, keep, Tensor } from "./tensor.ts";
 export { leaves, mapTree, type Tree } from "./tree.ts";
 export { cpu, createCpu } from "./cpu.ts";
-export { createDryDevice, type DryDevice, type DryOptions } from "./dry.ts";
+export { createDryDevice, type DryDevice, type DryOptions, type DryPlan } from "./dry.ts";
+export { type Cost, estimate, type SpecsOf, type TensorSpec } from "./estimate.ts";
 export { defaultDevice, useDevice } from "./ops/full.ts";
 
 // Running, and letting go.
@@ -16,13 +17,17 @@ export { copyTo, data, item, type RealizeOptions, realize } from "./realize.ts";
 export { scope, tidy } from "./scope.ts";
 export { Scope } from "./scope-stack.ts";
 
+// Programs that are recorded once and run many times.
+export { type Captured, type CaptureOptions, capture } from "./capture/capture.ts";
+
 // Errors.
 export { DeviceLostError, invariant, OpError, OutOfMemoryError, SnoopiError } from "./error.ts";
 
 // Gradients.
 export { grad, type PullbackOf, valueAndGrad, valueAndGradients, vjp } from "./grad.ts";
+export { type GradientTape, gradientTape } from "./backward.ts";
 export { jvp } from "./jvp.ts";
-export { type CheckpointOptions, checkpoint } from "./checkpoint.ts";
+export { checkpoint } from "./checkpoint.ts";
 export { type CustomVjp, customVjp, stopGradient } from "./custom-vjp.ts";
 export { noGrad } from "./tape.ts";
 

@@ -18,14 +18,32 @@ interface Entry {
 export class Tape implements Disposable {
   readonly entries: Entry[] = [];
   readonly #tracked = new Set<Node>();
+  /** What is kept alive, once for each time it was retained. */
+  #held: Node[] = [];
   #disposed = false;
+  /** Set while the tape is to hear nothing, as during its own backward pass. */
+  paused = false;
 
   constructor(variables: readonly Tensor[]) {
-    for (const v of variables) this.#tracked.add(v.node.retain());
+    for (const v of variables) this.#track(v.node);
+  }
+
+  #track(node: Node): void {
+    this.#tracked.add(node);
+    this.#held.push(node.retain());
   }
 
   tracks(node: Node): boolean {
     return this.#tracked.has(node);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** Whether the backward pass of a call is the caller's own code, and not that of an op. */
+  get callsBack(): boolean {
+    return this.entries.some(({ op }) => !("infer" in op));
   }
 
   /** Throws when the tape has been let go. */
@@ -39,34 +57,65 @@ export class Tape implements Disposable {
    * float is constant almost everywhere, so nothing is pulled back through it.
    */
   record(op: Differentiable, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
-    if (!isFloat(output.dtype)) return;
+    if (this.paused || !isFloat(output.dtype)) return;
     const nodes = inputs.map((t) => t.node);
     if (!nodes.some((n) => this.#tracked.has(n))) return;
-    this.#tracked.add(output.node.retain());
-    for (const n of nodes) n.retain();
+    this.#track(output.node);
+    for (const n of nodes) this.#held.push(n.retain());
     this.entries.push({ op, attrs, inputs: nodes, output: output.node });
+  }
+
+  /** Lets go of every value that `results` of a pull do not read. Their shapes stay, which is all that the next pull takes of them. */
+  prune(results: readonly Node[]): void {
+    const own = new Set(this.#held);
+    const read = new Set<Node>();
+    const seen = new Set<Node>();
+    const stack = [...results];
+    for (let node = stack.pop(); node; node = stack.pop()) {
+      if (seen.has(node)) continue;
+      seen.add(node);
+      if (own.has(node)) read.add(node.retain());
+      else stack.push(...(node.origin?.inputs ?? []));
+    }
+    for (const n of this.#held) n.release();
+    this.#held = [...read];
   }
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    for (const { inputs } of this.entries) for (const n of inputs) n.release();
-    for (const n of this.#tracked) n.release();
+    for (const n of this.#held) n.release();
+    this.#held = [];
     this.entries.length = 0;
     this.#tracked.clear();
   }
 }
 
-const active: Tape[] = [];
+/** Whoever hears of calls. */
+type Listener = Pick<Tape, "tracks" | "record" | "disposed">;
+
+const active: Listener[] = [];
+
+/** From here on `tape` hears every call, until the function returned is called. */
+export function startListening(tape: Tape): () => void {
+  active.push(tape);
+  return () => {
+    const at = active.lastIndexOf(tape);
+    if (at >= 0) active.splice(at, 1);
+  };
+}
 
 /** Runs `fn` while `tape` listens. Tapes nest: each hears the calls of those inside. */
 export function listen<R>(tape: Tape, fn: () => R): R {
-  active.push(tape);
+  const stop = startListening(tape);
   try {
     return fn();
   } finally {
-    active.splice(active.lastIndexOf(tape), 1);
+    stop();
   }
 }
+
+/** Whether any tape listens. */
+export const isListening = (): boolean => active.length > 0;
 
 export function recordOnTapes(op: Differentiable, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
   for (const tape of active) tape.record(op, inputs, output, attrs);
@@ -81,6 +130,30 @@ export function noGrad<R>(fn: () => R): R {
   try {
     return fn();
   } finally {
-    active.push(...silenced);
+    active.push(...silenced.filter((tape) => !tape.disposed));
   }
+}
+
+/** Runs `fn` unheard, and finds the tensors it read that gradients may be asked for: what it takes from its surroundings. */
+export function noGradFinding<R>(fn: () => R): [result: R, read: Tensor[]] {
+  const around = [...active];
+  const read = new Map<Node, Tensor>();
+  // What is made inside is tracked by nobody, so whatever is tracked comes from outside.
+  const tracks = (node: Node) => around.some((tape) => tape.tracks(node));
+  const finder: Listener = {
+    disposed: false,
+    tracks,
+    record(_, inputs) {
+      for (const t of inputs) if (tracks(t.node)) read.set(t.node, t);
+    },
+  };
+  const result = noGrad(() => {
+    active.push(finder);
+    try {
+      return fn();
+    } finally {
+      active.pop();
+    }
+  });
+  return [result, [...read.values()]];
 }

@@ -19,6 +19,11 @@ export interface UNetOptions {
    * call, so what it wants to remember it must `keep`.
    */
   readonly attend?: Attend;
+  /**
+   * Whether a backward pass computes every resnet with its transformer again from its inputs, which are then all that is kept: about a
+   * third more time, and far less memory. `attend` is called again as well. Gradients are the same. Default false.
+   */
+  readonly checkpoint?: boolean;
 }
 
 /**
@@ -86,11 +91,12 @@ export function unet(p: Params, config: UNetSizes): UNet {
   const normOut = groupNorm(p.at("conv_norm_out"), first, { groups, eps });
   const convOut = conv2d(p.at("conv_out"), first, config.outChannels, window(config.convOutKernel));
 
-  return (x, t, context, { attend } = {}) =>
+  return (x, t, context, { attend, checkpoint } = {}) =>
     scope(() => {
       checkInputs(x, t, context, config);
       const { flipSinToCos, freqShift } = config;
-      const around = { time: silu(embedTime(sinusoid(t, { width: first, flipSinToCos, freqShift, device: x.device }))), context, attend };
+      const time = silu(embedTime(sinusoid(t, { width: first, flipSinToCos, freqShift, device: x.device })));
+      const around = { time, context, attend, checkpoint };
       let h = convIn(config.centerInputSample ? x.mul(2).sub(1) : x); // [B, first, H, W]
       const skips = [h];
       for (const block of down) {

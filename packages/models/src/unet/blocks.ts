@@ -1,4 +1,4 @@
-import { concat, resize, type Tensor } from "@snoopi/core";
+import { alias, checkpoint, concat, resize, type Tensor } from "@snoopi/core";
 import type { Attend, Context } from "../attention.ts";
 import { conv2d } from "../layers.ts";
 import type { Params } from "../params.ts";
@@ -11,7 +11,24 @@ export interface Surroundings {
   readonly time: Tensor;
   readonly context: Context;
   readonly attend?: Attend | undefined;
+  /** Whether the backward pass computes every part again from its inputs. */
+  readonly checkpoint?: boolean | undefined;
 }
+
+type Part = (inputs: readonly Tensor[], around: Surroundings) => Tensor;
+
+/**
+ * Computed again by the backward pass where that is asked for. All it reads is passed in: the scope of the call may have ended by then. Nodes
+ * of its own either way, so that cotangents are added up in one order and gradients agree to the last bit.
+ */
+const thrifty =
+  (part: Part): Part =>
+  (inputs, { checkpoint: again, attend, ...around }) => {
+    const run = (all: { inputs: readonly Tensor[]; around: Surroundings }) => part(all.inputs, { ...all.around, attend });
+    if (again) return checkpoint(run)({ inputs, around });
+    // The context stays the caller's own object, which guidance may know it by.
+    return run({ inputs: inputs.map(alias), around: { ...around, time: alias(around.time) } });
+  };
 
 export interface BlockSizes {
   readonly width: number;
@@ -21,14 +38,14 @@ export interface BlockSizes {
   readonly transformer?: TransformerSizes | undefined;
 }
 
-/** A resnet and, where the block attends, a transformer. */
-function stage(p: Params, index: number, { width, out, resnet: sizes, transformer }: BlockSizes) {
+/** A resnet and, where the block attends, a transformer. Inputs are joined along the channels. */
+function stage(p: Params, index: number, { width, out, resnet: sizes, transformer }: BlockSizes): Part {
   const resnet = resnetBlock(p.at(`resnets.${index}`), { ...sizes, width, out });
   const attention = transformer && transformer2d(p.at(`attentions.${index}`), out, transformer);
-  return (x: Tensor, { time, context, attend }: Surroundings): Tensor => {
-    const h = resnet(x, time);
+  return thrifty((inputs, { time, context, attend }) => {
+    const h = resnet(inputs.length === 1 ? inputs[0] : concat(inputs, { axis: 1 }), time);
     return attention ? attention(h, context, attend) : h;
-  };
+  });
 }
 
 export interface DownBlockSizes extends BlockSizes {
@@ -48,7 +65,7 @@ export function downBlock(p: Params, { layers, downsample, ...sizes }: DownBlock
 
   return (x: Tensor, around: Surroundings): Tensor[] => {
     const outputs: Tensor[] = [];
-    for (const part of stages) outputs.push(part(outputs.at(-1) ?? x, around));
+    for (const part of stages) outputs.push(part([outputs.at(-1) ?? x], around));
     if (halve) outputs.push(halve(outputs.at(-1)!));
     return outputs;
   };
@@ -58,7 +75,7 @@ export function downBlock(p: Params, { layers, downsample, ...sizes }: DownBlock
 export function midBlock(p: Params, { width, resnet, transformer }: Omit<BlockSizes, "out">) {
   const first = stage(p, 0, { width, out: width, resnet, transformer });
   const second = stage(p, 1, { width, out: width, resnet });
-  return (x: Tensor, around: Surroundings): Tensor => second(first(x, around), around);
+  return (x: Tensor, around: Surroundings): Tensor => second([first([x], around)], around);
 }
 
 export interface UpBlockSizes extends BlockSizes {
@@ -71,14 +88,17 @@ export interface UpBlockSizes extends BlockSizes {
 export function upBlock(p: Params, { skips: skipWidths, upsample, ...sizes }: UpBlockSizes) {
   const { width, out } = sizes;
   const stages = skipWidths.map((skip, i) => stage(p, i, { ...sizes, width: (i === 0 ? width : out) + skip }));
-  const smooth = upsample ? conv2d(p.at("upsamplers.0.conv"), out, out, { padding: 1 }) : undefined;
+  const convolve = upsample ? conv2d(p.at("upsamplers.0.conv"), out, out, { padding: 1 }) : undefined;
+
+  // Twice the size, or one row or column less where halving rounded up.
+  const grow = (smooth: (x: Tensor) => Tensor, h: Tensor, height: number, columns: number, around: Surroundings) =>
+    thrifty(([x]) => smooth(resize(x, [height, columns])))([h], around);
 
   return (x: Tensor, skips: Tensor[], around: Surroundings): Tensor => {
     let h = x;
-    for (const part of stages) h = part(concat([h, skips.pop()!], { axis: 1 }), around);
-    if (!smooth) return h;
-    // Twice the size, or one row or column less where halving rounded up.
+    for (const part of stages) h = part([h, skips.pop()!], around);
+    if (!convolve) return h;
     const [, , height, columns] = skips.at(-1)!.shape;
-    return smooth(resize(h, [height, columns]));
+    return grow(convolve, h, height, columns, around);
   };
 }

@@ -1,0 +1,84 @@
+import { createDryDevice, type DType, mean, realize, type Shape, type Tensor, valueAndGrad, vjp, zeros } from "@snoopi/core";
+import { footprint } from "@snoopi/kernels";
+import { adapters, manifest, params, sd15, unet, unetConfig } from "@snoopi/models";
+
+// What Stable Diffusion 1.5's UNet keeps for a backward pass, at full size and without its weights: shapes only, in seconds. Prints the table of
+// docs/training.md. One picture of 512×512 (latents 64×64), 77 tokens. Activations are f32; weights are f16 or,
+// with --f32, f32.
+
+const dtype: DType = process.argv.includes("--f32") ? "f32" : "f16";
+const config = unetConfig(sd15.unet);
+const shapes = manifest((p) => unet(p, config));
+const rank = 16;
+const adapted = /attn\d\.to_(q|k|v|out\.0)$/;
+
+const cases = ["all weights", "adapters", "the latents"] as const;
+type Named = ReadonlyMap<string, Tensor>;
+
+async function measure(trained: (typeof cases)[number], checkpoint: boolean) {
+  let allocated = 0;
+  const bytes = (type: DType, length: number): number => {
+    const size = footprint(type, length);
+    allocated += size;
+    return size;
+  };
+  const device = createDryDevice({ bytes });
+  const make = (shape: Shape) => zeros(shape, { dtype, device });
+  const weights: Named = new Map([...shapes].map(([name, shape]) => [name, make(shape)]));
+  const style: Named = new Map(
+    [...shapes].flatMap(([name, [out, width]]): [string, Tensor][] => {
+      const path = name.replace(/\.weight$/, "");
+      if (!adapted.test(path)) return [];
+      return [
+        [`${path}.lora_A.weight`, make([rank, width])],
+        [`${path}.lora_B.weight`, make([out, rank])],
+      ];
+    }),
+  );
+  const x = zeros([1, 4, 64, 64], { device });
+  const tokens = zeros([1, 77, 768], { device });
+  await realize([...weights.values(), ...style.values(), x, tokens]);
+
+  /** The network built of what is differentiated, so that nothing else is. */
+  const run = (own: { readonly weights: Named; readonly style: Named; readonly x: Tensor }): Tensor => {
+    const lora = adapters();
+    const net = unet(lora.wrap(params((name) => own.weights.get(name)!)), config);
+    if (trained === "adapters") {
+      lora.load("style", own.style);
+      lora.use("style");
+    }
+    return net(own.x, 500, { tokens }, { checkpoint });
+  };
+  const all = { weights, style, x };
+  const [part, fn] = {
+    "all weights": [weights, (own: Named) => run({ ...all, weights: own })] as const,
+    adapters: [style, (own: Named) => run({ ...all, style: own })] as const,
+    "the latents": [x, (own: Tensor) => run({ ...all, x: own })] as const,
+  }[trained] as [unknown, (own: unknown) => Tensor];
+
+  // A forward pass that has run: its tape is all that holds anything.
+  const [before, start] = [device.memory().bytes, allocated];
+  const [y, pull] = vjp(fn, part);
+  await realize([y]);
+  const written = allocated - start;
+  y.dispose();
+  const kept = device.memory().bytes - before;
+  pull[Symbol.dispose]();
+
+  // Both passes in one go, gradients included.
+  const [loss, gradients] = valueAndGrad((own: unknown) => mean(fn(own)))(part);
+  const own = gradients instanceof Map ? [...(gradients as Named).values()] : [gradients as Tensor];
+  await realize([loss, ...own]);
+  return { written, kept, peak: device.memory().peakBytes - before };
+}
+
+const gib = (n: number): string => (n / 2 ** 30).toFixed(n < 2 ** 27 ? 3 : 2);
+console.log(
+  `| gradients of (${dtype} weights) | everything written | kept | kept with checkpoints | peak of the step | with checkpoints |`,
+);
+console.log("| --- | --: | --: | --: | --: | --: |");
+for (const trained of cases) {
+  const [plain, thrifty] = [await measure(trained, false), await measure(trained, true)];
+  const figures = [plain.written, plain.kept, thrifty.kept, plain.peak, thrifty.peak];
+  console.log(`| ${trained} | ${figures.map(gib).join(" | ")} |`);
+}
