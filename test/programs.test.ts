@@ -1,4 +1,18 @@
-import { createCpu, type Device, data, fromData, grad, keep, realize, scope, type Tensor, vjp } from "@snoopi/core";
+import {
+  capture,
+  checkpoint,
+  createCpu,
+  type Device,
+  data,
+  fromData,
+  grad,
+  jvp,
+  keep,
+  realize,
+  scope,
+  type Tensor,
+  vjp,
+} from "@snoopi/core";
 import { checkGrads } from "@snoopi/core/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -8,8 +22,11 @@ import { arbProgram, type Program, runProgram, startOf } from "./oracles/program
 // Random programs: tensors read more than once, mixed broadcasting, views, reductions and products.
 
 const numRuns = 150;
+/** Another run of programs: PROGRAM_SEED=n npm test. */
+const firstSeed = Number(process.env.PROGRAM_SEED ?? 3);
+console.info(`random programs: seed ${firstSeed}`);
 const check = (property: (program: Program, seed: number) => Promise<void>, runs = numRuns) =>
-  fc.assert(fc.asyncProperty(arbProgram, fc.nat({ max: 1 << 16 }), property), { numRuns: runs, seed: 3 });
+  fc.assert(fc.asyncProperty(arbProgram, fc.nat({ max: 1 << 16 }), property), { numRuns: runs, seed: firstSeed });
 
 /** All values of a program, computed in one of several ways. */
 async function valuesOf(device: Device, program: Program, seed: number, each: (t: Tensor) => Promise<unknown> = async () => {}) {
@@ -55,6 +72,21 @@ describe("a program computes the same, to the last bit,", () => {
       expect(Array.from(await data(last))).toEqual(eager.at(-1));
     }));
 
+  test("captured and plain, at every call", () =>
+    check(async (program, seed) => {
+      const device = createCpu();
+      const captured = capture((inputs: readonly Tensor[]) => runProgram(program, inputs), { check: "always" });
+      for (const other of [seed, seed + 1, seed + 2]) {
+        await scope(async (s) => {
+          const plain = s.run(() => runProgram(program, startOf(program, other, "f32", device)));
+          const replayed = s.run(() => captured(startOf(program, other, "f32", device)));
+          expect(Array.from(await data(replayed))).toEqual(Array.from(await data(plain)));
+        });
+      }
+      captured[Symbol.dispose]();
+      expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
+    }));
+
   test("while it is being differentiated and when it is not", () =>
     check(async (program, seed) => {
       const device = createCpu();
@@ -78,12 +110,65 @@ describe.each(devices.filter(({ device }) => device.name !== "cpu"))("on $name",
         expect(Math.abs(v - want.at(-1)![i])).toBeLessThanOrEqual(scale * 2 ** -11 * 4);
       });
     }, 40));
+
+  test("a captured program computes what the plain one does, to the last bit", () =>
+    check(async (program, seed) => {
+      using captured = capture((inputs: readonly Tensor[]) => runProgram(program, inputs));
+      for (const other of [seed, seed + 1]) {
+        await scope(async (s) => {
+          const plain = s.run(() => runProgram(program, startOf(program, other, "f32", device)));
+          const replayed = s.run(() => captured(startOf(program, other, "f32", device)));
+          expect(Array.from(await data(replayed))).toEqual(Array.from(await data(plain)));
+        });
+      }
+    }, 40));
 });
 
 describe("gradients of a program", () => {
   test("agree with finite differences", () =>
     check(async (program, seed) => {
       await checkGrads((...xs) => runProgram(program, xs), startOf(program, seed, "f64", createCpu()), { name: "program", seed });
+    }));
+
+  test("are the same to the last bit when the program is checkpointed, and when the whole is captured", () =>
+    check(async (program, seed) => {
+      const device = createCpu();
+      const plain = (xs: readonly Tensor[]) => grad((ys: readonly Tensor[]) => runProgram(program, ys).mul(0.5).sum())(xs);
+      const again = (xs: readonly Tensor[]) =>
+        grad((ys: readonly Tensor[]) =>
+          checkpoint((zs: readonly Tensor[]) => runProgram(program, zs))(ys)
+            .mul(0.5)
+            .sum(),
+        )(xs);
+      using captured = capture(plain);
+      const values = async (gradients: (xs: readonly Tensor[]) => readonly Tensor[]) =>
+        scope(async (s) =>
+          Promise.all(s.run(() => gradients(startOf(program, seed, "f32", device))).map(async (g) => Array.from(await data(g)))),
+        );
+      const expected = await values(plain);
+      expect(await values(again)).toEqual(expected);
+      expect(await values(captured)).toEqual(expected);
+      expect(await values(captured)).toEqual(expected);
+    }));
+
+  test("are the transpose of what jvp gives: ⟨u, Jv⟩ = ⟨Jᵀu, v⟩", () =>
+    check(async (program, seed) => {
+      const device = createCpu();
+      await scope(async (s) => {
+        const at = (k: number) => startOf(program, k, "f64", device);
+        const [xs, vs] = s.run(() => [at(seed), at(seed + 1)]);
+        const f = (ys: Tensor[]) => runProgram(program, ys);
+        const [y, tangent] = s.run(() => jvp(f, xs, vs));
+        const u = s.run(() => y.mul(0.25).add(1));
+        const gradients = s.run(() => {
+          const [, pull] = vjp(f, xs);
+          return pull(u);
+        });
+        const left = await s.run(() => u.mul(tangent).sum()).item();
+        const parts = await Promise.all(gradients.map((g, i) => s.run(() => g.mul(vs[i]).sum()).item()));
+        const right = parts.reduce((a, b) => a + b, 0);
+        expect(Math.abs(left - right)).toBeLessThanOrEqual(1e-9 * (1 + Math.abs(left) + parts.reduce((a, b) => a + Math.abs(b), 0)));
+      });
     }));
 
   test("are freed with what led to them", () =>
