@@ -23,10 +23,11 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, manifests, nasa, ops, pipelines, randn, schedules, store, tokenizers, training
+from golden import checkpoints, components, distill, manifests, metrics, nasa, ops, pipelines, randn, schedules, store, tokenizers, training
 
 PARTS = {
     "checkpoints": checkpoints.write,
+    "metrics": metrics.write,
     "tokenizer": tokenizers.write,
     "text": components.write_text,
     "unet": components.write_unet,
@@ -38,6 +39,7 @@ PARTS = {
     "randn": randn.write,
     "ops": ops.write,
     "training": training.write,
+    "distill": distill.write,
     "manifest": manifests.write,
 }
 

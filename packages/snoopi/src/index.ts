@@ -1,8 +1,50 @@
 // Denoisers and samplers.
 export { type Denoiser, type DenoiserOptions, denoiser, type Noise, noiseAt, noiseOf } from "./denoiser.ts";
+// Evaluation: figures from features.
+export { clipScore, cosines, hpsScore } from "./eval/cosine.ts";
+export { normalisedEntropy } from "./eval/entropy.ts";
+export { type ExclusionMean, type ExclusionPair, exclusionRate, meanOverHarder, meanOverPairs } from "./eval/exclusion.ts";
+export type { Features } from "./eval/features.ts";
+export { frechetDistance } from "./eval/frechet.ts";
+export { covariance, emptyMoments, type Moments, mergeMoments, momentsOf } from "./eval/moments.ts";
+export { type PrecisionRecall, precisionRecall } from "./eval/precision-recall.ts";
+export { type Spread, showSpread, spreadOf } from "./eval/spread.ts";
+// Distillation.
+export { clampedClipLoss, type DecayOptions, decayingWeight } from "./distill/clip-loss.ts";
+export { type CotangentOptions, dmdCotangent, nanToZero, sdsCotangent, vsdCotangent } from "./distill/cotangent.ts";
+export {
+  type Distillation,
+  type DistillStepOptions,
+  type DistillStepResult,
+  distillStep,
+  loraGradients,
+  studentGradients,
+} from "./distill/distill-step.ts";
+export { drawKappas, fixedKappa, type Kappa, type KappaSampler, type Kappas, meanKappa, table2, uniformKappa } from "./distill/kappa.ts";
+export { loraTeacherLoss, type NullTextOptions, type Teachers, teachersOf, textOrNull } from "./distill/lora-teacher.ts";
+export { distillationLoss } from "./distill/loss.ts";
+export { mergeStudents } from "./distill/merge.ts";
+export { type DistillMethod, distillMethods } from "./distill/method.ts";
+export { type Parameterization, type Prediction, parameterizations } from "./distill/parameterization.ts";
+export { addNoise, type ForwardProcess, flowProcess, type Levels, levelsAt, processOf } from "./distill/process.ts";
+export { epsPredictor, type GuidedOptions, guidedScore, type Predictor, type PredictorOptions, x0Predictor } from "./distill/score.ts";
+export { type LoraKeys, type StepKeys, stepKeys } from "./distill/step-keys.ts";
+export { cotangentOf, type Prompts, type ScoreOptions, type StudentLossOptions, studentLoss } from "./distill/student-loss.ts";
+export { drawTimesteps, type TimeRange, timeRanges } from "./distill/time-range.ts";
+export { type Trained, type Updated, type UpdateOptions, update } from "./distill/update.ts";
+export { type Weighed, type Weighting, type WeightingName, weightings } from "./distill/weighting.ts";
 // Guidance.
 export { type CfgOptions, cfg } from "./guidance/cfg.ts";
 export { type Nasa, type NasaOptions, nasa } from "./guidance/nasa.ts";
+export {
+  type NegativeGuidance,
+  type NegativeGuidanceOptions,
+  type NegativeMethod,
+  negativeGuidance,
+  negativeMethods,
+} from "./guidance/negative-guidance.ts";
+export type { Moment, Strength } from "./guidance/strength.ts";
+export { subtractText } from "./guidance/subtract-text.ts";
 export { decodePng, encodePng } from "./picture/png.ts";
 // Text to image.
 export { type DTypeOf, type Estimate, estimate } from "./pipeline/estimate.ts";
@@ -12,8 +54,25 @@ export { type ModelShape, modelShape, type Network, type OpenModel, openModel } 
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
 export { oneStep } from "./sampler/one-step.ts";
+// Reports: curves and tables.
+export { type LineChartOptions, lineChart, type Series } from "./report/line-chart.ts";
+export { type Cell, markdownTable } from "./report/markdown-table.ts";
 // Noise schedules.
 export { ddimDefaults, type ScheduleConfig, stableDiffusionConfig } from "./schedule/config.ts";
 export { type DdimCoefficients, ddimCoefficients, previousTimestep } from "./schedule/ddim.ts";
 export { lastTimestep, type NoiseSchedule, noiseSchedule } from "./schedule/noise-schedule.ts";
 export { timesteps } from "./schedule/timesteps.ts";
+// The tiny world: pictures of one shape, their captions, and a judge of them.
+export {
+  type AttributeName,
+  type Attributes,
+  attributeNames,
+  attributeValues,
+  type Constraint,
+  satisfies,
+} from "./world/attributes.ts";
+export { captionIndex, captionOf, captions, constraints, type Example, parseCaption, sampleExample } from "./world/caption.ts";
+export { type Judgement, judge } from "./world/judge.ts";
+export { render, renderBatch } from "./world/render.ts";
+export { type Geometry, pictureSize, type Scene, sampleScene } from "./world/scene.ts";
+export { promptLength, type Vocabulary, worldVocabulary } from "./world/vocabulary.ts";

@@ -1,11 +1,14 @@
 import { isTensor, keep, reshape, SnoopiError, show, type Tensor } from "@snoopi/core";
-import { type Attend, type Context, type CrossAttention, type KeysValues, plain } from "@snoopi/models";
+import { type Attend, type Context, plain } from "@snoopi/models";
+import { contextCache } from "./negative-cache.ts";
 
 export interface NasaOptions {
   /** The encoded negative prompt. Its length may differ from the positive's; one serves a whole batch. */
   readonly negative: Context;
   /** α ≥ 0: one for all images, or a tensor `[B]`. 0 is no guidance, bit for bit. */
   readonly scale: number | Tensor;
+  /** Whether to keep the negative's keys and values of each layer. Default true; false where weights train. */
+  readonly cache?: boolean;
 }
 
 /** An attend function that holds the negative's keys and values. Dispose of it when the negative changes. */
@@ -21,35 +24,20 @@ export interface Nasa extends Disposable {
  *
  * The negative's keys and values do not depend on the picture: each layer computes them once.
  */
-export function nasa({ negative, scale }: NasaOptions): Nasa {
+export function nasa({ negative, scale, cache = true }: NasaOptions): Nasa {
   if (isTensor(scale) ? scale.rank !== 1 : !(Number.isFinite(scale) && scale >= 0)) {
     throw new SnoopiError(
       `nasa: the scale is ${isTensor(scale) ? `a tensor ${show(scale.shape)}` : scale}, expected a number ≥ 0 or a tensor [B].`,
     );
   }
-  const known = new Map<string, { readonly from: CrossAttention["keysValues"]; readonly away: KeysValues }>();
-  const forget = ({ away: { k, v } }: { readonly away: KeysValues }) => {
-    k.dispose();
-    v.dispose();
-  };
-  const awayOf = (layer: CrossAttention): KeysValues => {
-    const found = known.get(layer.path);
-    if (found?.from === layer.keysValues) return found.away;
-    // A layer of that name in another network projects otherwise.
-    if (found) forget(found);
-    const { k, v, mask } = layer.keysValues(negative);
-    const away = { k: keep(k), v: keep(v), ...(mask && { mask }) };
-    known.set(layer.path, { from: layer.keysValues, away });
-    return away;
-  };
+  const away = contextCache(negative, { cache });
   const alpha = isTensor(scale) ? reshape(scale, [-1, 1, 1, 1]) : scale;
   if (isTensor(alpha)) keep(alpha);
   const wrap = (attend: Attend = plain): Attend =>
-    scale === 0 ? attend : (q, context, layer) => attend(q, context, layer).sub(layer.attend(q, awayOf(layer)).mul(alpha));
+    scale === 0 ? attend : (q, context, layer) => attend(q, context, layer).sub(layer.attend(q, away(layer)).mul(alpha));
   return Object.assign(wrap, {
     [Symbol.dispose]() {
-      for (const entry of known.values()) forget(entry);
-      known.clear();
+      away[Symbol.dispose]();
       if (isTensor(alpha)) alpha.dispose();
     },
   });

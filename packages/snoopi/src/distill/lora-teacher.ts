@@ -1,0 +1,45 @@
+import { fillBits, type Key, mean, mul, square, sub, type Tensor, uniformFrom } from "@snoopi/core";
+import type { Adapters, Context, UNet } from "@snoopi/models";
+import type { Levels } from "./process.ts";
+
+/** One frozen network that is two teachers. */
+export interface Teachers {
+  /** ψ: adapters off. */
+  readonly teacher: UNet;
+  /** π: the named adapter on. */
+  readonly lora: UNet;
+}
+
+/**
+ * The teacher ψ and the LoRA teacher π on one frozen copy of the weights. The network is one
+ * built with `adapters.wrap(params)`; `name` is that of an adapter that has been added.
+ */
+export const teachersOf = (network: UNet, adapters: Adapters, name: string): Teachers => ({
+  teacher: (...args) => adapters.with([], () => network(...args)),
+  lora: (...args) => adapters.with(name, () => network(...args)),
+});
+
+/**
+ * What the LoRA teacher learns by (SNOOPI A2 as SwiftBrush computes it): `mean((α_t·ε_π − α_t·ε)²)`, that is the error of ε weighted by
+ * ᾱ_t. `predicted` is ε_π at α_t·x̂₀ + σ_t·ε, x̂₀ detached.
+ */
+export const loraTeacherLoss = (predicted: Tensor, noise: Tensor, { alpha }: Pick<Levels, "alpha">): Tensor =>
+  mean(square(mul(sub(predicted, noise), alpha)));
+
+export interface NullTextOptions {
+  readonly text: Context;
+  readonly nullText: Context;
+  readonly key: Key;
+  /** Default 0.1. */
+  readonly probability?: number;
+}
+
+/**
+ * The text of a LoRA-teacher step: with `probability` the null text, for the whole batch at once. This is what gives π an unconditional
+ * branch.
+ */
+export function textOrNull({ text, nullText, key, probability = 0.1 }: NullTextOptions): Context {
+  const bits = new Uint32Array(1);
+  fillBits(key, 0, bits);
+  return uniformFrom(bits[0]) < probability ? nullText : text;
+}

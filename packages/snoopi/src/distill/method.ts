@@ -1,0 +1,54 @@
+import { fixedKappa, type KappaSampler, uniformKappa } from "./kappa.ts";
+import { type TimeRange, timeRanges } from "./time-range.ts";
+import type { WeightingName } from "./weighting.ts";
+
+/** A way of distilling, as data: what differs between SwiftBrush, SNOOPI, DMD and SDS. */
+export interface DistillMethod {
+  /** What stands against the teacher's score: the LoRA teacher's (`"vsd"`), or the noise that was added (`"sds"`). */
+  readonly against: "vsd" | "sds";
+  readonly weighting: WeightingName;
+  readonly kappa: KappaSampler;
+  /** Where the scores are compared. */
+  readonly studentRange: TimeRange;
+  /** Where the LoRA teacher learns. */
+  readonly loraRange: TimeRange;
+  /** How often the LoRA teacher learns with the null text, the whole batch at once. */
+  readonly nullText: number;
+  /** Updates of the LoRA teacher for one of the student: TTUR's r. None for SDS. */
+  readonly loraSteps: number;
+  /** What the norms of the gradients are clipped to. */
+  readonly maxNorm: number;
+}
+
+const swiftBrush: DistillMethod = {
+  against: "vsd",
+  weighting: "sigma2",
+  kappa: fixedKappa(4.5),
+  studentRange: timeRanges.vsd,
+  loraRange: timeRanges.all,
+  nullText: 0.1,
+  loraSteps: 1,
+  maxNorm: 1,
+};
+
+/** Published methods, with their published numbers; where SNOOPI is silent, SwiftBrush's. */
+export const distillMethods = {
+  /** SwiftBrush: Eq. 6, one κ. */
+  swiftBrush,
+  /** SNOOPI's PG-SB for Stable Diffusion: Eq. 7. */
+  pgSb: { ...swiftBrush, kappa: uniformKappa(0.5, 4) },
+  /** SNOOPI's PG-SB for PixArt. */
+  pgSbPixart: { ...swiftBrush, kappa: uniformKappa(0.5, 3) },
+  /** SwiftBrush with five updates of the LoRA teacher: what SNOOPI compares with in Fig. 2. */
+  ttur: { ...swiftBrush, loraSteps: 5 },
+  /** The gradient of DMD2 for Stable Diffusion 1, without its GAN: only the real score is guided. */
+  dmd2: {
+    ...swiftBrush,
+    weighting: "dmd",
+    kappa: { teacher: { fixed: 1.75 }, lora: { fixed: 1 }, per: "sample", draws: "shared" },
+    loraSteps: 10,
+    maxNorm: 10,
+  },
+  /** Score distillation sampling: no LoRA teacher. */
+  sds: { ...swiftBrush, against: "sds", loraSteps: 0 },
+} as const satisfies Record<string, DistillMethod>;

@@ -1,0 +1,59 @@
+import { add, cast, mul, SnoopiError, sub, type Tensor } from "@snoopi/core";
+import type { Context, UNet, UNetOptions } from "@snoopi/models";
+import { type Prediction, parameterizations } from "./parameterization.ts";
+import { type ForwardProcess, levelsAt, perSample } from "./process.ts";
+
+/** A network asked about x_t `[B, C, H, W]` at each sample's timestep → ε or x₀ `[B, C, H, W]` in f32. */
+export type Predictor = (x: Tensor, t: readonly number[], context: Context, options?: UNetOptions) => Tensor;
+
+export interface PredictorOptions {
+  readonly process: ForwardProcess;
+  /** What the network was trained to predict. */
+  readonly prediction: Prediction;
+}
+
+/** ε by a network of any parameterisation. A network with twice the channels also predicts a variance: the first half counts. */
+export const epsPredictor = (network: UNet, options: PredictorOptions): Predictor => predictor(network, { ...options, wanted: "eps" });
+
+/**
+ * x₀ by a network of any parameterisation; at the process's last timestep, from noise, SNOOPI's one-step generator f_θ(z, y) (Eq. A1).
+ * @throws SnoopiError for a network that predicts ε where α is 0.
+ */
+export const x0Predictor = (network: UNet, options: PredictorOptions): Predictor => predictor(network, { ...options, wanted: "x0" });
+
+function predictor(network: UNet, { process, prediction, wanted }: PredictorOptions & { readonly wanted: "eps" | "x0" }): Predictor {
+  const to = parameterizations[prediction][wanted];
+  return (x, t, context, options = {}) => {
+    if (t.length !== x.shape[0]) {
+      throw new SnoopiError(`score: there are ${t.length} timesteps for ${x.shape[0]} samples. Give one each.`);
+    }
+    if (prediction === "epsilon" && wanted === "x0" && t.some((one) => process.alpha(one) === 0)) {
+      throw new SnoopiError("score: x₀ cannot be told from ε where the process has no signal (α = 0). Use a model that predicts v.");
+    }
+    const output = network(x, t.map(process.fed), context, options);
+    const channels = x.shape[1];
+    const own = output.shape[1] === 2 * channels ? output.slice([null, [0, channels]]) : output;
+    return to(cast(own, "f32"), cast(x, "f32"), levelsAt(process, t, x.device));
+  };
+}
+
+export interface GuidedOptions {
+  readonly t: readonly number[];
+  readonly text: Context;
+  /** What is steered away from: the encoded empty text (Eq. 4), or a negative prompt (Eq. 5, NASA-T's teacher). */
+  readonly away: Context;
+  /** κ of each sample. */
+  readonly kappa: ArrayLike<number>;
+}
+
+/**
+ * Classifier-free guidance with a κ for each sample: `(1 − κ)·away + κ·text` (SNOOPI Eq. 4 and 5), κ = 1 being no guidance. Where κ is 1
+ * throughout there is one pass, without `away`.
+ */
+export function guidedScore(predict: Predictor, x: Tensor, { t, text, away, kappa }: GuidedOptions): Tensor {
+  if (kappa.length !== t.length) throw new SnoopiError(`score: there are ${kappa.length} κ for ${t.length} samples. Give one each.`);
+  const towards = predict(x, t, text);
+  if (Array.from(kappa).every((k) => k === 1)) return towards;
+  const from = predict(x, t, away);
+  return add(from, mul(sub(towards, from), perSample(kappa, x.device)));
+}

@@ -1,0 +1,126 @@
+import { SnoopiError } from "@snoopi/core";
+import { linearTicks, logTicks, showTick } from "./ticks.ts";
+
+/** One curve: `points` are [x, y], drawn in the order given. */
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [number, number])[];
+}
+
+export interface LineChartOptions {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** For losses that fall by orders of magnitude. */
+  readonly yScale?: "linear" | "log";
+  /** In pixels: 640 × 400. The legend comes below, 18 pixels a curve. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** Okabe and Ito's colours, which stay apart for colour-blind readers, without the yellow that white swallows. */
+const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
+const margin = { left: 72, right: 16, top: 40, bottom: 52 };
+const legendLine = 18;
+
+/**
+ * The curves as an SVG picture with axes, ticks and a legend. After seven curves the colours come again, dashed.
+ *
+ * @throws SnoopiError without a point to draw, for a point that is not finite, or one that a log scale has no place for.
+ */
+export function lineChart(series: readonly Series[], options: LineChartOptions): string {
+  const { title, xLabel, yLabel, yScale = "linear", width = 640, height = 400 } = options;
+  checkSeries(series, yScale);
+  const log = yScale === "log";
+  const points = series.flatMap((one) => one.points);
+  const [xs, ys] = [0, 1].map((axis) =>
+    extent(
+      points.map((point) => point[axis]),
+      { log: log && axis === 1 },
+    ),
+  );
+  const inside = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const full = height + legendLine * series.length;
+  const bottom = margin.top + inside.height;
+  const x = (value: number) => margin.left + inside.width * share(value, xs);
+  const y = (value: number) => bottom - inside.height * (log ? share(Math.log(value), ys.map(Math.log) as Range) : share(value, ys));
+  const yTicks = log ? logTicks(...ys) : linearTicks(...ys, 6);
+
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${full}" width="${width}" height="${full}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${width}" height="${full}" fill="#fff"/>`,
+    text(title, { x: width / 2, y: 22, anchor: "middle", more: ' font-size="15"' }),
+    ...yTicks.flatMap((value) => [
+      `<path d="M${at(margin.left)} ${at(y(value))}h${at(inside.width)}" stroke="#ddd"/>`,
+      text(showTick(value), { x: margin.left - 8, y: y(value) + 4, anchor: "end" }),
+    ]),
+    ...linearTicks(...xs, 8).flatMap((value) => [
+      `<path d="M${at(x(value))} ${at(bottom)}v5" stroke="#444"/>`,
+      text(showTick(value), { x: x(value), y: bottom + 18, anchor: "middle" }),
+    ]),
+    `<path d="M${at(margin.left)} ${at(margin.top)}V${at(bottom)}h${at(inside.width)}" fill="none" stroke="#444"/>`,
+    text(xLabel, { x: margin.left + inside.width / 2, y: bottom + 36, anchor: "middle" }),
+    text(yLabel, { x: 0, y: 0, anchor: "middle", more: ` transform="translate(16 ${at(margin.top + inside.height / 2)}) rotate(-90)"` }),
+    ...series.flatMap(({ name, points }, i) => {
+      const stroke = `stroke="${colours[i % colours.length]}" stroke-width="1.8"${i < colours.length ? "" : ' stroke-dasharray="6 4"'}`;
+      const legend = bottom + 52 + legendLine * i;
+      return [
+        curve(
+          points.map(([px, py]) => [x(px), y(py)]),
+          stroke,
+        ),
+        `<path d="M${at(margin.left)} ${at(legend - 4)}h24" ${stroke}/>`,
+        text(name, { x: margin.left + 32, y: legend, anchor: "start" }),
+      ];
+    }),
+    "</svg>",
+    "",
+  ].join("\n");
+}
+
+type Range = [low: number, high: number];
+
+function checkSeries(series: readonly Series[], yScale: "linear" | "log"): void {
+  if (series.length === 0) throw new SnoopiError("line chart: there are no curves. Pass at least 1.");
+  for (const { name, points } of series) {
+    if (points.length === 0) throw new SnoopiError(`line chart: the curve "${name}" has no points. Leave it out, or pass at least 1.`);
+    const bad = points.findIndex((point) => !point.every(Number.isFinite));
+    if (bad >= 0) throw new SnoopiError(`line chart: point ${bad} of "${name}" is (${points[bad].join(", ")}). Pass finite numbers.`);
+    const below = yScale === "log" ? points.findIndex(([, y]) => y <= 0) : -1;
+    if (below >= 0) {
+      throw new SnoopiError(
+        `line chart: point ${below} of "${name}" is at ${points[below][1]}, which has no logarithm. Take yScale "linear".`,
+      );
+    }
+  }
+}
+
+/** Widened where all values are one, so that there is room to draw in. */
+function extent(values: readonly number[], { log }: { log: boolean }): Range {
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
+  if (low < high) return [low, high];
+  if (log) return [low / 2, high * 2];
+  return [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
+}
+
+const share = (value: number, [low, high]: Range) => (value - low) / (high - low);
+
+/** Tenths of a pixel are enough, and keep long curves small. */
+const at = (pixels: number) => String(Math.round(pixels * 10) / 10);
+
+/** A single point is a dot: a path of one point shows nothing. */
+function curve(points: readonly (readonly [number, number])[], stroke: string): string {
+  if (points.length === 1) return `<circle cx="${at(points[0][0])}" cy="${at(points[0][1])}" r="2.5" fill="none" ${stroke}/>`;
+  return `<path d="M${points.map(([x, y]) => `${at(x)} ${at(y)}`).join("L")}" fill="none" stroke-linejoin="round" ${stroke}/>`;
+}
+
+function text(words: string, { x, y, anchor, more = "" }: { x: number; y: number; anchor: string; more?: string }): string {
+  return `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}" fill="#222"${more}>${escapeXml(words)}</text>`;
+}
+
+/** Control characters have no place in XML, escaped or not. */
+function escapeXml(words: string): string {
+  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+  return words.replace(/[&<>"]/g, (sign) => names[sign]).replace(/\p{Cc}/gu, " ");
+}

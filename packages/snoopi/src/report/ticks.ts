@@ -1,0 +1,31 @@
+/** Round numbers within [low, high], about `count` of them: 1, 2 or 5 times a power of ten apart. */
+export function linearTicks(low: number, high: number, count: number): number[] {
+  const rough = (high - low) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+  // 0.3 / 0.1 is 2.9999999999999996: a tick that misses the end by rounding is at the end.
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  // Multiples, not a running sum, and rounded: 3 · 0.1 is to be 0.3.
+  return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
+}
+
+/** Powers of ten within [low, high], or 1, 2 and 5 times them where there are fewer than three. */
+export function logTicks(low: number, high: number): number[] {
+  const exponents = Array.from(
+    { length: Math.floor(Math.log10(high)) - Math.floor(Math.log10(low)) + 1 },
+    (_, i) => Math.floor(Math.log10(low)) + i,
+  );
+  const within = (factors: number[]) =>
+    exponents
+      .flatMap((exponent) => factors.map((factor) => Number(`${factor}e${exponent}`)))
+      .filter((value) => value >= low && value <= high);
+  const decades = within([1]);
+  return decades.length >= 3 ? decades : within([1, 2, 5]);
+}
+
+/** A tick as a reader wants it: `20000`, `0.05`, `1e-7`. */
+export function showTick(value: number): string {
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential().replace("e+", "e") : String(value);
+}
