@@ -86,6 +86,42 @@ describe.each(devices)("capture on $name", ({ device }) => {
     expect([...(await count.data())]).toEqual([3, 13]);
   });
 
+  it("moves several states of which some hold a value that others hold too", async () => {
+    const others = [1, 2].map((v) => tensor([v, v], { device }));
+    const [a, b, c] = [keep(tensor([0, 0], { device })), keep(tensor([0, 0], { device })), keep(tensor([5], { device }))];
+    a.assign(others[0]);
+    b.assign(others[1]);
+    using step = capture(
+      () => {
+        c.assign(c.mul(2));
+        b.assign(b.add(c));
+        a.assign(a.add(b));
+      },
+      { device, check: "always" },
+    );
+    for (let i = 0; i < 3; i++) step();
+    expect([await a.data(), await b.data(), await c.data()].map((v) => [...v])).toEqual([[117, 117], [72, 72], [40]]);
+    expect([...(await others[0].data())]).toEqual([1, 1]);
+  });
+
+  it.each([1, 2])("moves one state by %i functions with programs for several shapes", async (functions) => {
+    const state = keep(tensor([0, 0], { device }));
+    const steps = Array.from({ length: functions }, () =>
+      capture((x: Tensor) => {
+        state.assign(state.mul(2).add(x.sum()));
+        return state.sum();
+      }),
+    );
+    let expected = 0;
+    for (const [i, length] of [1, 2, 1, 2, 3, 1, 1].entries()) {
+      expected = 2 * expected + length;
+      const sum = steps[i % functions](tensor(new Float32Array(length).fill(1), { device }));
+      expect([await sum.item(), ...(await state.data())]).toEqual([2 * expected, expected, expected]);
+    }
+    for (const step of steps) step[Symbol.dispose]();
+    expect([...(await state.data())]).toEqual([expected, expected]);
+  });
+
   it("takes up a value that was assigned from outside", async () => {
     const state = keep(tensor([1, 2], { device }));
     using double = capture(

@@ -98,7 +98,7 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
       `capture: a state ${show(astray.handle.shape)} becomes another part of a tensor that it shares with others. Assign it a tensor of its own.`,
     );
   }
-  const homes = states.map(({ handle, before }) => ({ handle, node: before.retain() }));
+  const homes = states.map(homeOf);
 
   return {
     dispatches: program.dispatches,
@@ -112,7 +112,7 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
       return outputs.map((node) => new Node(device, node.spec, { value: duplicate(device, node) }));
     },
     [Symbol.dispose]() {
-      for (const { node } of homes) node.release();
+      for (const home of homes) leave(home);
       release();
     },
   };
@@ -121,10 +121,31 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
 const sameView = (a: Materialized, b: Materialized): boolean =>
   a.layout.offset === b.layout.offset && a.layout.strides.every((s, i) => s === b.layout.strides[i]);
 
-/** The place of a state between two runs: its handle, and the node whose storage the program moves. */
+/**
+ * The place of a state between two runs: its handle, and the node whose storage programs move. Programs that were made for one node share
+ * its home, because readying the state for one of them may put another node in its place, with the storage that all of them move.
+ */
 interface Home {
   readonly handle: Tensor;
   node: Node;
+  programs: number;
+}
+
+const allHomes = new WeakMap<Tensor, Set<Home>>();
+
+function homeOf({ handle, before }: State): Home {
+  const known = allHomes.get(handle) ?? new Set();
+  allHomes.set(handle, known);
+  const home = [...known].find(({ node }) => node === before) ?? { handle, node: before.retain(), programs: 0 };
+  known.add(home);
+  home.programs++;
+  return home;
+}
+
+function leave(home: Home): void {
+  if (--home.programs > 0) return;
+  home.node.release();
+  allHomes.get(home.handle)?.delete(home);
 }
 
 /**

@@ -123,25 +123,29 @@ function describe(
     found.add(node);
     if (node.serial >= start && node.origin) stack.push(...node.origin.inputs);
   }
-  const order = [...found].sort((a, b) => a.serial - b.serial);
   const sources: Node[] = [];
   const names = new Map<Node, string>();
   const lines: string[] = [];
-  for (const node of order) {
-    const argument = given.get(node);
-    if (argument) names.set(node, argument);
-    else if (node.serial < start || !node.origin) {
-      names.set(node, `${node.serial < start ? "outside" : "made inside"} ${sources.push(node) - 1}`);
-      const { shape, dtype } = node.spec;
-      lines.push(`${names.get(node)}: ${dtype} [${shape}]${contents.has(node) ? `, ${contents.get(node)}` : ""}`);
-    } else {
-      const { op, attrs, inputs } = node.origin;
-      const name = `%${lines.length}`;
-      names.set(node, name);
-      lines.push(`${name} = ${op.name}(${inputs.map((n) => names.get(n)).join(", ")})${attrs === undefined ? "" : ` ${show(attrs)}`}`);
-    }
+  // Sources are numbered as they are met: the serials of values from outside change, when a state is given a storage of its own.
+  const nameOf = (node: Node): string => {
+    const known = names.get(node) ?? given.get(node);
+    if (known) return known;
+    const name = `${node.serial < start ? "outside" : "made inside"} ${sources.push(node) - 1}`;
+    names.set(node, name);
+    const { shape, dtype } = node.spec;
+    lines.push(`${name}: ${dtype} [${shape}]${contents.has(node) ? `, ${contents.get(node)}` : ""}`);
+    return name;
+  };
+  const recorded = [...found].filter((node) => node.serial >= start && node.origin && !given.has(node));
+  for (const node of recorded.sort((a, b) => a.serial - b.serial)) {
+    const { op, attrs, inputs } = node.origin!;
+    const from = inputs.map(nameOf).join(", ");
+    const name = `%${lines.length}`;
+    names.set(node, name);
+    lines.push(`${name} = ${op.name}(${from})${attrs === undefined ? "" : ` ${show(attrs)}`}`);
   }
-  lines.push(`results: ${wanted.map((n) => names.get(n)).join(", ")}`);
+  const results = wanted.map(nameOf).join(", ");
+  lines.push(`results: ${results}`);
   return { sources, lines };
 }
 
