@@ -1,6 +1,9 @@
 import { SnoopiError } from "../error.ts";
-import { add, mul, sub } from "../ops/arithmetic.ts";
+import { add, div, maximum, minimum, mul, pow, sub } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
+import { greater, where } from "../ops/compare.ts";
+import type { Like } from "../ops/elementwise.ts";
+import { full } from "../ops/full.ts";
 import { scope } from "../scope.ts";
 import { noGrad } from "../tape.ts";
 import { keep, share, type Tensor } from "../tensor.ts";
@@ -20,18 +23,28 @@ export interface EmaOptions {
   readonly minDecay?: number;
   /** Updates during which the average is the parameter itself. Default 0. */
   readonly after?: number;
+  /**
+   * Whether the device counts the updates: what an update in a captured function needs, and one that `finite` decides about. Default false.
+   */
+  readonly gated?: boolean;
+}
+
+export interface EmaUpdateOptions {
+  /** A boolean scalar. Where it is false the update changes nothing and does not count. Needs `gated`. */
+  readonly finite?: Tensor;
 }
 
 /** Moving averages of parameters. As with an optimiser, an update is recorded: realize {@link Ema.tensors} with each step. */
 export interface Ema extends Stateful, Disposable {
+  /** Updates recorded, of which gated averages may have skipped some. */
   readonly updates: number;
   /** Moves every average towards its parameter. */
-  update(): void;
+  update(options?: EmaUpdateOptions): void;
   /** Makes the averages the values of the parameters. */
   copyInto(): void;
   /** As {@link Ema.copyInto}, until what is returned is disposed of: for a look at the averaged model (`using _ = ema.swap()`). */
   swap(): Disposable;
-  /** The averages. */
+  /** The averages, in the order of their parameters, and the count of gated ones. */
   tensors(): Tensor[];
 }
 
@@ -44,18 +57,37 @@ export function emaDecay(updates: number, { decay = 0.9999, ramp = "rational", m
   return Math.max(Math.min(grown, decay), minDecay);
 }
 
+/** One less {@link emaDecay} of update `updates`, on the device. */
+function emaShare(updates: Tensor, { decay = 0.9999, ramp = "rational", minDecay = 0, after = 0 }: EmaOptions): Tensor {
+  if (ramp === "none") return where(greater(updates, after), 1 - decay, 1);
+  const n = maximum(sub(updates, after + 1), 0);
+  const left = ramp === "rational" ? div(9, add(n, 10)) : pow(add(mul(n, 1 / ramp.invGamma), 1), -ramp.power);
+  return where(greater(n, 0), minimum(maximum(left, 1 - decay), 1 - minDecay), 1);
+}
+
 /**
  * Exponential moving averages of parameters, in f32 where those are f16: diffusers' `EMAModel`.
  * @throws SnoopiError for a decay outside [0, 1] and for parameters that an optimiser would refuse.
  */
 export function ema(params: unknown, options: EmaOptions = {}): Ema {
-  const { decay = 0.9999, minDecay = 0, after = 0 } = options;
+  const { decay = 0.9999, minDecay = 0, after = 0, gated = false } = options;
   checkNumber("ema", { decay, minDecay, after });
   if (decay > 1 || minDecay > decay)
     throw new SnoopiError(`ema: decay is ${decay} and minDecay ${minDecay}. Give 0 ≤ minDecay ≤ decay ≤ 1.`);
   const parameters = parametersOf(params, "ema");
   const averages = new Map([...parameters].map(([name, p]) => [name, keep(noGrad(() => cast(p, p.dtype === "f16" ? "f32" : p.dtype)))]));
+  const [{ device }] = parameters.values();
+  const count = gated ? keep(full([], 0, { device })) : undefined;
   let updates = 0;
+  /** How far the averages go in the coming update. */
+  const shareOf = (finite: Tensor | undefined): Like => {
+    updates++;
+    if (!count) return 1 - emaDecay(updates, options);
+    const next = add(count, 1);
+    const share = emaShare(next, options);
+    count.assign(finite ? where(finite, next, count) : next);
+    return finite ? where(finite, share, 0) : share;
+  };
   const copyInto = () =>
     noGrad(() =>
       scope(() => {
@@ -67,11 +99,11 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
     get updates() {
       return updates;
     },
-    update() {
-      updates++;
-      const share = 1 - emaDecay(updates, options);
+    update({ finite } = {}) {
+      if (finite && !gated) throw new SnoopiError("ema: an update with `finite`, but updates always count. Make it with { gated: true }.");
       noGrad(() =>
         scope(() => {
+          const share = shareOf(finite);
           for (const [name, average] of averages) {
             const p = cast(parameters.get(name)!, average.dtype);
             average.assign(share === 1 ? p : add(average, mul(sub(p, average), share)));
@@ -93,16 +125,21 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
         },
       };
     },
-    tensors: () => [...averages.values()],
-    state: () => ({ numbers: { updates }, tensors: Object.fromEntries([...averages].map(([name, t]) => [name, share(t)])) }),
+    tensors: () => [...averages.values(), ...(count ? [count] : [])],
+    state: () => ({
+      numbers: { updates },
+      tensors: Object.fromEntries([...averages, ...(count ? [["updates", count] as const] : [])].map(([name, t]) => [name, share(t)])),
+    }),
     restore({ numbers, tensors }) {
       for (const [name, average] of averages) {
         if (!tensors[name]) throw new SnoopiError(`ema: the state has no tensor "${name}". Restore the averages of the same parameters.`);
         average.assign(tensors[name]);
       }
       updates = numbers.updates;
+      count?.assign(tensors.updates ?? full([], updates, { device }));
     },
     [Symbol.dispose]() {
+      count?.dispose();
       for (const average of averages.values()) average.dispose();
     },
   };
