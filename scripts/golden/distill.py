@@ -1,12 +1,15 @@
-"""Steps of SNOOPI's distillation, written out in PyTorch: a student, a LoRA teacher on a frozen teacher, every random draw given."""
+"""Steps of SNOOPI's distillation, written out in PyTorch: a student, a LoRA teacher on a frozen teacher, every random draw given.
+
+Computed in f64 from numbers that f32 holds, so that what a reader in f32 differs by is its own.
+"""
 
 import torch
 import torch.nn.functional as F
+from diffusers import UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 from torch import nn
 
 from . import store
-from .checkpoints import unet
 from .nasa import Nasa, installed
 
 CONFIG = {
@@ -19,6 +22,12 @@ STUDENT = {"lr": 1e-3, "weightDecay": 0.01, "decay": 0.9999}
 LORA = {"lr": 1e-2, "weightDecay": 0.0}
 MAX_NORM = 1.0
 TARGETS = (".to_q", ".to_v")
+
+
+def network(seed: int) -> UNet2DConditionModel:
+    """With PyTorch's own initial weights: under those of the tiny checkpoints some norms divide by next to nothing."""
+    torch.manual_seed(seed)
+    return UNet2DConditionModel(**CONFIG)
 
 
 class Adapted(nn.Module):
@@ -59,7 +68,7 @@ def levels() -> tuple[torch.Tensor, torch.Tensor]:
     """α and σ of Stable Diffusion's thousand timesteps."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     cumulative = (1 - betas).cumprod(0)
-    return cumulative.sqrt().float(), (1 - cumulative).sqrt().float()
+    return cumulative.sqrt(), (1 - cumulative).sqrt()
 
 
 ALPHAS, SIGMAS = levels()
@@ -94,7 +103,7 @@ def cotangent(teacher, x0, draw: dict, tensors: dict, texts: dict, negative: boo
 
     def guided(on: bool, kappa: list[float], away: torch.Tensor) -> torch.Tensor:
         Adapted.on = on
-        k = torch.tensor(kappa).reshape(-1, 1, 1, 1)
+        k = torch.tensor(kappa, dtype=torch.float64).reshape(-1, 1, 1, 1)
         scores = [teacher(xt, t, text.expand(BATCH, -1, -1)).sample for text in (away, texts["text"])]
         return (1 - k) * scores[0] + k * scores[1]
 
@@ -152,16 +161,24 @@ def draws(case: dict, generator: torch.Generator) -> tuple[list[dict], dict[str,
     return numbers, noises
 
 
+def end_to_end(parameters: dict[str, torch.Tensor]) -> torch.Tensor:
+    """In the order of the names: two thousand tensors by name would be a file of names."""
+    return torch.cat([parameters[name].detach().float().flatten() for name in sorted(parameters)])
+
+
 def run(case: dict, texts: dict, seed: int) -> tuple[dict, dict]:
     steps, tensors = draws(case, torch.Generator().manual_seed(seed))
-    student, teacher = unet(9402, **CONFIG), unet(9401, **CONFIG)
+    student, teacher = network(9402), network(9401)
     theta, pi = Moved(dict(student.named_parameters()), STUDENT), Moved(adapted(teacher), LORA)
+    for model in (student, teacher):
+        model.double()
+    tensors, texts = ({name: value.double() for name, value in found.items()} for found in (tensors, texts))
     log = []
     for n, draw in enumerate(steps):
         own = {name.removeprefix(f"{n}."): value for name, value in tensors.items() if name.startswith(f"{n}.")}
         noises = [own[f"latents.{i}"] for i in range(draw["latents"])]
         if case["negative"]:
-            with installed(student, Nasa(texts["negative"], draw["nasaScale"])):
+            with installed(student, Nasa(texts["negative"], torch.tensor(draw["nasaScale"], dtype=torch.float64))):
                 x0 = made_by(student, noises, case["timesteps"], texts["text"])
         else:
             x0 = made_by(student, noises, case["timesteps"], texts["text"])
@@ -175,10 +192,10 @@ def run(case: dict, texts: dict, seed: int) -> tuple[dict, dict]:
             alpha, _ = at(t)
             came["lora"].append(pi.step(F.mse_loss(alpha * predicted, alpha * noise)))
         log.append(came)
-    ends = {f"end.{name}": p for moved in (theta, pi) for name, p in moved.parameters.items()}
-    averages = {f"average.{name}": p for name, p in zip(theta.parameters, theta.average.shadow_params, strict=True)}
+    averages = dict(zip(theta.parameters, theta.average.shadow_params, strict=True))
+    ends = {"student": end_to_end(theta.parameters), "lora": end_to_end(pi.parameters), "average": end_to_end(averages)}
     assert any(came["student"]["norm"] > MAX_NORM for came in log)
-    return {**case, "steps": [{**draw, "after": came} for draw, came in zip(steps, log, strict=True)]}, {**tensors, **ends, **averages}
+    return {**case, "steps": [{**draw, "after": came} for draw, came in zip(steps, log, strict=True)]}, {**{name: value.float() for name, value in tensors.items()}, **ends}
 
 
 def write() -> None:
@@ -192,10 +209,10 @@ def write() -> None:
         {"name": "NASA-T", **usual, "negative": True},
         {"name": "two steps", **usual, "timesteps": [999, 499]},
     ]
-    teacher = unet(9401, **CONFIG)
+    teacher = network(9401)
     start = {f"text.{name}": value for name, value in texts.items()}
     start |= {f"teacher.{name}": p.clone() for name, p in teacher.named_parameters()}
-    start |= {f"student.{name}": p for name, p in unet(9402, **CONFIG).named_parameters()}
+    start |= {f"student.{name}": p for name, p in network(9402).named_parameters()}
     start |= {f"lora.{name}": p for name, p in adapted(teacher).items()}
     written = [({"name": "start"}, start)] + [run(case, texts, 9410 + i) for i, case in enumerate(cases)]
     settings = {"config": {"_class_name": "UNet2DConditionModel", **CONFIG}, "student": STUDENT, "lora": {**LORA, "rank": RANK, "alpha": ALPHA}}

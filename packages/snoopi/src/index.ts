@@ -10,28 +10,41 @@ export { covariance, emptyMoments, type Moments, mergeMoments, momentsOf } from 
 export { type PrecisionRecall, precisionRecall } from "./eval/precision-recall.ts";
 export { type Spread, showSpread, spreadOf } from "./eval/spread.ts";
 // Distillation.
+export {
+  type CapturedDistillation,
+  type CapturedDistillOptions,
+  type CapturedStepOptions,
+  captureDistillation,
+} from "./distill/captured-step.ts";
 export { clampedClipLoss, type DecayOptions, decayingWeight } from "./distill/clip-loss.ts";
 export { type CotangentOptions, dmdCotangent, nanToZero, sdsCotangent, vsdCotangent } from "./distill/cotangent.ts";
+export { type DistillStepOptions, type DistillStepResult, distillStep, type StepRandomness } from "./distill/distill-step.ts";
+export type { Distillation } from "./distill/distillation.ts";
 export {
-  type Distillation,
-  type DistillStepOptions,
-  type DistillStepResult,
-  distillStep,
-  loraGradients,
-  studentGradients,
-} from "./distill/distill-step.ts";
+  type DrawOptions,
+  disposeDraws,
+  drawLora,
+  drawStep,
+  drawStudent,
+  type LoraDraws,
+  type StepDraws,
+  type StudentDraws,
+} from "./distill/draws.ts";
+export { backwardSimulation, type FewStepOptions, fewSteps, fewStepTimesteps } from "./distill/few-step.ts";
 export { drawKappas, fixedKappa, type Kappa, type KappaSampler, type Kappas, meanKappa, table2, uniformKappa } from "./distill/kappa.ts";
-export { loraTeacherLoss, type NullTextOptions, type Teachers, teachersOf, textOrNull } from "./distill/lora-teacher.ts";
+export { loraTeacherLoss, type Teachers, teachersOf } from "./distill/lora-teacher.ts";
 export { distillationLoss } from "./distill/loss.ts";
 export { mergeStudents } from "./distill/merge.ts";
 export { type DistillMethod, distillMethods } from "./distill/method.ts";
 export { type Parameterization, type Prediction, parameterizations } from "./distill/parameterization.ts";
-export { addNoise, type ForwardProcess, flowProcess, type Levels, levelsAt, processOf } from "./distill/process.ts";
+export { drawNegatives, pickNegatives } from "./distill/negatives.ts";
+export { addNoise, type ForwardProcess, flowProcess, type Levels, levelsAt, processOf, type Times, timesAt } from "./distill/process.ts";
 export { epsPredictor, type GuidedOptions, guidedScore, type Predictor, type PredictorOptions, x0Predictor } from "./distill/score.ts";
+export { type LoraStepOptions, loraGradients, loraText, type StudentStepOptions, studentGradients } from "./distill/step-gradients.ts";
 export { type LoraKeys, type StepKeys, stepKeys } from "./distill/step-keys.ts";
 export { cotangentOf, type Prompts, type ScoreOptions, type StudentLossOptions, studentLoss } from "./distill/student-loss.ts";
 export { drawTimesteps, type TimeRange, timeRanges } from "./distill/time-range.ts";
-export { type Trained, type Updated, type UpdateOptions, update } from "./distill/update.ts";
+export { recordUpdate, type Trained, type Updated, type UpdateOptions, update } from "./distill/update.ts";
 export { type Weighed, type Weighting, type WeightingName, weightings } from "./distill/weighting.ts";
 // Guidance.
 export { type CfgOptions, cfg } from "./guidance/cfg.ts";

@@ -5,10 +5,14 @@ import { describe, expect, test } from "vitest";
 import { nasa } from "../guidance/nasa.ts";
 import { ddimDefaults } from "../schedule/config.ts";
 import { noiseSchedule } from "../schedule/noise-schedule.ts";
-import { type Distillation, distillStep, loraGradients, studentGradients } from "./distill-step.ts";
+import { distillStep } from "./distill-step.ts";
+import type { Distillation } from "./distillation.ts";
+import { drawStep } from "./draws.ts";
+import { fewStepTimesteps } from "./few-step.ts";
 import { teachersOf } from "./lora-teacher.ts";
 import { type DistillMethod, distillMethods } from "./method.ts";
 import { flowProcess, processOf } from "./process.ts";
+import { loraGradients, studentGradients } from "./step-gradients.ts";
 import { stepKeys } from "./step-keys.ts";
 import { update } from "./update.ts";
 
@@ -40,6 +44,7 @@ function weights(seed: number): Map<string, Tensor> {
 
 const prompts = { text: { tokens: normal([2, 3, 6], { key: 21 }) }, nullText: { tokens: normal([1, 3, 6], { key: 22 }) } };
 const options = { prompts, shape: [2, 4, 4, 4], key: keyFromSeed(5) };
+const drawn = (method: DistillMethod) => drawStep({ process, method, shape: options.shape, device: cpu }, { keys: stepKeys(options.key) });
 const finite = async (tree: unknown) => (await Promise.all(leaves(tree).map((t) => t.data()))).every((v) => v.every(Number.isFinite));
 const norms = async (tree: ReadonlyMap<string, Tensor>) =>
   new Map(await Promise.all([...tree].map(async ([name, t]) => [name, Math.hypot(...(await t.data()))] as const)));
@@ -99,7 +104,7 @@ describe("a step of distillation", () => {
 
   test("gives a gradient to every parameter of the student", async () => {
     const { distillation, own } = setUp(distillMethods.swiftBrush);
-    const { gradients } = studentGradients(distillation, options);
+    const { gradients } = studentGradients(distillation, { prompts, draws: drawn(distillMethods.swiftBrush).student });
     const found = await norms(gradients as typeof own);
     expect([...found.keys()]).toEqual([...shapes.keys()]);
     expect([...found].filter(([, norm]) => !(norm > 0)).map(([name]) => name)).toEqual([]);
@@ -124,7 +129,8 @@ describe("a step of distillation", () => {
 
   test("lowers the loss of the LoRA teacher on a batch it sees again and again", async () => {
     const { distillation } = setUp(distillMethods.pgSb);
-    const again = () => loraGradients(distillation, { x0: normal([2, 4, 4, 4], { key: 8 }), prompts, keys: stepKeys(options.key).lora(0) });
+    const again = () =>
+      loraGradients(distillation, { x0: normal([2, 4, 4, 4], { key: 8 }), text: prompts.text, draws: drawn(distillMethods.pgSb).lora[0] });
     const losses: number[] = [];
     for (let i = 0; i < 20; i++)
       losses.push((await update(distillation.loraTeacher!, { ...again(), name: "LoRA teacher", maxNorm: 1, lr: 0.01 })).loss);
@@ -142,7 +148,8 @@ describe("a step of distillation", () => {
 
   test.each(Object.entries(distillMethods))("is finite by the method %s", async (_, method) => {
     const { distillation, own } = setUp(method);
-    await distillStep(distillation, options);
+    const negative = { tokens: normal([1, 5, 6], { key: 23 }) };
+    await distillStep(distillation, { ...options, prompts: { ...prompts, ...("nasa" in method && { negative }) } });
     expect(await finite(own)).toBe(true);
   });
 
@@ -156,6 +163,27 @@ describe("a step of distillation", () => {
     const { student } = await distillStep({ ...distillation, process, student: { ...distillation.student, prediction } }, options);
     expect(student.norm).toBeGreaterThan(0);
     expect(await copy(own)).not.toEqual(before);
+    expect(await finite(own)).toBe(true);
+  });
+
+  test.each([2, 4])("trains a student of %i steps at each of them", async (steps) => {
+    const { distillation, own } = setUp(distillMethods.sds);
+    const asked: unknown[] = [];
+    const timesteps = fewStepTimesteps(process, steps);
+    const network: UNet = (x, t, ...rest) => {
+      asked.push(...(t as number[]));
+      return distillation.student.network(x, t, ...rest);
+    };
+    const student = { ...distillation.student, network, timesteps };
+    const ends = new Set<unknown>();
+    for (let i = 0; i < 16; i++) {
+      const { student: came } = await distillStep({ ...distillation, student }, { ...options, key: foldIn(options.key, i) });
+      expect(came.norm).toBeGreaterThan(0);
+      const passes = asked.splice(0);
+      expect(passes).toEqual(timesteps.slice(0, passes.length / 2).flatMap((t) => [t, t]));
+      ends.add(passes.at(-1));
+    }
+    expect([...ends].sort()).toEqual([...timesteps].sort());
     expect(await finite(own)).toBe(true);
   });
 
@@ -189,7 +217,10 @@ describe("a step of distillation", () => {
       heads.push(layer.path);
       return away()(q, context, layer);
     };
-    studentGradients({ ...distillation, teachers }, { ...options, prompts: { ...prompts, negative }, studentOptions: { attend } });
+    studentGradients(
+      { ...distillation, teachers },
+      { prompts: { ...prompts, negative }, draws: drawn(distillMethods.pgSb).student, studentOptions: { attend } },
+    );
     const { text, nullText } = prompts;
     expect(asked.map(([name, tokens]) => [name, [text, nullText, negative].findIndex((c) => c.tokens === tokens)])).toEqual([
       ["teacher", 0],

@@ -1,5 +1,5 @@
-import { fillBits, type Key, mean, mul, square, sub, type Tensor, uniformFrom } from "@snoopi/core";
-import type { Adapters, Context, UNet } from "@snoopi/models";
+import { mean, mul, square, sub, type Tensor } from "@snoopi/core";
+import type { Adapters, UNet } from "@snoopi/models";
 import type { Levels } from "./process.ts";
 
 /** One frozen network that is two teachers. */
@@ -25,21 +25,3 @@ export const teachersOf = (network: UNet, adapters: Adapters, name: string): Tea
  */
 export const loraTeacherLoss = (predicted: Tensor, noise: Tensor, { alpha }: Pick<Levels, "alpha">): Tensor =>
   mean(square(mul(sub(predicted, noise), alpha)));
-
-export interface NullTextOptions {
-  readonly text: Context;
-  readonly nullText: Context;
-  readonly key: Key;
-  /** Default 0.1. */
-  readonly probability?: number;
-}
-
-/**
- * The text of a LoRA-teacher step: with `probability` the null text, for the whole batch at once. This is what gives π an unconditional
- * branch.
- */
-export function textOrNull({ text, nullText, key, probability = 0.1 }: NullTextOptions): Context {
-  const bits = new Uint32Array(1);
-  fillBits(key, 0, bits);
-  return uniformFrom(bits[0]) < probability ? nullText : text;
-}

@@ -1,4 +1,4 @@
-import { fixedKappa, type KappaSampler, uniformKappa } from "./kappa.ts";
+import { fixedKappa, type Kappa, type KappaSampler, uniformKappa } from "./kappa.ts";
 import { type TimeRange, timeRanges } from "./time-range.ts";
 import type { WeightingName } from "./weighting.ts";
 
@@ -16,6 +16,11 @@ export interface DistillMethod {
   readonly nullText: number;
   /** Updates of the LoRA teacher for one of the student: TTUR's r. None for SDS. */
   readonly loraSteps: number;
+  /**
+   * NASA-T: α of NASA in the student while it trains, away from a negative. The frozen teacher's guidance is away from it as well (Eq. 5),
+   * the LoRA teacher's is not.
+   */
+  readonly nasa?: { readonly scale: Kappa; readonly per: KappaSampler["per"] };
   /** What the norms of the gradients are clipped to. */
   readonly maxNorm: number;
 }
@@ -39,6 +44,8 @@ export const distillMethods = {
   pgSb: { ...swiftBrush, kappa: uniformKappa(0.5, 4) },
   /** SNOOPI's PG-SB for PixArt. */
   pgSbPixart: { ...swiftBrush, kappa: uniformKappa(0.5, 3) },
+  /** PG-SB with NASA-T: α ~ U(0, 1) for the batch. Give each step a negative. */
+  nasaT: { ...swiftBrush, kappa: uniformKappa(0.5, 4), nasa: { scale: { uniform: [0, 1] }, per: "batch" } },
   /** SwiftBrush with five updates of the LoRA teacher: what SNOOPI compares with in Fig. 2. */
   ttur: { ...swiftBrush, loraSteps: 5 },
   /** The gradient of DMD2 for Stable Diffusion 1, without its GAN: only the real score is guided. */

@@ -17,6 +17,12 @@ export interface Levels {
   readonly sigma: Tensor;
 }
 
+/** Where each sample of a batch is, as a network and the process have it. */
+export interface Times extends Levels {
+  /** What the network is told: `[B]`, f32. */
+  readonly fed: Tensor;
+}
+
 /** The variance-preserving process of a discrete noise schedule. α and σ stay f32 whatever networks are stored in. */
 export const processOf = (schedule: NoiseSchedule): ForwardProcess => ({
   timesteps: schedule.alphasCumprod.length,
@@ -55,6 +61,12 @@ export function levelsAt(process: ForwardProcess, t: readonly number[], device: 
   for (const one of t) checkTimestep(one, process.timesteps);
   return { alpha: perSample(t.map(process.alpha), device), sigma: perSample(t.map(process.sigma), device) };
 }
+
+/** {@link levelsAt} with what a network is told. What tells times as tensors can be an argument of a captured function. */
+export const timesAt = (process: ForwardProcess, t: readonly number[], device: Device): Times => ({
+  ...levelsAt(process, t, device),
+  fed: fromData(Float32Array.from(t, process.fed), { shape: [t.length], dtype: "f32", device }),
+});
 
 /** α_t·x₀ + σ_t·ε (Eq. 1). */
 export const addNoise = (x0: Tensor, eps: Tensor, { alpha, sigma }: Levels): Tensor => x0.mul(alpha).add(eps.mul(sigma));

@@ -90,7 +90,7 @@ describe("a predictor", () => {
 test("guidance is (1 − κ)·away + κ·text with each sample's κ, in one pass where κ is 1", async () => {
   const away = { tokens: tensor([[[3]]]) };
   let passes = 0;
-  const predict = (x: Tensor, _: readonly number[], { tokens }: { tokens: Tensor }) => {
+  const predict = (x: Tensor, _: unknown, { tokens }: { tokens: Tensor }) => {
     passes++;
     return x.mul(tokens.reshape([1, 1, 1, 1]));
   };

@@ -1,10 +1,10 @@
-import { add, cast, mul, SnoopiError, sub, type Tensor } from "@snoopi/core";
+import { add, cast, isTensor, mul, SnoopiError, sub, type Tensor } from "@snoopi/core";
 import type { Context, UNet, UNetOptions } from "@snoopi/models";
 import { type Prediction, parameterizations } from "./parameterization.ts";
-import { type ForwardProcess, levelsAt, perSample } from "./process.ts";
+import { type ForwardProcess, levelsAt, perSample, type Times } from "./process.ts";
 
-/** A network asked about x_t `[B, C, H, W]` at each sample's timestep → ε or x₀ `[B, C, H, W]` in f32. */
-export type Predictor = (x: Tensor, t: readonly number[], context: Context, options?: UNetOptions) => Tensor;
+/** A network asked about x_t `[B, C, H, W]` at each sample's timestep, or times as tensors → ε or x₀ `[B, C, H, W]` in f32. */
+export type Predictor = (x: Tensor, t: readonly number[] | Times, context: Context, options?: UNetOptions) => Tensor;
 
 export interface PredictorOptions {
   readonly process: ForwardProcess;
@@ -17,43 +17,44 @@ export const epsPredictor = (network: UNet, options: PredictorOptions): Predicto
 
 /**
  * x₀ by a network of any parameterisation; at the process's last timestep, from noise, SNOOPI's one-step generator f_θ(z, y) (Eq. A1).
- * @throws SnoopiError for a network that predicts ε where α is 0.
+ * @throws SnoopiError for a network that predicts ε at a timestep, given as a number, where α is 0.
  */
 export const x0Predictor = (network: UNet, options: PredictorOptions): Predictor => predictor(network, { ...options, wanted: "x0" });
 
 function predictor(network: UNet, { process, prediction, wanted }: PredictorOptions & { readonly wanted: "eps" | "x0" }): Predictor {
   const to = parameterizations[prediction][wanted];
   return (x, t, context, options = {}) => {
-    if (t.length !== x.shape[0]) {
-      throw new SnoopiError(`score: there are ${t.length} timesteps for ${x.shape[0]} samples. Give one each.`);
-    }
-    if (prediction === "epsilon" && wanted === "x0" && t.some((one) => process.alpha(one) === 0)) {
+    const times = "fed" in t;
+    const count = times ? t.fed.shape[0] : t.length;
+    if (count !== x.shape[0]) throw new SnoopiError(`score: there are ${count} timesteps for ${x.shape[0]} samples. Give one each.`);
+    if (prediction === "epsilon" && wanted === "x0" && !times && t.some((one) => process.alpha(one) === 0)) {
       throw new SnoopiError("score: x₀ cannot be told from ε where the process has no signal (α = 0). Use a model that predicts v.");
     }
-    const output = network(x, t.map(process.fed), context, options);
+    const output = network(x, times ? t.fed : t.map(process.fed), context, options);
     const channels = x.shape[1];
     const own = output.shape[1] === 2 * channels ? output.slice([null, [0, channels]]) : output;
-    return to(cast(own, "f32"), cast(x, "f32"), levelsAt(process, t, x.device));
+    return to(cast(own, "f32"), cast(x, "f32"), times ? t : levelsAt(process, t, x.device));
   };
 }
 
 export interface GuidedOptions {
-  readonly t: readonly number[];
+  readonly t: readonly number[] | Times;
   readonly text: Context;
   /** What is steered away from: the encoded empty text (Eq. 4), or a negative prompt (Eq. 5, NASA-T's teacher). */
   readonly away: Context;
-  /** κ of each sample. */
-  readonly kappa: ArrayLike<number>;
+  /** κ of each sample: numbers, or a tensor `[B, 1, 1, 1]`. */
+  readonly kappa: ArrayLike<number> | Tensor;
 }
 
 /**
- * Classifier-free guidance with a κ for each sample: `(1 − κ)·away + κ·text` (SNOOPI Eq. 4 and 5), κ = 1 being no guidance. Where κ is 1
- * throughout there is one pass, without `away`.
+ * Classifier-free guidance with a κ for each sample: `(1 − κ)·away + κ·text` (SNOOPI Eq. 4 and 5), κ = 1 being no guidance. Where
+ * all numbers are 1 there is one pass, without `away`.
  */
 export function guidedScore(predict: Predictor, x: Tensor, { t, text, away, kappa }: GuidedOptions): Tensor {
-  if (kappa.length !== t.length) throw new SnoopiError(`score: there are ${kappa.length} κ for ${t.length} samples. Give one each.`);
+  const count = isTensor(kappa) ? kappa.shape[0] : kappa.length;
+  if (count !== x.shape[0]) throw new SnoopiError(`score: there are ${count} κ for ${x.shape[0]} samples. Give one each.`);
   const towards = predict(x, t, text);
-  if (Array.from(kappa).every((k) => k === 1)) return towards;
+  if (!isTensor(kappa) && Array.from(kappa).every((k) => k === 1)) return towards;
   const from = predict(x, t, away);
-  return add(from, mul(sub(towards, from), perSample(kappa, x.device)));
+  return add(from, mul(sub(towards, from), isTensor(kappa) ? kappa : perSample(kappa, x.device)));
 }

@@ -6,6 +6,10 @@ export interface StepKeys {
   readonly timesteps: Key;
   readonly noise: Key;
   readonly kappa: Key;
+  /** Which step of a student of several learns. */
+  readonly step: Key;
+  /** α of NASA. */
+  readonly nasa: Key;
   /** For the LoRA teacher's update `i` of this step. */
   lora(i: number): LoraKeys;
 }
@@ -18,12 +22,14 @@ export interface LoraKeys {
 
 /** The keys of a step. Give each step its own, such as `foldIn(key, step)`: the step is then the same whenever it runs. */
 export function stepKeys(key: Key): StepKeys {
-  const [latents, timesteps, noise, kappa, lora] = split(key, 5);
+  const [latents, timesteps, noise, kappa, lora, step, nasa] = split(key, 7);
   return {
     latents,
     timesteps,
     noise,
     kappa,
+    step,
+    nasa,
     lora(i) {
       const [timesteps, noise, text] = split(foldIn(lora, i), 3);
       return { timesteps, noise, text };

@@ -1,4 +1,4 @@
-import { leaves, realize, SnoopiError, type Tensor } from "@snoopi/core";
+import { abs, add, leaves, lessEqual, noGrad, realize, SnoopiError, type Tensor } from "@snoopi/core";
 import { clipFactor, type Ema, globalNorm, type Optimizer, requireFinite } from "@snoopi/core/optim";
 
 /** Parameters and what moves them. */
@@ -36,11 +36,9 @@ export async function update({ optimizer, ema }: Trained, { name, loss, gradient
   try {
     await realize([loss, norm, factor, ...leaves(gradients)], signal ? { signal } : {});
     const result = { loss: await loss.item(), norm: await norm.item() };
-    if (!Number.isFinite(result.loss) || !Number.isFinite(result.norm)) {
+    if (!cameOut(result)) {
       await requireFinite(gradients);
-      throw new SnoopiError(
-        `${name}: the loss is ${result.loss} and its gradients' norm ${result.norm}. Nothing was updated; lower the rate.`,
-      );
+      throw notFinite(name, result);
     }
     optimizer.step(gradients, { scale: factor, ...(lr !== undefined && { lr }) });
     ema?.update();
@@ -50,3 +48,27 @@ export async function update({ optimizer, ema }: Trained, { name, loss, gradient
     for (const t of [loss, norm, factor, ...leaves(gradients)]) t.dispose();
   }
 }
+
+const largest = 3.4028234663852886e38;
+
+/**
+ * The same as {@link update}, recorded and not run, for a captured function: the device leaves the step out when the loss or the norm is
+ * not finite. Optimiser and average have to be `gated`.
+ */
+export function recordUpdate(
+  { optimizer, ema }: Trained,
+  { loss, gradients, maxNorm, lr }: Pick<UpdateOptions, "loss" | "gradients" | "maxNorm"> & { readonly lr?: Tensor },
+): { readonly loss: Tensor; readonly norm: Tensor } {
+  return noGrad(() => {
+    const norm = globalNorm(gradients);
+    const finite = lessEqual(add(abs(loss), norm), largest);
+    optimizer.step(gradients, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
+    ema?.update({ finite });
+    return { loss, norm };
+  });
+}
+
+export const cameOut = ({ loss, norm }: Updated): boolean => Number.isFinite(loss) && Number.isFinite(norm);
+
+export const notFinite = (name: string, { loss, norm }: Updated): SnoopiError =>
+  new SnoopiError(`${name}: the loss is ${loss} and its gradients' norm ${norm}. It was not updated; lower the rate.`);

@@ -1,0 +1,32 @@
+import { SnoopiError } from "@snoopi/core";
+import type { UNet } from "@snoopi/models";
+import type { Teachers } from "./lora-teacher.ts";
+import type { DistillMethod } from "./method.ts";
+import type { Prediction } from "./parameterization.ts";
+import type { ForwardProcess } from "./process.ts";
+import type { Trained } from "./update.ts";
+
+/** All that a distillation works with. */
+export interface Distillation {
+  readonly method: DistillMethod;
+  readonly process: ForwardProcess;
+  readonly student: Trained & {
+    readonly network: UNet;
+    readonly prediction: Prediction;
+    /**
+     * What it is asked at: one timestep, or several falling for a student of several steps (`fewStepTimesteps`). Default the process's last;
+     * DMD's PixArt has 400.
+     */
+    readonly timesteps?: readonly number[];
+  };
+  readonly teachers: Teachers & { readonly prediction: Prediction };
+  /** The adapter of the LoRA teacher. SDS needs none. */
+  readonly loraTeacher?: Trained;
+}
+
+/** The LoRA teacher, if the method has updates of one. @throws SnoopiError when it has and there is none. */
+export function loraTeacherOf({ method, loraTeacher }: Distillation): Trained | undefined {
+  if (method.loraSteps === 0) return undefined;
+  if (loraTeacher) return loraTeacher;
+  throw new SnoopiError(`distill: the method has ${method.loraSteps} updates of a LoRA teacher and there is none. Pass loraTeacher.`);
+}
