@@ -222,7 +222,7 @@ function packsOf(parameters: ReadonlyMap<string, Tensor>, rule: Rule, packed: bo
   return [...groups.values()].map((group) => {
     const members = group.map(([, p]) => p);
     const dtype = masterType(members[0].dtype);
-    const shape = members.length === 1 ? members[0].shape : [members.reduce((n, p) => n + sizeOf(p.shape), 0)];
+    const shape = members.length === 1 ? members[0].shape : [members.reduce((n, p) => n + roomFor(p), 0)];
     const { device } = members[0];
     const own = members.length > 1 || dtype !== members[0].dtype;
     const pack: Pack = {
@@ -237,8 +237,21 @@ function packsOf(parameters: ReadonlyMap<string, Tensor>, rule: Rule, packed: bo
   });
 }
 
-/** Tensors end to end; one as it is. */
-const joined = (parts: readonly Tensor[]): Tensor => (parts.length === 1 ? share(parts[0]) : concat(parts.map((t) => reshape(t, [-1]))));
+/**
+ * Elements that a packed tensor takes: each begins where a GPU can bind it (256 bytes, for elements of two at least), or every kernel that
+ * reads a parameter would copy it first.
+ */
+const roomFor = ({ shape }: Tensor): number => Math.ceil(sizeOf(shape) / 128) * 128;
+
+/** Tensors one after another, with zeros in what room they leave; one as it is. */
+function joined(parts: readonly Tensor[]): Tensor {
+  if (parts.length === 1) return share(parts[0]);
+  const [{ dtype, device }] = parts;
+  const left = (t: Tensor) => roomFor(t) - sizeOf(t.shape);
+  // One tensor of zeros for each length.
+  const gaps = new Map([...new Set(parts.map(left))].filter((n) => n > 0).map((n) => [n, zeros([n], { dtype, device })]));
+  return concat(parts.flatMap((t) => [reshape(t, [-1]), ...(gaps.has(left(t)) ? [gaps.get(left(t))!] : [])]));
+}
 
 /** A tensor over all members, as one for each: views. */
 function apart({ members }: Pack, whole: Tensor): Tensor[] {
@@ -246,8 +259,8 @@ function apart({ members }: Pack, whole: Tensor): Tensor[] {
   let at = 0;
   return members.map((p) => {
     const start = at;
-    at += sizeOf(p.shape);
-    return reshape(slice(whole, [[start, at]]), p.shape);
+    at += roomFor(p);
+    return reshape(slice(whole, [[start, start + sizeOf(p.shape)]]), p.shape);
   });
 }
 
