@@ -1,7 +1,7 @@
+import { arrived, type Cotangent, total } from "./cotangent.ts";
 import { isFloat } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
 import type { Node } from "./node.ts";
-import { add } from "./ops/arithmetic.ts";
 import { cast } from "./ops/cast.ts";
 import { full } from "./ops/full.ts";
 import { alias } from "./ops/movement.ts";
@@ -142,24 +142,22 @@ export const notScalar = (value: Tensor): OpError =>
 
 /** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */
 export function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
-  const cotangents = new Map<Node, Tensor>([[root, cast(seed, root.spec.dtype)]]);
+  const cotangents = new Map<Node, Cotangent>([[root, arrived(undefined, cast(seed, root.spec.dtype))]]);
   for (const { op, attrs, inputs, output } of tape.entries.toReversed()) {
-    const g = cotangents.get(output);
-    if (!g) continue;
+    const found = cotangents.get(output);
+    if (!found) continue;
     if (!op.vjp) throw new OpError(op.name, "is not differentiable");
-    const results = op.vjp(g, { inputs: inputs.map((n) => new Tensor(n)), output: new Tensor(output), attrs });
+    const results = op.vjp(total(found), { inputs: inputs.map((n) => new Tensor(n)), output: new Tensor(output), attrs });
     results.forEach((dx, i) => {
       const x = inputs[i];
       if (!dx || !tape.tracks(x)) return;
       // Where types were mixed, the cotangent comes in the wider one.
-      const own = cast(dx, x.spec.dtype);
-      const sum = cotangents.get(x);
-      cotangents.set(x, sum ? add(sum, own) : own);
+      cotangents.set(x, arrived(cotangents.get(x), cast(dx, x.spec.dtype)));
     });
   }
   return wrt.map((n) => {
     const found = cotangents.get(n);
-    return found ? share(found) : full(n.spec.shape, 0, { dtype: n.spec.dtype, device: n.device });
+    return found ? share(total(found)) : full(n.spec.shape, 0, { dtype: n.spec.dtype, device: n.device });
   });
 }
 

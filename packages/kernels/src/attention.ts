@@ -1,6 +1,7 @@
 import { type AttrsOf, expanded } from "@snoopi/core";
 import { attentionLanes, attentionLanesSaving } from "./attention/lanes.ts";
 import { additive, inFours, readsHeads, strides, widest } from "./attention/operands.ts";
+import { attentionThread, attentionThreadSaving } from "./attention/thread.ts";
 import { attentionTiled, attentionTiledSaving } from "./attention/tiled.ts";
 import { bind, bindDense } from "./binding.ts";
 import type { Launch } from "./encoder.ts";
@@ -49,6 +50,11 @@ export const attention: Lowering<AttrsOf<"attention">> = {
       const E = D <= widest ? Math.ceil(D / 32) : 8;
       const kernel = saved ? attentionLanesSaving : attentionLanes;
       return [...before, { ...common, kernel, consts: { R: 8, C: 2, E, ...consts }, groups: groups(8, 32 * E) }];
+    }
+    if (facts.software) {
+      const kernel = saved ? attentionThreadSaving : attentionThread;
+      const threads = batch * heads * Lq * Math.ceil(D / widest);
+      return [...before, { ...common, kernel, consts: { WIDTH: widest, ...consts }, groups: Math.ceil(threads / 64) }];
     }
     const ACC = D <= widest ? Math.ceil(D / 16) : 8;
     const kernel = saved ? attentionTiledSaving : attentionTiled;

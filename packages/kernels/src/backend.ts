@@ -71,7 +71,7 @@ export function createBackend(
     gpu,
     facts,
     description,
-    maxInputs: Math.min(7, gpu.limits.maxStorageBuffersPerShaderStage - 1),
+    maxInputs: facts.maxInputs,
     supports(dtype) {
       if (dtype === "f64") throw new SnoopiError('webgpu: f64 exists on the CPU only. Use dtype "f32", or device cpu.');
     },

@@ -59,6 +59,7 @@ function factsOf(device: GPUDevice, info: GPUAdapterInfo): Facts {
     software: isSoftware(info),
     maxBindingBytes: device.limits.maxStorageBufferBindingSize,
     maxBufferBytes: device.limits.maxBufferSize,
+    maxInputs: Math.min(7, device.limits.maxStorageBuffersPerShaderStage - 1),
   };
 }
 

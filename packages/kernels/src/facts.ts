@@ -6,6 +6,8 @@ export interface Facts {
   readonly software: boolean;
   readonly maxBindingBytes: number;
   readonly maxBufferBytes: number;
+  /** Tensors that one kernel can read beside the one it writes. */
+  readonly maxInputs: number;
 }
 
 /** Subgroups of exactly eight lanes: the vector width of a CPU, where shuffles cost less than workgroup memory. */

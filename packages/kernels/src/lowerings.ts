@@ -1,13 +1,14 @@
 import type { AttrsOf, KernelOpName } from "@snoopi/core";
 import { attention } from "./attention.ts";
 import { attentionGradKeyValue, attentionGradQuery } from "./attention-grad.ts";
+import { concat } from "./concat.ts";
 import { conv2d } from "./conv2d.ts";
 import { conv2dInputGrad, conv2dWeightGrad } from "./conv2d-grad.ts";
 import { embedding, scatterAdd } from "./gather.ts";
 import { geglu, gegluGrad } from "./geglu.ts";
 import type { Lowering } from "./lowering.ts";
 import { matmul } from "./matmul.ts";
-import { concat, pad } from "./movement.ts";
+import { pad } from "./movement.ts";
 import { groupNorm, layerNorm } from "./norm.ts";
 import { groupNormGrad, groupNormSums, layerNormAffineGrad, layerNormGrad, moments } from "./norm-grad.ts";
 import { random } from "./random.ts";

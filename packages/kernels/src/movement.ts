@@ -3,20 +3,6 @@ import { copyLaunches } from "./copy.ts";
 import { elementwiseLaunches } from "./elementwise.ts";
 import type { Lowering } from "./lowering.ts";
 
-/** Each input is copied into its place. */
-export const concat: Lowering<{ axis: number }> = {
-  accepts: () => true,
-  launch({ attrs: { axis }, inputs, out, facts }) {
-    const whole = dense(out.layout.shape);
-    let at = 0;
-    return inputs.flatMap((x) => {
-      const offset = at * whole.strides[axis];
-      at += x.layout.shape[axis];
-      return sizeOf(x.layout.shape) === 0 ? [] : copyLaunches(facts, x, out, { shape: x.layout.shape, strides: whole.strides, offset });
-    });
-  },
-};
-
 interface Pad {
   readonly before: readonly number[];
   readonly steps: readonly number[];

@@ -13,6 +13,7 @@ export function webgpuPlan(facts: Facts): DryOptions {
   const roomOf = (temporary: (spec: Spec) => Operand) => ({ facts, temporary: (spec: Spec) => standIn(temporary(spec)) });
   return {
     bytes: footprint,
+    maxInputs: facts.maxInputs,
     plan: {
       accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
       run: (temporary, op, attrs, inputs, out, extras) =>
