@@ -1,5 +1,5 @@
 import { capture, exp, grad, keep, linear, mean, normal, silu, type Tensor, tensor, valueAndGradients } from "@snoopi/core";
-import { adamw } from "@snoopi/core/optim";
+import { adamw, sgd } from "@snoopi/core/optim";
 import { describe, expect, it } from "vitest";
 import { devices } from "./devices.ts";
 
@@ -134,6 +134,24 @@ describe.each(devices)("capture on $name", ({ device }) => {
     state.assign(tensor([5, 6], { device }));
     double();
     expect([...(await state.data())]).toEqual([10, 12]);
+  });
+
+  it("does what the plain step does when a part of a packed tensor is assigned, with and without its optimiser being told", async () => {
+    const values = async (captured: boolean, told: boolean) => {
+      const params = { a: keep(tensor([1], { device })), b: keep(tensor([2, 3], { device })) };
+      using optimizer = sgd(params, { lr: 1, momentum: 0.5, packed: true });
+      const plain = (x: Tensor) => optimizer.step({ a: x, b: params.b.mul(0.5).add(x) });
+      using step = capture(plain);
+      const seen: number[] = [];
+      for (let i = 0; i < 4; i++) {
+        (captured ? step : plain)(tensor([i], { device }));
+        if (i === 1) params.b.assign(tensor([20, 30], { device }));
+        if (i === 1 && told) optimizer.adopt();
+        seen.push(...(await params.a.data()), ...(await params.b.data()));
+      }
+      return seen;
+    };
+    for (const told of [false, true]) expect(await values(true, told)).toEqual(await values(false, told));
   });
 
   it("swaps two states", async () => {

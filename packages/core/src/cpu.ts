@@ -88,10 +88,11 @@ function elementwise(expression: Expression, inputs: readonly Operand[], out: Op
   });
   const value = evaluator(expression.term, reads, expression.constants);
   const data = out.storage.buffer as TypedArray;
+  const to = offsetsOf(out.layout);
   const n = sizeOf(out.layout.shape);
-  if (out.dtype === "f16") for (let i = 0; i < n; i++) data[i] = toHalf(value(i));
-  else if (out.dtype === "bool") for (let i = 0; i < n; i++) data[i] = value(i) === 0 ? 0 : 1;
-  else for (let i = 0; i < n; i++) data[i] = value(i);
+  if (out.dtype === "f16") for (let i = 0; i < n; i++) data[to(i)] = toHalf(value(i));
+  else if (out.dtype === "bool") for (let i = 0; i < n; i++) data[to(i)] = value(i) === 0 ? 0 : 1;
+  else for (let i = 0; i < n; i++) data[to(i)] = value(i);
 }
 
 /** Element index to place in storage: the index itself, or a table of places. */

@@ -26,7 +26,7 @@ export interface MemoryReport {
 export interface Program extends Disposable {
   /** Kernels started by one {@link Program.replay}. */
   readonly dispatches: number;
-  /** Makes the calls, after whatever was encoded before. Does not wait. */
+  /** Makes the calls, after whatever was encoded before; the last of them wait for the next {@link Device.submit}. */
   replay(): void;
 }
 

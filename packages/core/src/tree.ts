@@ -23,7 +23,8 @@ export function leaves(tree: unknown): Tensor[] {
   return found;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+/** Whether a tree is looked into: an object that is of no class. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -2,6 +2,7 @@ import {
   type Device,
   type DType,
   dense,
+  type Expression,
   isDense,
   type Operand,
   SnoopiError,
@@ -87,7 +88,13 @@ export function createBackend(
     },
     accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
     run: (op, attrs, inputs, out, extras) => launched((room) => launchesOf({ op, attrs, inputs, out, extras }, room)),
-    elementwise: (expression, inputs, out) => launched((room) => launchesFor(expression, inputs, out, room)),
+    elementwise(expression, inputs, out) {
+      // Among the launches of a program a copy is one of them, in the same pass.
+      const bytes = sizeOf(out.layout.shape) * gpuBytes(out.dtype);
+      if (!collecting && bytes % 4 === 0 && isCopy(expression, inputs, out)) {
+        encoder.transfer(blockOf(inputs[0].storage), blockOf(out.storage), bytes);
+      } else launched((room) => launchesFor(expression, inputs, out, room));
+    },
     capture(calls) {
       // While calls are collected nothing is encoded, so that a pool may be trimmed meanwhile.
       encoder.submit();
@@ -141,6 +148,12 @@ export function createBackend(
     destroy: () => gpu.destroy(),
   };
   return device;
+}
+
+/** Whether a result is its input as it lies: what needs no kernel. */
+function isCopy({ term }: Expression, [x]: readonly Operand[], out: Operand): boolean {
+  const fromStart = ({ layout }: Operand) => layout.offset === 0 && isDense(layout);
+  return term.kind === "input" && x.dtype === out.dtype && x.storage !== out.storage && fromStart(x) && fromStart(out);
 }
 
 function writeAligned(gpu: GPUDevice, buffer: GPUBuffer, data: TypedArray): void {

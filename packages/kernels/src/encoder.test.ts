@@ -85,6 +85,22 @@ test("an upload into a block that unsubmitted commands still read does not overt
   for (const storage of [sums, fresh]) storage.release();
 });
 
+test("a copy of a whole tensor is in order with kernels before and after it, and with uploads", async () => {
+  const length = 1000;
+  const copy: Expression = { term: input, constants: [] };
+  const [from, to, sums] = [device.upload("f32", new Float32Array(length).fill(1)), ...[0, 1].map(() => device.allocate("f32", length))];
+  device.elementwise(plusOne, [vector(from, length)], vector(sums, length));
+  device.elementwise(copy, [vector(sums, length)], vector(to, length));
+  device.elementwise(plusOne, [vector(to, length)], vector(sums, length));
+  device.elementwise(copy, [vector(from, length)], vector(to, length));
+  from.release();
+  const fresh = device.upload("f32", new Float32Array(length).fill(50));
+  expect(fresh.buffer).toBe(from.buffer);
+  expect(new Set(await device.read(sums, "f32", length))).toEqual(new Set([3]));
+  expect(new Set(await device.read(to, "f32", length))).toEqual(new Set([1]));
+  for (const storage of [to, sums, fresh]) storage.release();
+});
+
 test("more launches than one submit has slots for keep their own parameters", async () => {
   const zero = device.upload("f32", new Float32Array(4));
   const results = Array.from({ length: 1100 }, (_, i) => {

@@ -26,7 +26,7 @@ export interface Launch {
 /** Launches made ready. */
 export interface Replay {
   readonly dispatches: number;
-  /** Encodes and submits them, after what was encoded before. */
+  /** Encodes them after what was encoded before, and submits where they said so. */
   encode(): void;
   destroy(): void;
 }
@@ -116,7 +116,6 @@ export class Encoder {
         pass.setBindGroup(0, step.bindGroup, step.offsets);
         pass.dispatchWorkgroups(step.x, step.y);
       }
-      this.submit();
     };
     return { dispatches: launches.length, encode, destroy: () => uniforms.destroy() };
   }
@@ -156,6 +155,12 @@ export class Encoder {
       );
     }
     return { pipeline, layout, bound };
+  }
+
+  /** Copies the first bytes of a block over those of another, in order with the launches. */
+  transfer(from: Block, to: Block, bytes: number): void {
+    from.usedBy = to.usedBy = this.#serial;
+    this.copy(from, to.buffer, bytes);
   }
 
   copy(from: Block, to: GPUBuffer, bytes: number): void {

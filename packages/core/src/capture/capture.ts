@@ -8,8 +8,9 @@ import { show, sizeOf } from "../shape.ts";
 import { isTracked } from "../tape.ts";
 import { keep, Tensor } from "../tensor.ts";
 import { tracing } from "../tracing.ts";
-import { leaves, mapTree } from "../tree.ts";
+import { mapTree } from "../tree.ts";
 import { entangled, type Planned, plan } from "./program.ts";
+import { signature } from "./signature.ts";
 import { restore, type Trace, trace } from "./trace.ts";
 
 export interface CaptureOptions {
@@ -58,14 +59,13 @@ export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, 
 
   function call(...args: A): R {
     if (tracing()) return fn(...args);
-    const given = leaves(args);
+    const { key, given } = signature(args);
     if (isTracked(given)) {
       throw new SnoopiError(
         "capture: an argument is differentiated, and no gradient flows through a captured call. Capture the function that takes the gradient.",
       );
     }
     const device = options.device ?? given[0]?.device ?? defaultDevice();
-    const key = signature(args, given);
     let entry = entries.get(key);
     if (entry) {
       stillReads(entry);
@@ -145,7 +145,7 @@ function filled<A extends readonly unknown[]>(args: A, slots: readonly Tensor[])
 
 /** Copies an argument to where the program reads it. */
 function put(device: Device, slot: Node, value: Tensor): void {
-  for (const _ of execute(device, [value.node])) void _;
+  if (!value.node.value) for (const _ of execute(device, [value.node])) void _;
   overwrite(device, slot, value.node);
 }
 
@@ -174,13 +174,4 @@ function stillReads({ reads }: Entry): void {
 function discard({ slots, planned }: Entry): void {
   planned[Symbol.dispose]();
   for (const slot of slots) slot.dispose();
-}
-
-/** What decides which program serves a call: the form of the arguments, their shapes and types, and what in them is no tensor. */
-function signature(args: readonly unknown[], given: readonly Tensor[]): string {
-  let next = 0;
-  const form = mapTree(args, () => ({ t: next++ }) as never);
-  return JSON.stringify([form, given.map((t) => [t.dtype, t.shape])], (_, v) =>
-    v instanceof Map ? [...v] : typeof v === "bigint" ? `${v}n` : v,
-  );
 }

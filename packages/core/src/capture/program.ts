@@ -4,14 +4,14 @@ import { duplicate, execute, overwrite } from "../execute.ts";
 import { isDense } from "../layout.ts";
 import { type Materialized, Node, type Storage } from "../node.ts";
 import { isView } from "../op.ts";
-import { show } from "../shape.ts";
+import { show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { restore, type State, type Trace } from "./trace.ts";
 
 /** A recorded function made ready: its results lie in the same storages after every run, and its state is moved in place. */
 export interface Planned extends Disposable {
   readonly dispatches: number;
-  /** False when it cannot be run as it is, because something outside looks into a storage of its state. */
+  /** False when it cannot be run as it is: something outside looks into a storage of its state, or states that shared one no longer do. */
   fresh(): boolean;
   /** Runs everything once, and gives each output in a storage of its own. */
   run(): Node[];
@@ -24,11 +24,20 @@ const lies = (node: Node): Materialized => node.value as Materialized;
 const storageOf = (node: Node): Storage => lies(node).storage;
 const fills = (node: Node): boolean => isDense(lies(node).layout) && lies(node).layout.offset === 0;
 
+/** The nodes that lie in a storage from its start, the largest in each: the others are parts of theirs. */
+function wholes(nodes: readonly Node[]): Set<Node> {
+  const largest = new Map<Storage, Node>();
+  for (const node of nodes) {
+    const before = largest.get(storageOf(node));
+    if (fills(node) && (!before || sizeOf(node.spec.shape) > sizeOf(before.spec.shape))) largest.set(storageOf(node), node);
+  }
+  return new Set(largest.values());
+}
+
 /** States that are moved; the others are views of theirs, now and after. */
 function leadersOf(states: readonly State[]): State[] {
-  return states.filter(
-    (s, i) => fills(s.before) && states.findIndex((o) => fills(o.before) && storageOf(o.before) === storageOf(s.before)) === i,
-  );
+  const found = wholes(states.map((s) => s.before));
+  return states.filter((s, i) => found.has(s.before) && states.findIndex((o) => o.before === s.before) === i);
 }
 
 /** Whether a state is a view of another's storage now, and will be a view of its next value. */
@@ -103,13 +112,19 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
   return {
     dispatches: program.dispatches,
     fresh() {
+      // What nobody shares needs no counting.
+      if (homes.every(({ node }) => storageOf(node).refs === 1)) return true;
+      if (homes.some(({ handle, node }) => !handle.disposed && handle.node !== node) && homes.some((h) => comesApart(device, h, homes)))
+        return false;
       const count = census(homes.map((h) => h.node));
       return [...count].every(([storage, n]) => storage.refs <= n);
     },
     run() {
       for (const home of homes) settle(device, home);
       program.replay();
-      return outputs.map((node) => new Node(device, node.spec, { value: duplicate(device, node) }));
+      const results = outputs.map((node) => new Node(device, node.spec, { value: duplicate(device, node) }));
+      device.submit();
+      return results;
     },
     [Symbol.dispose]() {
       for (const home of homes) leave(home);
@@ -146,6 +161,18 @@ function leave(home: Home): void {
   if (--home.programs > 0) return;
   home.node.release();
   allHomes.get(home.handle)?.delete(home);
+}
+
+/** Whether a state was a part of another, and one of them was assigned from outside as something else. */
+function comesApart(device: Device, part: Home, homes: readonly Home[]): boolean {
+  const found = wholes(homes.map((h) => h.node));
+  const whole = homes.find(({ node }) => found.has(node) && storageOf(node) === storageOf(part.node));
+  if (!whole || whole === part) return false;
+  const [now, all] = [part.handle, whole.handle];
+  if (now.disposed || all.disposed || (now.node === part.node && all.node === whole.node)) return false;
+  if (now.node === part.node || all.node === whole.node) return true;
+  for (const _ of execute(device, [now.node, all.node])) void _;
+  return storageOf(now.node) !== storageOf(all.node) || !sameView(lies(now.node), lies(part.node));
 }
 
 /**
