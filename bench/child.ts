@@ -1,22 +1,25 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { LibraryInfo } from "./library.ts";
-import type { Answer, Ask } from "./messages.ts";
+import type { Answer, Ask, TrainAsk } from "./messages.ts";
 
 /** A library in its process. */
 export interface Child {
   readonly info: LibraryInfo;
   readonly version: string;
-  ask(ask: Ask): Promise<Answer>;
+  ask(ask: Ask | TrainAsk): Promise<Answer>;
   stop(): void;
 }
 
-/** Longest wait for one answer. Whatever takes longer is reported as failed, and its process ended. */
-const limitMs = 90_000;
+/** What serves a library, and the longest wait for one answer: whatever takes longer is reported as failed, and its process ended. */
+export interface Serving {
+  readonly worker?: string;
+  readonly limitMs?: number;
+}
 
 /** Starts a library. Throws when it cannot be opened. */
-export async function start(info: LibraryInfo): Promise<Child> {
-  const child = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [info.name], {
+export async function start(info: LibraryInfo, { worker = "worker.ts", limitMs = 90_000 }: Serving = {}): Promise<Child> {
+  const child = fork(fileURLToPath(new URL(worker, import.meta.url)), [info.name], {
     execArgv: ["--conditions=source", "--import", "tsx"],
     cwd: fileURLToPath(new URL("..", import.meta.url)),
     stdio: ["ignore", "ignore", "pipe", "ipc"],
@@ -25,7 +28,7 @@ export async function start(info: LibraryInfo): Promise<Child> {
   child.stderr!.on("data", (chunk) => {
     complaints = (complaints + chunk).slice(-2000);
   });
-  const opened = await next(child, () => complaints);
+  const opened = await next(child, limitMs, () => complaints);
   if (opened.kind !== "opened") {
     child.kill();
     throw new Error(opened.kind === "failed" ? opened.message : `answered ${opened.kind}`);
@@ -35,7 +38,7 @@ export async function start(info: LibraryInfo): Promise<Child> {
     version: opened.version,
     ask(ask) {
       if (!child.connected) return Promise.resolve({ kind: "failed", message: "its process has ended" });
-      const answer = next(child, () => complaints);
+      const answer = next(child, limitMs, () => complaints);
       child.send(ask);
       return answer;
     },
@@ -43,7 +46,7 @@ export async function start(info: LibraryInfo): Promise<Child> {
   };
 }
 
-function next(child: ChildProcess, complaints: () => string): Promise<Answer> {
+function next(child: ChildProcess, limitMs: number, complaints: () => string): Promise<Answer> {
   return new Promise((resolve) => {
     const done = (answer: Answer) => {
       clearTimeout(timer);

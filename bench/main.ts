@@ -5,7 +5,7 @@ import { webgpu } from "@snoopi/kernels/node";
 import { pollGently } from "./browser-gpu.ts";
 import { type Case, cases } from "./cases.ts";
 import { type Child, start } from "./child.ts";
-import { libraries } from "./library.ts";
+import { type LibraryInfo, libraries } from "./library.ts";
 import { machine } from "./machine.ts";
 import { measure, type Outcome } from "./measure.ts";
 import type { Sample } from "./messages.ts";
@@ -13,6 +13,10 @@ import { type Clock, type Options, readOptions, usage } from "./options.ts";
 import { better, measurePeak, type Peak } from "./peak.ts";
 import { installPeers } from "./peers/install.ts";
 import { lines, table } from "./report.ts";
+import { measureTraining } from "./training/measure.ts";
+import { type Network, networks } from "./training/networks.ts";
+import { type TrainingResult, trainingFacts, trainingTable } from "./training/report.ts";
+import { trainers } from "./training/trainer.ts";
 
 const options = readOptions(process.argv.slice(2));
 if (!options) {
@@ -23,17 +27,20 @@ process.exit(await bench(options));
 
 async function bench(options: Options): Promise<number> {
   const chosen = cases.filter((c) => (c.quick || !options.quick) && c.name.includes(options.filter));
-  if (chosen.length === 0) {
-    console.error(`bench: no case contains ${JSON.stringify(options.filter)}. There are: ${cases.map((c) => c.name).join("; ")}.`);
+  const trained = networks.filter((n) => n.name.includes(options.filter));
+  if (chosen.length + trained.length === 0) {
+    const names = [...cases, ...networks].map((c) => c.name).join("; ");
+    console.error(`bench: no case contains ${JSON.stringify(options.filter)}. There are: ${names}.`);
     return 2;
   }
   const device = await webgpu();
   if (device.facts.software) pollGently();
   const here = machine();
   console.log(`${device.description}\n${here.cpu}, ${here.cores} cores, node ${here.node}, ${here.platform}`);
-  const before = await measurePeak(device);
+  const before = chosen.length ? await measurePeak(device) : undefined;
 
-  const children = await startAll(options);
+  const without = missingPeers(options);
+  const children = chosen.length ? await startAll(options, without) : [];
   const results: { case: Case; outcomes: Outcome[] }[] = [];
   try {
     for (const [i, c] of chosen.entries()) {
@@ -44,28 +51,32 @@ async function bench(options: Options): Promise<number> {
     for (const child of children) child.stop();
   }
 
-  const peak = better(before, await measurePeak(device));
-  print(children, results, peak, options.clock);
+  const peak = before && better(before, await measurePeak(device));
+  if (peak) print(children, results, peak, options.clock);
+  const training = await train(trained, options, without);
+  if (training.length) console.log(`\n${trainingTable(training, options.clock)}`);
   if (options.json) {
     await mkdir(dirname(options.json), { recursive: true });
-    const versions = Object.fromEntries(children.map((c) => [c.info.name, c.version]));
+    const all = [
+      ...children.map((c) => [c.info.name, c.version]),
+      ...training.flatMap((t) => t.outcomes.map((o) => [o.library, o.version])),
+    ];
+    const versions = Object.fromEntries(all);
     const facts = {
       adapter: device.description,
       machine: here,
       quick: options.quick,
       rounds: options.rounds,
       libraries: versions,
-      peak,
+      ...(peak && { peak }),
       load: loadavg(),
       times: "ms by the clock and of CPU time on all threads",
     };
     // One line for each case and library, so that two files compare well.
-    const lines = results
-      .map(rounded)
-      .map(
-        ({ outcomes, ...c }) =>
-          `{ ${JSON.stringify(c).slice(1, -1)}, "outcomes": [\n    ${outcomes.map((o) => JSON.stringify(o)).join(",\n    ")}\n  ]}`,
-      );
+    const lines = [...results.map(rounded), ...training.map(trainingFacts)].map(
+      ({ outcomes, ...c }) =>
+        `{ ${JSON.stringify(c).slice(1, -1)}, "outcomes": [\n    ${outcomes.map((o) => JSON.stringify(o)).join(",\n    ")}\n  ]}`,
+    );
     await writeFile(
       options.json,
       `${JSON.stringify(facts, undefined, 2).slice(0, -2)},\n  "results": [\n  ${lines.join(",\n  ")}\n  ]\n}\n`,
@@ -74,11 +85,30 @@ async function bench(options: Options): Promise<number> {
   return 0;
 }
 
-async function startAll(options: Options): Promise<Child[]> {
-  const asked = libraries.filter((l) => !options.only || options.only.includes(l.name));
-  const missing = options.peers && asked.some((l) => l.peer) ? installPeers() : "--no-peers was given";
+function asked(all: readonly LibraryInfo[], { only }: Options): LibraryInfo[] {
+  return all.filter((l) => !only || only.includes(l.name));
+}
+
+/** Why the other libraries are not there, if so. */
+function missingPeers(options: Options): string | undefined {
+  return options.peers && asked([...libraries, ...trainers], options).some((l) => l.peer) ? installPeers() : "--no-peers was given";
+}
+
+async function train(chosen: readonly Network[], options: Options, without: string | undefined): Promise<TrainingResult[]> {
+  const wanted = asked(trainers, options);
+  for (const { name } of wanted.filter((l) => l.peer && without && chosen.length)) console.error(`bench: ${name} is left out: ${without}.`);
+  const results: TrainingResult[] = [];
+  for (const network of chosen) {
+    console.error(`bench: ${network.name}`);
+    const who = { libraries: wanted.filter((l) => !l.peer || !without), python: options.python, rounds: options.rounds };
+    results.push({ network, outcomes: await measureTraining(network, who) });
+  }
+  return results;
+}
+
+async function startAll(options: Options, missing: string | undefined): Promise<Child[]> {
   const children: Child[] = [];
-  for (const info of asked) {
+  for (const info of asked(libraries, options)) {
     if (info.peer && missing) {
       console.error(`bench: ${info.name} is left out: ${missing}.`);
       continue;

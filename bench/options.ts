@@ -12,16 +12,19 @@ export interface Options {
   readonly clock: Clock;
   readonly rounds: number;
   readonly only?: readonly string[];
+  /** A Python that has PyTorch, to be compared with. */
+  readonly python?: string;
 }
 
 export const usage = `npm run bench -- [--quick] [filter] [options]
 
   --quick        the cases that matter most, in 3 rounds instead of 7
-  filter         only cases whose name contains this text, e.g. matmul
+  filter         only cases whose name contains this text, e.g. matmul or training
   --no-peers     do not install or run other libraries
   --only A,B     only these libraries, by the names in the table
   --rounds N     interleaved rounds
   --clock cpu    rates by CPU time instead of the clock, for software adapters on busy machines
+  --python PATH  a Python that has PyTorch, for the training steps
   --json FILE    write all times there
 `;
 
@@ -37,6 +40,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       clock: { type: "string", default: "wall" },
       rounds: { type: "string" },
       only: { type: "string" },
+      python: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -50,6 +54,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
     rounds,
     clock,
     ...(values.json !== undefined && { json: values.json }),
+    ...(values.python !== undefined && { python: values.python }),
     ...(values.only !== undefined && { only: values.only.split(",") }),
   };
 }

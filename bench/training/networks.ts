@@ -10,7 +10,9 @@ export interface Values {
 /** A network to train: its parameters, one batch, its loss, and the optimiser that its step takes. */
 export interface Network {
   readonly name: string;
-  readonly optimizer: "sgd" | "adamw";
+  readonly kind: "convnet" | "unet";
+  /** As PyTorch's `SGD` and `Adam` with only a learning rate given. */
+  readonly optimizer: "sgd" | "adam";
   readonly lr: number;
   readonly params: Readonly<Record<string, Values>>;
   readonly batch: readonly Values[];
@@ -28,7 +30,8 @@ const classes = 10;
 
 /** Three 3×3 convolutions, two of them with stride 2, and a linear layer; cross-entropy. */
 const convnet: Network = {
-  name: "convnet 3×32², batch 32, SGD",
+  name: "training step: convnet 3×32², batch 32, SGD",
+  kind: "convnet",
   optimizer: "sgd",
   lr: 0.05,
   params: {
@@ -58,8 +61,9 @@ const tokens = 8;
 
 /** 8×8×4 latents, 64 channels: resnet, cross-attention of width 64, down, resnet, up, a skip, out; mean squared error. */
 const unet: Network = {
-  name: "UNet 4×8², 64 channels, batch 32, AdamW",
-  optimizer: "adamw",
+  name: "training step: UNet 4×8², 64 channels, batch 32, Adam",
+  kind: "unet",
+  optimizer: "adam",
   lr: 1e-3,
   params: {
     in: weight(width, 4, 3, 3),

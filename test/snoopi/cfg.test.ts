@@ -1,6 +1,6 @@
 import { type Device, scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
 import type { Context } from "@snoopi/models";
-import { cfg, type Denoiser, ddimDefaults, denoiser, noiseAt, noiseSchedule } from "@snoopi/snoopi";
+import { cfg, type Denoiser, ddimDefaults, denoiser, lastTimestep, noiseAt, noiseSchedule, oneStep } from "@snoopi/snoopi";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { devices } from "../devices.ts";
@@ -76,6 +76,37 @@ for (const { name, device } of devices) {
       const onPrediction = denoiser(() => mixed, schedule)(x, 300, positive);
       // A few roundings of 2⁻²⁴, which guidance makes 2·5 times as large and ε → x₀ 1/α times.
       expect(await relativeError(onX0, onPrediction)).toBeLessThan((50 * 2 ** -24) / noiseAt(schedule, 300).alpha);
+    });
+
+    test.each(["epsilon", "v_prediction", "sample"])("in one step is (1 − κ)·x₀(y₋) + κ·x₀(y), from %s", async (predictionType) => {
+      const schedule = noiseSchedule({
+        ...ddimDefaults,
+        betaStart: 0.00085,
+        betaEnd: 0.012,
+        betaSchedule: "scaled_linear",
+        predictionType,
+      });
+      const denoise = denoiser((_x, _t, context) => answers.get(context)!, schedule);
+      const [kappa, alone] = [2.5, [positive, negative].map((text) => oneStep(denoise, schedule, x, text))];
+      const guided = oneStep(cfg(denoise, { scale: kappa, negative }), schedule, x, positive);
+      const [p, n, found] = [await alone[0].data(), await alone[1].data(), await guided.data()];
+      // Three roundings in f32 of numbers up to κ·|p − n|.
+      found.forEach((value, i) => {
+        const bound = 3 * 2 ** -24 * (Math.abs(n[i]) + 2 * kappa * (Math.abs(p[i]) + Math.abs(n[i])));
+        expect(Math.abs(value - ((1 - kappa) * n[i] + kappa * p[i]))).toBeLessThanOrEqual(bound);
+      });
+      // What Eq. A1 makes of ε guided by Eq. 5: one step magnifies roundings by 1/α = 14.6.
+      if (predictionType !== "epsilon") return;
+      const { alpha, sigma } = noiseAt(schedule, lastTimestep(schedule));
+      const mixed = x
+        .sub(
+          away
+            .mul(1 - kappa)
+            .add(towards.mul(kappa))
+            .mul(sigma),
+        )
+        .div(alpha);
+      expect(await relativeError(guided, mixed)).toBeLessThan(50 * 2 ** -24);
     });
   });
 }

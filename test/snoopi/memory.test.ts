@@ -11,6 +11,10 @@ const small = { width: 32, height: 32 };
 const requests: [string, Request][] = [
   ["one step", { prompt: "a cat", ...small }],
   ["one step away from a negative", { prompt: "a cat", negative: "blurry", ...small }],
+  ["one step away from a negative, the empty text being neutral", { prompt: "a cat", negative: "blurry", guidance: "neutral", ...small }],
+  ["one step from a difference of texts", { prompt: "a cat", negative: "blurry", guidance: "subtract", ...small }],
+  ["one step away from a negative without its padding", { prompt: "a cat", negative: "blurry", guidance: "vsf", ...small }],
+  ["one step of two passes", { prompt: "a cat", negative: "blurry", guidance: "cfg", ...small }],
   [
     "two guided steps away from a negative, by both methods",
     { prompt: "a cat", steps: 2, guidance: 3, negative: "blurry", nasaScale: 0.5, ...small },

@@ -15,10 +15,14 @@ const usual = { prompt: "a cat", steps: 1, seed: 0, width: 64, height: 64 };
 describe("a plan", () => {
   const plans: [string, Omit<Request, "prompt">, object][] = [
     ["is one step of the model's own size from seed 0, unguided, by default", {}, {}],
-    ["steers by NASA at 0.5 in one step with a negative", { negative: "blurry" }, { nasa: { negative: "blurry", scale: 0.5 } }],
-    ["takes NASA's scale", { negative: "blurry", nasaScale: 0.8 }, { nasa: { negative: "blurry", scale: 0.8 } }],
-    ["takes an empty negative for one", { negative: "" }, { nasa: { negative: "", scale: 0.5 } }],
-    ["takes NASA's scale 0", { negative: "blurry", nasaScale: 0 }, { nasa: { negative: "blurry", scale: 0 } }],
+    [
+      "steers by NASA at 0.5 in one step with a negative",
+      { negative: "blurry" },
+      { steer: { method: "nasa", negative: "blurry", scale: 0.5 } },
+    ],
+    ["takes NASA's scale", { negative: "blurry", nasaScale: 0.8 }, { steer: { method: "nasa", negative: "blurry", scale: 0.8 } }],
+    ["takes an empty negative for one", { negative: "" }, { steer: { method: "nasa", negative: "", scale: 0.5 } }],
+    ["takes NASA's scale 0", { negative: "blurry", nasaScale: 0 }, { steer: { method: "nasa", negative: "blurry", scale: 0 } }],
     ["guides several steps away from the empty text at 7.5", { steps: 4 }, { steps: 4, cfg: { negative: "", scale: 7.5 } }],
     ["takes the guidance", { steps: 2, guidance: 3 }, { steps: 2, cfg: { negative: "", scale: 3 } }],
     ["makes no second pass at guidance 1", { steps: 2, guidance: 1 }, { steps: 2 }],
@@ -28,13 +32,41 @@ describe("a plan", () => {
     [
       "steers several steps by NASA where its scale is given, and guides away from the empty text",
       { steps: 4, negative: "blurry", nasaScale: 0.3 },
-      { steps: 4, nasa: { negative: "blurry", scale: 0.3 }, cfg: { negative: "", scale: 7.5 } },
+      { steps: 4, steer: { method: "nasa", negative: "blurry", scale: 0.3 }, cfg: { negative: "", scale: 7.5 } },
     ],
     [
       "steers several steps by NASA alone at guidance 1",
       { steps: 4, negative: "blurry", nasaScale: 0.3, guidance: 1 },
-      { steps: 4, nasa: { negative: "blurry", scale: 0.3 } },
+      { steps: 4, steer: { method: "nasa", negative: "blurry", scale: 0.3 } },
     ],
+    [
+      "takes a method by its name and its default scale, alone in several steps too",
+      { steps: 4, negative: "blurry", guidance: "nag" },
+      { steps: 4, steer: { method: "nag", negative: "blurry", scale: 2 } },
+    ],
+    [
+      "takes NASA's name like a negative alone",
+      { negative: "blurry", guidance: "nasa" },
+      { steer: { method: "nasa", negative: "blurry", scale: 0.5 } },
+    ],
+    [
+      "takes NASA's scale beside its name",
+      { negative: "blurry", guidance: "nasa", nasaScale: 0.25 },
+      { steer: { method: "nasa", negative: "blurry", scale: 0.25 } },
+    ],
+    [
+      "takes a scale for each layer",
+      { negative: "blurry", guidance: "vsf", guidanceScale: { mid_block: 1 } },
+      { steer: { method: "vsf", negative: "blurry", scale: { mid_block: 1 } } },
+    ],
+    ["makes a second pass in one step where it is named", { guidance: "cfg" }, { cfg: { negative: "", scale: 1.5 } }],
+    [
+      "takes the scale of a second pass",
+      { steps: 2, negative: "blurry", guidance: "cfg", guidanceScale: 3 },
+      { steps: 2, cfg: { negative: "blurry", scale: 3 } },
+    ],
+    ["makes no second pass at cfg's scale 1", { guidance: "cfg", guidanceScale: 1 }, {}],
+    ["subtracts texts", { negative: "blurry", guidance: "subtract" }, { subtract: { negative: "blurry", scale: 1 } }],
     ["takes a size and a seed", { width: 8, height: 128, seed: -5n }, { width: 8, height: 128, seed: -5n }],
   ];
   test.each(plans)("%s", (_, request, expected) => {
@@ -72,6 +104,34 @@ describe("a request that cannot be is refused:", () => {
     [
       { steps: 2, guidance: 1, negative: "blurry" },
       "generate: the negative prompt has no effect with guidance 1. Use one above 1, or give a NASA scale.",
+    ],
+    [
+      { negative: "", guidance: "nsa" },
+      'generate: there is no guidance "nsa". Choose one of nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.',
+    ],
+    [{ guidance: "nag" }, "generate: nag needs a negative prompt to keep away."],
+    [{ guidance: "subtract" }, "generate: subtract needs a negative prompt to keep away."],
+    [{ negative: "", guidance: "vsf", guidanceScale: -1 }, "generate: the scale of vsf is -1, expected a number ≥ 0."],
+    [{ guidance: "cfg", guidanceScale: Number.NaN }, "generate: the scale of cfg is NaN, expected a number ≥ 0."],
+    [
+      { negative: "a", guidance: "cfg", guidanceScale: () => 2 },
+      "generate: the scale of cfg is no number, and only one inside cross-attention may vary. Give a number.",
+    ],
+    [
+      { negative: "a", guidance: "cfg", guidanceScale: 1 },
+      "generate: the negative prompt has no effect at cfg's scale 1. Use one above 1.",
+    ],
+    [
+      { negative: "a", guidanceScale: 1 },
+      "generate: a guidance scale needs a method to scale. Name one as the guidance: nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.",
+    ],
+    [
+      { negative: "a", nasaScale: 1, guidance: "nag" },
+      "generate: the guidance is nag, and NASA's scale is given. Give a guidance scale instead.",
+    ],
+    [
+      { negative: "a", nasaScale: 1, guidance: "nasa", guidanceScale: 1 },
+      "generate: the scale of nasa is given twice. Give a guidance scale alone.",
     ],
     [{ seed: 0.5 }, "seed: 0.5 is not an integer JavaScript holds exactly. Pass an integer."],
     [{ seed: 2n ** 64n }, "seed: 18446744073709551616 does not fit 64 bits. Pass one from -2^63 to 2^64 - 1."],

@@ -1,10 +1,14 @@
 import { SnoopiError, type Tensor } from "@snoopi/core";
 import type { Attend, Context, UNet } from "@snoopi/models";
+import type { Moment } from "./guidance/strength.ts";
 import type { PredictionType } from "./schedule/config.ts";
 import type { NoiseSchedule } from "./schedule/noise-schedule.ts";
 
-/** The picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. */
-export type Denoiser = (x: Tensor, t: number, context: Context) => Tensor;
+/**
+ * The picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. A sampler says which of
+ * its steps this is, from 0 on: guidance may change with it.
+ */
+export type Denoiser = (x: Tensor, t: number, context: Context, step?: number) => Tensor;
 
 /** α and σ of x_t = α·x₀ + σ·ε. */
 export interface Noise {
@@ -37,13 +41,16 @@ export const noiseAt = (schedule: NoiseSchedule, t: number): Noise => ({ alpha: 
 export interface DenoiserOptions {
   /** What cross-attention does: plain unless a guidance method is given. */
   readonly attend?: Attend;
+  /** What wraps that at each moment, such as `negativeGuidance`. */
+  readonly guidance?: (attend: Attend | undefined, moment: Moment) => Attend;
 }
 
 /** A network seen as a denoiser, whatever it predicts. A network with twice the channels also predicts a variance: the first half counts. */
-export function denoiser(network: UNet, schedule: NoiseSchedule, { attend }: DenoiserOptions = {}): Denoiser {
+export function denoiser(network: UNet, schedule: NoiseSchedule, { attend, guidance }: DenoiserOptions = {}): Denoiser {
   const toX0 = x0Of[schedule.config.predictionType];
-  return (x, t, context) => {
-    const output = network(x, t, context, attend ? { attend } : {});
+  return (x, t, context, step) => {
+    const here = guidance ? guidance(attend, { timestep: t, ...(step !== undefined && { step }) }) : attend;
+    const output = network(x, t, context, here ? { attend: here } : {});
     const channels = x.shape[1];
     const prediction = output.shape[1] === 2 * channels ? output.slice([null, [0, channels]]) : output;
     return toX0(prediction, x, noiseAt(schedule, t));

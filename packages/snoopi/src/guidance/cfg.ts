@@ -18,8 +18,8 @@ export interface CfgOptions {
 export function cfg(denoise: Denoiser, { scale, negative, negativeDenoiser = denoise }: CfgOptions): Denoiser {
   if (!Number.isFinite(scale)) throw new SnoopiError(`cfg: the scale is ${scale}, expected a finite number.`);
   if (scale <= 1) return denoise;
-  return (x, t, context) => {
-    const away = negativeDenoiser(x, t, negative);
-    return away.add(denoise(x, t, context).sub(away).mul(scale));
+  return (x, t, context, step) => {
+    const away = negativeDenoiser(x, t, negative, step);
+    return away.add(denoise(x, t, context, step).sub(away).mul(scale));
   };
 }

@@ -12,7 +12,7 @@ export function clampNorm(z: Tensor, like: Tensor, tau: number): Tensor {
 }
 
 /** NAG from the two attentions: `Z̃ = Z₊ + φ(Z₊ − Z₋)`, its norm clamped to `τ`, then `a·Ẑ + (1 − a)·Z₊`. Written as a step away from Z₊. */
-export function nagCombine(positive: Tensor, away: Tensor, { phi, tau, a }: { phi: number; tau: number; a: number }): Tensor {
+export function nagCombine(positive: Tensor, away: Tensor, { phi, tau, a }: { phi: number | Tensor; tau: number; a: number }): Tensor {
   const extrapolated = positive.add(positive.sub(away).mul(phi));
   return positive.add(clampNorm(extrapolated, positive, tau).sub(positive).mul(a));
 }
@@ -21,9 +21,10 @@ export function nagCombine(positive: Tensor, away: Tensor, { phi, tau, a }: { ph
 export function vsfAttend(
   q: Tensor,
   layer: CrossAttention,
-  { towards, away, alpha, beta }: { towards: KeysValues; away: KeysValues; alpha: number; beta: number },
+  { towards, away, alpha, beta }: { towards: KeysValues; away: KeysValues; alpha: number | Tensor; beta: number },
 ): Tensor {
-  const batch = Math.max(towards.k.shape[0], away.k.shape[0]);
+  const turned = away.v.mul(alpha).neg();
+  const batch = Math.max(towards.k.shape[0], turned.shape[0]);
   const wide = (t: Tensor) => broadcastTo(t, [batch, ...t.shape.slice(1)]);
   const join = (one: Tensor, other: Tensor) => concat([wide(one), wide(other)], { axis: 2 });
   const biases = [biasOf(towards, q), biasOf(away, q).sub(beta)];
@@ -32,7 +33,7 @@ export function vsfAttend(
     biases.map((bias) => broadcastTo(bias, [...lead, bias.shape[3]])),
     { axis: 3 },
   );
-  return layer.attend(q, { k: join(towards.k, away.k), v: join(towards.v, away.v.mul(-alpha)), mask });
+  return layer.attend(q, { k: join(towards.k, away.k), v: join(towards.v, turned), mask });
 }
 
 /** A mask as what is added to scores, of four axes: 0 and −∞ where it only says which keys count. */

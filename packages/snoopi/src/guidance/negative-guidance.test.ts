@@ -1,10 +1,11 @@
-import { abs, concat, cpu, exp, grad, scope, square, sum, type Tensor, tensor, torchGenerator } from "@snoopi/core";
+import { abs, concat, cpu, SnoopiError, scope, sum, type Tensor, tensor, torchGenerator } from "@snoopi/core";
+import { checkGrads } from "@snoopi/core/testing";
 import { type Attend, attentionLayer, type Context, load, mergeHeads, params, plain } from "@snoopi/models";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { nasa } from "./nasa.ts";
 import { type NegativeGuidanceOptions, negativeGuidance, negativeMethods } from "./negative-guidance.ts";
-import { subtractText } from "./subtract-text.ts";
+import type { Strength } from "./strength.ts";
 
 const sizes = fc.record({
   batch: fc.integer({ min: 1, max: 2 }),
@@ -84,14 +85,15 @@ describe.each(negativeMethods.map(({ name }) => name))("guidance by %s", (name) 
       await close(inner(by(name, { negative, empty, scale })), inner(by(name, { negative: many, empty, scale })));
     }));
 
-  test("lets gradients flow to the queries' input and to the weights of every projection", () =>
-    property(async ({ x, weights, layerOf, positive, negative, empty }, { scale }) => {
-      const attend = by(name, { negative, empty, scale });
-      const loss = ({ input, w }: { input: Tensor; w: typeof weights }) => sum(square(layerOf(w)(input, positive, attend)));
-      const { input: dx, w: dw } = grad(loss)({ input: x, w: weights });
-      const values = [dx, ...Object.values(dw)];
-      for (const value of values) expect([...(await value.data())].every(Number.isFinite)).toBe(true);
-      expect(await sum(abs(dw["to_v.weight"])).item()).toBeGreaterThan(0);
+  test("has the derivative that differences give, by the queries' input, every projection's weights, both texts and the scales", () =>
+    property(async ({ x, weights, layerOf, positive, negative, empty, normal }, { batch }) => {
+      const names = Object.keys(weights);
+      const fn = (...[input, to, from, neutral, scale, ...values]: Tensor[]) => {
+        const attend = by(name, { negative: { tokens: from }, empty: { tokens: neutral }, scale, tau: 1.5 });
+        return layerOf(Object.fromEntries(names.map((key, i) => [key, values[i]])))(input, { tokens: to }, attend);
+      };
+      const scales = abs(normal(batch)).add(0.5);
+      await checkGrads(fn, [x, positive.tokens, negative.tokens, empty.tokens, scales, ...Object.values(weights)], { name });
     }));
 });
 
@@ -135,36 +137,39 @@ describe("each method", () => {
     }),
   );
 
-  test("vsf is W·Z₊ − α(1 − W)·Z₋ with W the positive's share of one softmax", () =>
-    property(async ({ inner, negative }, { scale }) => {
-      const beta = 0.3;
-      const z = inner((q, context, layer) => {
-        const [p, n] = [layer.keysValues(context), layer.keysValues(negative)];
-        const scores = (k: Tensor) => q.matmul(k.transpose()).mul(1 / Math.sqrt(headWidth));
-        const mass = (k: Tensor) => sum(exp(scores(k)), { axis: 3, keepdims: true });
-        const [up, down] = [mass(p.k), mass(n.k).mul(Math.exp(-beta))];
-        const w = up.div(up.add(down));
-        return w.mul(layer.attend(q, p)).sub(w.neg().add(1).mul(layer.attend(q, n)).mul(scale));
-      });
-      await close(inner(by("vsf", { negative, scale, beta })), z);
-    }));
-
   test("a scale that is a function sees the layer and the moment", () =>
     property(async ({ inner, negative }) => {
       const scheduled = negativeGuidance("nasa", { negative, cache: false, scale: (_, { step = 0 }) => (step < 2 ? 0.5 : 0) });
       expect(await inner(scheduled(plain, { step: 1 })).data()).toEqual(await inner(by("nasa", { negative, scale: 0.5 })).data());
       expect(await inner(scheduled(plain, { step: 2 })).data()).toEqual(await inner(plain).data());
     }));
+});
 
-  test("text is subtracted token by token", () =>
-    property(async ({ positive }) => {
-      expect((await subtractText(positive, positive).tokens.data()).every((v) => v === 0)).toBe(true);
-    }));
-
-  test("a name, a scale and a missing empty prompt are refused in one line", () => {
-    const negative = { tokens: tensor([[[1, 2]]]) };
-    expect(() => negativeGuidance("nsa", { negative })).toThrow("negativeGuidance: there is no method nsa. Choose one of nasa,");
-    expect(() => negativeGuidance("nag", { negative, scale: -1 })).toThrow("nag: the scale is -1, expected a finite number ≥ 0.");
-    expect(() => negativeGuidance("neutral", { negative })).toThrow("neutral: there is no `empty` context");
+describe("a setting that cannot be is refused in one line:", () => {
+  const negative = { tokens: tensor([[[1, 2]]]) };
+  const refused: [string, Partial<NegativeGuidanceOptions>, string][] = [
+    ["nsa", {}, "negativeGuidance: there is no method nsa. Choose one of nasa, nasa-guarded, nag, vsf, neutral."],
+    ["neutral", {}, "neutral: there is no `empty` context, expected the encoded empty prompt."],
+    ["nag", { scale: -1 }, "nag: the scale is -1, expected a finite number ≥ 0."],
+    ["vsf", { scale: Number.NaN }, "vsf: the scale is NaN, expected a finite number ≥ 0."],
+    ["nasa", { scale: tensor([[1, 2]]) }, "nasa: the scale is a tensor [1, 2], expected [B]."],
+    ["nag", { tau: 0 }, "nag: tau is 0, expected a finite number above 0."],
+    ["nasa-guarded", { tau: Number.POSITIVE_INFINITY }, "nasa-guarded: tau is Infinity, expected a finite number above 0."],
+    ["nag", { blend: 1.25 }, "nag: blend is 1.25, expected a number from 0 to 1."],
+    ["nag", { blend: -0.5 }, "nag: blend is -0.5, expected a number from 0 to 1."],
+    ["nag", { blend: Number.NaN }, "nag: blend is NaN, expected a number from 0 to 1."],
+    ["vsf", { beta: Number.NEGATIVE_INFINITY }, "vsf: beta is -Infinity, expected a finite number."],
+  ];
+  test.each(refused)("%s %o", (name, options, message) => {
+    expect(() => negativeGuidance(name, { negative, ...options })).toThrow(new SnoopiError(message));
   });
+
+  test("a scale that a layer asks for", () =>
+    property(async ({ inner, negative }, { batch }) => {
+      const scaled = (scale: Strength) => () => inner(by("nasa", { negative, scale }));
+      expect(scaled(() => Number.NaN)).toThrow("nasa: the scale is NaN, expected a finite number ≥ 0.");
+      expect(scaled(tensor(new Array<number>(batch + 1).fill(1)))).toThrow(
+        `nasa: the scale is a tensor [${batch + 1}] for a batch of ${batch}. Give one number for each image.`,
+      );
+    }));
 });

@@ -2,20 +2,20 @@ import { SnoopiError, type Tensor } from "@snoopi/core";
 import { type Attend, type Context, type CrossAttention, type KeysValues, plain } from "@snoopi/models";
 import { clampNorm, nagCombine, vsfAttend } from "./combine.ts";
 import { contextCache } from "./negative-cache.ts";
-import { type Moment, type Strength, strengthAt } from "./strength.ts";
+import { type Moment, type Strength, strengths } from "./strength.ts";
 
 export interface NegativeGuidanceOptions {
   /** The encoded negative prompt. Its length may differ from the positive's; one serves a whole batch. */
   readonly negative: Context;
   /** Z₀'s text, the encoded empty prompt: what `neutral` measures the negative against. */
   readonly empty?: Context;
-  /** The method's scale: α of NASA, neutral and VSF, φ of NAG. 0 in a layer is no guidance there, bit for bit. */
+  /** The method's scale: α of NASA, neutral and VSF, φ of NAG. The number 0 in a layer is no guidance there, bit for bit. */
   readonly scale?: Strength;
-  /** NAG's and the norm guard's bound on `‖Z‖₁ / ‖Z₊‖₁` of a token. */
+  /** NAG's and the norm guard's bound on `‖Z‖₁ / ‖Z₊‖₁` of a token, above 0. */
   readonly tau?: number;
   /** NAG's blend, 0 … 1. */
   readonly blend?: number;
-  /** VSF's β: how far the negative's scores are lowered. */
+  /** VSF's β, finite: how far the negative's scores are lowered. */
   readonly beta?: number;
   /** Whether to keep the negative's keys and values of each layer. Default true; false where weights train. */
   readonly cache?: boolean;
@@ -34,7 +34,7 @@ interface Given {
   readonly positive: () => Tensor;
   readonly away: KeysValues;
   readonly empty: (() => KeysValues) | undefined;
-  readonly scale: number;
+  readonly scale: number | Tensor;
   readonly tau: number;
   readonly blend: number;
   readonly beta: number;
@@ -47,11 +47,14 @@ export interface NegativeMethod {
 }
 
 const inert = { scale: 1, tau: 2.5, blend: 1, beta: 0 };
+
+/** NASA's listing says 1 and its figures 0.04 to 1: what excludes well takes more than what keeps quality. */
+const nasaScale = 0.5;
 const attended = ({ q, layer, away }: Given) => layer.attend(q, away);
 
-/** Guidance away from a negative prompt inside cross-attention, one row a method. Defaults are those of the papers. */
+/** Guidance away from a negative prompt inside cross-attention, one row a method. Defaults are those of the papers where they name one. */
 export const negativeMethods: readonly NegativeMethod[] = [
-  { name: "nasa", defaults: inert, make: (g) => g.positive().sub(attended(g).mul(g.scale)) },
+  { name: "nasa", defaults: { ...inert, scale: nasaScale }, make: (g) => g.positive().sub(attended(g).mul(g.scale)) },
   {
     name: "nasa-guarded",
     defaults: { ...inert, tau: 1 },
@@ -84,6 +87,8 @@ export const negativeMethods: readonly NegativeMethod[] = [
  * Guidance by the method of that name, in every cross-attention layer before the output projection: `nasa` (SNOOPI Eq. 10), `nasa-guarded`
  * (NASA under NAG's norm clamp), `nag` (arXiv 2505.21179), `vsf` (arXiv 2508.10931) or `neutral`, `Z₊ − α(Z₋ − Z₀)`.
  * It differentiates by queries, and with `cache: false` by the projections' weights too.
+ *
+ * @throws SnoopiError for a method that is none, a number out of its range, and `neutral` without `empty`.
  */
 export function negativeGuidance(
   name: string,
@@ -97,17 +102,14 @@ export function negativeGuidance(
   }
   if (name === "neutral" && !empty) throw new SnoopiError("neutral: there is no `empty` context, expected the encoded empty prompt.");
   const settings = { ...method.defaults, ...rest };
-  for (const key of ["tau", "blend", "beta"] as const) {
-    if (!Number.isFinite(settings[key])) throw new SnoopiError(`${name}: ${key} is ${settings[key]}, expected a finite number.`);
-  }
-  const strength = scale ?? method.defaults.scale;
-  if (typeof strength === "number") strengthAt(name, strength, "", {});
+  checkSettings(name, settings);
+  const strengthAt = strengths(name, scale ?? method.defaults.scale);
   const away = contextCache(negative, { cache });
   const nothing = empty && contextCache(empty, { cache });
   const wrap =
     (attend: Attend = plain, moment: Moment = {}): Attend =>
     (q, context, layer) => {
-      const here = strengthAt(name, strength, layer.path, moment);
+      const here = strengthAt(layer.path, moment, q.shape[0]);
       if (here === 0) return attend(q, context, layer);
       return method.make({
         q,
@@ -122,8 +124,18 @@ export function negativeGuidance(
     };
   return Object.assign(wrap, {
     [Symbol.dispose]() {
-      away[Symbol.dispose]();
-      nothing?.[Symbol.dispose]();
+      for (const held of [strengthAt, away, nothing]) held?.[Symbol.dispose]();
     },
   });
+}
+
+function checkSettings(name: string, { tau, blend, beta }: { readonly tau: number; readonly blend: number; readonly beta: number }): void {
+  const wanted = [
+    ["tau", tau, tau > 0 && Number.isFinite(tau), "a finite number above 0"],
+    ["blend", blend, blend >= 0 && blend <= 1, "a number from 0 to 1"],
+    ["beta", beta, Number.isFinite(beta), "a finite number"],
+  ] as const;
+  for (const [key, value, fits, expected] of wanted) {
+    if (!fits) throw new SnoopiError(`${name}: ${key} is ${value}, expected ${expected}.`);
+  }
 }

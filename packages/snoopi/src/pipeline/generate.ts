@@ -2,7 +2,8 @@ import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoo
 import { type Context, idsTensor, toPixels, unscaleLatents } from "@snoopi/models";
 import { type Denoiser, denoiser } from "../denoiser.ts";
 import { cfg } from "../guidance/cfg.ts";
-import { type Nasa, nasa } from "../guidance/nasa.ts";
+import { type NegativeGuidance, negativeGuidance } from "../guidance/negative-guidance.ts";
+import { subtractText } from "../guidance/subtract-text.ts";
 import { ddimSteps } from "../sampler/ddim.ts";
 import { oneStep } from "../sampler/one-step.ts";
 import type { LoadedModel } from "./load.ts";
@@ -42,16 +43,28 @@ export async function generate(loaded: LoadedModel, request: Request, hooks: Gen
 export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHooks = {}): Promise<Tensor> {
   const { model, device } = loaded;
   const { onProgress, signal } = hooks;
-  const texts = [...new Set([plan.prompt, ...(plan.nasa ? [plan.nasa.negative] : []), ...(plan.cfg ? [plan.cfg.negative] : [])])];
-  const contexts = new Map<string, Context>();
+  const texts = textsOf(plan);
+  const contexts = new Map<string, Encoded>();
   const contextOf = (text: string) => contexts.get(text)!;
-  let steering: Nasa | undefined;
+  let guidance: NegativeGuidance | undefined;
+  const derived: Tensor[] = [];
+  const held = (make: () => Tensor): Context => {
+    const tokens = keep(scope(make));
+    derived.push(tokens);
+    return { tokens };
+  };
   let x: Tensor | undefined;
   try {
     await encodeTexts(loaded, texts, contexts, hooks);
-    if (plan.nasa) steering = nasa({ negative: contextOf(plan.nasa.negative), scale: plan.nasa.scale });
+    if (plan.steer) {
+      const { method, negative, scale } = plan.steer;
+      const { tokens, length } = contextOf(negative);
+      // One softmax over both texts: the negative's padding would take its share of the prompt's attention.
+      const away = method === "vsf" ? held(() => tokens.slice([null, [0, length]])) : { tokens };
+      guidance = negativeGuidance(method, { negative: away, scale, ...(method === "neutral" && { empty: contextOf("") }) });
+    }
     const without = denoiser(loaded.unet, model.schedule);
-    const steered = steering ? denoiser(loaded.unet, model.schedule, { attend: steering() }) : without;
+    const steered = guidance ? denoiser(loaded.unet, model.schedule, { guidance }) : without;
     const guided: Denoiser = plan.cfg
       ? cfg(steered, { scale: plan.cfg.scale, negative: contextOf(plan.cfg.negative), negativeDenoiser: without })
       : steered;
@@ -59,7 +72,9 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
     const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
     x = keep(tensor(noise, { shape, device }));
-    const context = contextOf(plan.prompt);
+    const { subtract } = plan;
+    const prompt = contextOf(plan.prompt);
+    const context = subtract ? held(() => subtractText(prompt, contextOf(subtract.negative), subtract).tokens) : prompt;
     const steps: ((x: Tensor) => Tensor)[] =
       plan.steps === 1
         ? [(z) => oneStep(guided, model.schedule, z, context)]
@@ -80,9 +95,15 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     x?.dispose();
     throw error;
   } finally {
-    steering?.[Symbol.dispose]();
-    for (const { tokens } of contexts.values()) tokens.dispose();
+    guidance?.[Symbol.dispose]();
+    for (const tokens of [...derived, ...[...contexts.values()].map((context) => context.tokens)]) tokens.dispose();
   }
+}
+
+/** Every text that a plan needs encoded, once. */
+function textsOf({ prompt, steer, cfg, subtract }: Plan): string[] {
+  const negatives = [steer, cfg, subtract].flatMap((by) => (by ? [by.negative] : []));
+  return [...new Set([prompt, ...negatives, ...(steer?.method === "neutral" ? [""] : [])])];
 }
 
 /** Pixels of latents as the UNet sees them. */
@@ -116,24 +137,29 @@ export async function decodeImage(
   }
 }
 
+/** A text as the encoder left it, and how many of its tokens are no padding. */
+interface Encoded extends Context {
+  readonly length: number;
+}
+
 /** Fills `contexts`, whose owner frees them: some may be there when this throws. */
 async function encodeTexts(
   loaded: LoadedModel,
   texts: readonly string[],
-  contexts: Map<string, Context>,
+  contexts: Map<string, Encoded>,
   { onProgress, onWarning, signal }: GenerateHooks,
 ): Promise<void> {
   const { model, device, encodeText } = loaded;
   signal?.throwIfAborted();
   onProgress?.("text", 0, texts.length);
   for (const text of texts) {
-    const { ids, truncated } = model.tokenizer.encode(text);
+    const { ids, length, truncated } = model.tokenizer.encode(text);
     if (truncated > 0)
       onWarning?.(
         `the text is ${truncated} tokens too long for the model, which reads ${model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`,
       );
     const tokens = keep(scope(() => encodeText(idsTensor([[...ids]], model.text, { device })).last));
-    contexts.set(text, { tokens });
+    contexts.set(text, { tokens, length });
     await realize([tokens], signal ? { signal } : {});
     onProgress?.("text", contexts.size, texts.length);
   }

@@ -17,11 +17,11 @@ export interface Step {
  */
 export function ddimSteps(denoise: Denoiser, schedule: NoiseSchedule, steps: number, context: Context): Step[] {
   const { clipSample, clipSampleRange } = schedule.config;
-  return timesteps(schedule, steps).map((t) => ({
+  return timesteps(schedule, steps).map((t, i) => ({
     t,
     advance(x) {
       const { alphaT, sigmaT, alphaPrev, sigmaPrev } = ddimCoefficients(schedule, t, previousTimestep(schedule, t, steps));
-      const x0 = denoise(x, t, context);
+      const x0 = denoise(x, t, context, i);
       const kept = (clipSample ? clamp(x0, -clipSampleRange, clipSampleRange) : x0).mul(alphaPrev);
       // Where no noise is left, x_t may have held none either (β₀ = 0), and ε would be 0/0.
       return sigmaPrev === 0 ? kept : kept.add(noiseOf(x0, x, { alpha: alphaT, sigma: sigmaT }).mul(sigmaPrev));

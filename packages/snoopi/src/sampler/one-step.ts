@@ -5,4 +5,4 @@ import { lastTimestep, type NoiseSchedule } from "../schedule/noise-schedule.ts"
 
 /** One pass: noise `[B, C, h, w]` straight to x₀, at the last training timestep (SNOOPI's f_θ(z, y)). */
 export const oneStep = (denoise: Denoiser, schedule: NoiseSchedule, noise: Tensor, context: Context): Tensor =>
-  denoise(noise, lastTimestep(schedule), context);
+  denoise(noise, lastTimestep(schedule), context, 0);
