@@ -53,6 +53,25 @@ describe("one step", () => {
     expect(steered.data).not.toEqual(plain.data);
   });
 
+  test.each([
+    ["nag", "2"],
+    ["neutral", "1"],
+    ["subtract", "1"],
+    ["cfg", "1.5"],
+  ])("keeps away from a negative by %s at its default scale, and says so in the file", async (name, scale) => {
+    await make("--model", tiny("third"));
+    const plain = await picture();
+    const { code, stderr } = await make("--model", tiny("third"), "--negative", "dog", "--guidance", name);
+    expect(stderr).toContain(`text: ${name === "neutral" ? 3 : 2} in `);
+    expect(code).toBe(0);
+    const steered = await picture();
+    expect(steered.text).toMatchObject({ negative_prompt: "dog", guidance_scale: scale, ...(name !== "cfg" && { guidance: name }) });
+    expect(steered.text).not.toHaveProperty("nasa_scale");
+    expect(steered.data).not.toEqual(plain.data);
+    expect((await make("--model", tiny("third"), "--negative", "dog", "--guidance", name, "--guidance-scale", "7")).code).toBe(0);
+    expect((await picture()).data).not.toEqual(steered.data);
+  });
+
   test("gives the same bytes for the same seed, and others for another", async () => {
     const bytes = async (seed: string) => {
       expect((await make("--model", tiny("third"), "--seed", seed)).code).toBe(0);

@@ -62,6 +62,7 @@ export { decodePng, encodePng } from "./picture/png.ts";
 // Text to image.
 export { type DTypeOf, type Estimate, estimate } from "./pipeline/estimate.ts";
 export { decode, decodeImage, type GenerateHooks, generate, type Picture, type Stage, sample } from "./pipeline/generate.ts";
+export { type GuidancePlan, type GuidanceRequest, guidanceNames } from "./pipeline/guidance-plan.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/load.ts";
 export { type ModelShape, modelShape, type Network, type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
@@ -75,6 +76,23 @@ export { ddimDefaults, type ScheduleConfig, stableDiffusionConfig } from "./sche
 export { type DdimCoefficients, ddimCoefficients, previousTimestep } from "./schedule/ddim.ts";
 export { lastTimestep, type NoiseSchedule, noiseSchedule } from "./schedule/noise-schedule.ts";
 export { timesteps } from "./schedule/timesteps.ts";
+// Training from nothing.
+export { type CaptionIds, type ClipStageOptions, clipStage } from "./train/clip.ts";
+export { type ClipImageSizes, clipImage } from "./train/clip-image.ts";
+export { clipModel } from "./train/clip-model.ts";
+export { checkTrainConfig, type StageName, type TrainConfig, trainSchemas } from "./train/config.ts";
+export { lossChart, type Row } from "./train/curve.ts";
+export { firstNotFinite } from "./train/diagnose.ts";
+export { clipDefaults, type Initialiser, initialised, layerDefaults } from "./train/initialise.ts";
+export { type Packed, packed } from "./train/packed.ts";
+export { type Rate, rateAt } from "./train/rate.ts";
+export { type ConfigOf, type Field, readConfig, type Schema } from "./train/schema.ts";
+export { contactSheet } from "./train/sheet.ts";
+export type { Batch, Numbers, Stage as TrainingStage, Weights } from "./train/stage.ts";
+export { type StepSettings, type Trainer, trainer } from "./train/step.ts";
+export { type TeacherStageOptions, teacherStage } from "./train/teacher.ts";
+export { type VaeLoss, type VaeStageOptions, vaeStage } from "./train/vae.ts";
+export { withNetwork } from "./train/weights.ts";
 // The tiny world: pictures of one shape, their captions, and a judge of them.
 export {
   type AttributeName,

@@ -1,4 +1,11 @@
-// What a Node script needs to make a picture and keep it: `@snoopi/snoopi` for the rest.
+// What a Node script needs to make a picture and keep it, and to train: `@snoopi/snoopi` for the rest.
 export { webgpu } from "@snoopi/kernels/node";
 export { nodeFolder } from "@snoopi/models/node";
 export { type Output, openOutput } from "./cli/output.ts";
+export { type CheckpointOptions, checkpointPath, readCheckpoint, writeCheckpoint } from "./train/node/checkpoint.ts";
+export { clipJob } from "./train/node/clip-job.ts";
+export { writeComponent, writeJson } from "./train/node/component.ts";
+export type { Job, JobOptions } from "./train/node/job.ts";
+export { type Ended, type RunOptions, runTraining } from "./train/node/run.ts";
+export { teacherJob } from "./train/node/teacher-job.ts";
+export { vaeJob } from "./train/node/vae-job.ts";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { parseCommand, parseGenerate, parseInspect } from "./args.ts";
 
 const least = ["--model", "m", "--prompt", "a fox", "--out", "x.png"];
@@ -32,6 +33,24 @@ describe("parseGenerate", () => {
   test("takes guidance of at most 1 as none where nothing depends on it", () => {
     expect(parseGenerate([...least, "--steps", "2", "--guidance", "-1"])).toEqual({ ...defaults, steps: 2, guidance: -1 });
     expect(parseGenerate([...least, "--steps", "2", "--guidance", "1", "--negative", "", "--nasa-scale", "1"]).nasaScale).toBe(1);
+  });
+
+  test.each(guidanceNames)("takes the guidance %s by its name, in one step and in more, with a scale or without", (guidance) => {
+    const named = { ...defaults, negative: "rain", guidance };
+    expect(parseGenerate([...least, "--negative", "rain", "--guidance", guidance])).toEqual(named);
+    expect(parseGenerate([...least, "--negative", "rain", "--steps", "3", "--guidance", guidance, "--guidance-scale", "0"])).toEqual({
+      ...named,
+      steps: 3,
+      guidanceScale: 0,
+    });
+  });
+
+  test("takes NASA's scale beside its name, and a second pass in one step without a negative", () => {
+    expect(parseGenerate([...least, "--negative", "rain", "--guidance", "nasa", "--nasa-scale", "0.3"])).toEqual({
+      ...defaults,
+      ...{ negative: "rain", guidance: "nasa", nasaScale: 0.3 },
+    });
+    expect(parseGenerate([...least, "--guidance", "cfg"])).toEqual({ ...defaults, guidance: "cfg" });
   });
 
   test("takes any text as a prompt, a dash in front or nothing at all included", () => {
@@ -81,7 +100,10 @@ describe("parseGenerate", () => {
     [[...least, "--negative", "a", "--nasa-scale", "-1"], 'generate: --nasa-scale is "-1". Give a number, 0 or more.'],
     [[...least, "--negative", "a", "--nasa-scale", "half"], 'generate: --nasa-scale is "half". Give a number, 0 or more.'],
     [[...least, "--negative", "a", "--nasa-scale", "1e999"], 'generate: --nasa-scale is "1e999". Give a number, 0 or more.'],
-    [[...least, "--steps", "2", "--guidance", "NaN"], 'generate: --guidance is "NaN". Give a number.'],
+    [
+      [...least, "--steps", "2", "--guidance", "NaN"],
+      'generate: --guidance is "NaN". Give a number, or one of nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.',
+    ],
     [[...least, "--device", "gpu"], 'generate: --device is "gpu". Give one of webgpu, cpu, auto.'],
     [
       [...least, "--variant", "../x"],
@@ -95,6 +117,23 @@ describe("parseGenerate", () => {
     [
       [...least, "--steps", "2", "--guidance", "1", "--negative", "a"],
       "generate: --negative has no effect with --guidance 1. Use a guidance above 1, or add --nasa-scale.",
+    ],
+    [
+      [...least, "--negative", "a", "--guidance", "nga"],
+      'generate: --guidance is "nga". Give a number, or one of nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.',
+    ],
+    [[...least, "--guidance", "nag"], 'generate: --guidance nag needs something to keep away. Add --negative "…".'],
+    [
+      [...least, "--negative", "a", "--guidance-scale", "1"],
+      "generate: --guidance-scale needs a method to scale. Add --guidance, one of nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.",
+    ],
+    [
+      [...least, "--negative", "a", "--guidance", "nag", "--guidance-scale", "-1"],
+      'generate: --guidance-scale is "-1". Give a number, 0 or more.',
+    ],
+    [
+      [...least, "--negative", "a", "--guidance", "nag", "--nasa-scale", "1"],
+      "generate: --nasa-scale does not go with --guidance nag. Use --guidance-scale alone.",
     ],
   ])("refuses %j", (argv, says) => {
     expect(() => parseGenerate(argv)).toThrow(expect.objectContaining({ name: "SnoopiError", message: says }));
@@ -120,18 +159,25 @@ describe("parseCommand", () => {
   test("finds the command", () => {
     expect(parseCommand(["generate", ...least])).toEqual({ kind: "generate", options: defaults });
     expect(parseCommand(["inspect", "m"])).toEqual({ kind: "inspect", options: { path: "m" } });
+    const train = { stage: "vae", out: "m", resume: true, device: "cpu" };
+    expect(parseCommand(["train", "vae", "--resume", "--out", "m", "--device=cpu"])).toEqual({ kind: "train", options: train });
     expect(parseCommand(["--version"])).toEqual({ kind: "version" });
-    expect(() => parseCommand(["generat"])).toThrow('snoopi: "generat" is no command. The commands are generate and inspect.');
+    expect(() => parseCommand(["generat"])).toThrow('snoopi: "generat" is no command. The commands are generate, inspect and train.');
   });
 
-  test.each([[[]], [["--help"]], [["generate", "--help"]], [["inspect", "-h"]], [["generate", "--model", "m", "--help"]]])(
-    "gives help for %j",
-    (argv) => {
-      const command = parseCommand(argv);
-      if (command.kind !== "help") throw new Error("no help");
-      for (const line of command.text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
-    },
-  );
+  test.each([
+    [[]],
+    [["--help"]],
+    [["generate", "--help"]],
+    [["inspect", "-h"]],
+    [["train", "-h"]],
+    [["train", "vae", "--help"]],
+    [["generate", "--model", "m", "--help"]],
+  ])("gives help for %j", (argv) => {
+    const command = parseCommand(argv);
+    if (command.kind !== "help") throw new Error("no help");
+    for (const line of command.text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
+  });
 
   test("help names every option of generate", () => {
     const command = parseCommand(["generate", "-h"]);
@@ -147,6 +193,7 @@ describe("parseCommand", () => {
       "height",
       "steps",
       "guidance",
+      "guidance-scale",
       "device",
       "variant",
     ]) {

@@ -1,20 +1,25 @@
 import { SnoopiError } from "@snoopi/core";
+import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { generateHelp, help, inspectHelp } from "./help.ts";
-import { choice, finite, integer, seedOf, type Values } from "./values.ts";
+import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
+import { choice, choiceOrNumber, finite, integer, seedOf } from "./values.ts";
+import { wordsOf } from "./words.ts";
 
 /** What `snoopi generate` was asked for, with defaults filled in. */
 export interface GenerateOptions {
   /** A folder as diffusers' `save_pretrained` writes it. */
   readonly model: string;
   readonly prompt: string;
-  /** The text to steer away from: NASA's when `nasaScale` is there, classifier-free guidance's otherwise. */
+  /** The text to steer away from: that of a method named as `guidance`, else NASA's when `nasaScale` is there, else of guidance's second pass. */
   readonly negative?: string;
-  /** NASA's scale, ≥ 0. There exactly when NASA is used. */
+  /** NASA's scale, ≥ 0. There exactly when NASA is used without its name. */
   readonly nasaScale?: number;
   /** Passes through the network, ≥ 1. */
   readonly steps: number;
-  /** The scale of classifier-free guidance; at most 1 means no second pass. 1 for one step. */
-  readonly guidance: number;
+  /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. 1 for one step. */
+  readonly guidance: number | string;
+  /** The named method's scale, ≥ 0; its default where absent. */
+  readonly guidanceScale?: number;
   /** −2⁶³ … 2⁶⁴ − 1; a bigint where a number would not be exact. */
   readonly seed: number | bigint;
   /** Pixels; the model's own size where absent. */
@@ -36,6 +41,7 @@ export interface InspectOptions {
 export type Command =
   | { readonly kind: "generate"; readonly options: GenerateOptions }
   | { readonly kind: "inspect"; readonly options: InspectOptions }
+  | { readonly kind: "train"; readonly options: TrainOptions }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
 
@@ -51,10 +57,11 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "--version") return { kind: "version" };
   if (name === "generate") return asksHelp ? { kind: "help", text: generateHelp } : { kind: "generate", options: parseGenerate(rest) };
   if (name === "inspect") return asksHelp ? { kind: "help", text: inspectHelp } : { kind: "inspect", options: parseInspect(rest) };
-  throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate and inspect.`);
+  if (name === "train") return asksHelp ? { kind: "help", text: trainHelp(rest) } : { kind: "train", options: parseTrain(rest) };
+  throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect and train.`);
 }
 
-const generateNames = "model prompt negative nasa-scale seed out width height steps guidance device variant".split(" ");
+const generateNames = "model prompt negative nasa-scale seed out width height steps guidance guidance-scale device variant".split(" ");
 
 /** Reads and checks the words after `snoopi generate`. */
 export function parseGenerate(argv: readonly string[]): GenerateOptions {
@@ -71,21 +78,32 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
   if (variant !== undefined) checkVariant("generate", variant);
 
   const steps = integer(values, "steps", { least: 1 }) ?? 1;
-  const guidance = finite(values, "guidance", {});
+  const guidance = choiceOrNumber(values, "guidance", guidanceNames);
+  const guidanceScale = finite(values, "guidance-scale", { least: 0 });
   const nasaScale = finite(values, "nasa-scale", { least: 0 });
   const width = integer(values, "width", { least: 1 });
   const height = integer(values, "height", { least: 1 });
   if (nasaScale !== undefined && negative === undefined) {
     throw new SnoopiError('generate: --nasa-scale needs a negative prompt to scale. Add --negative "…".');
   }
-  if (guidance !== undefined && steps === 1) {
+  const named = typeof guidance === "string";
+  if (guidanceScale !== undefined && !named) {
+    throw new SnoopiError(`generate: --guidance-scale needs a method to scale. Add --guidance, one of ${guidanceNames.join(", ")}.`);
+  }
+  if (named && nasaScale !== undefined && (guidance !== "nasa" || guidanceScale !== undefined)) {
+    throw new SnoopiError(`generate: --nasa-scale does not go with --guidance ${guidance}. Use --guidance-scale alone.`);
+  }
+  if (named && guidance !== "cfg" && negative === undefined) {
+    throw new SnoopiError(`generate: --guidance ${guidance} needs something to keep away. Add --negative "…".`);
+  }
+  if (guidance !== undefined && !named && steps === 1) {
     throw new SnoopiError("generate: one step takes no --guidance. Use --steps 2 or more with it, or --negative with --nasa-scale.");
   }
-  const cfg = steps === 1 ? 1 : (guidance ?? 7.5);
-  if (negative !== undefined && nasaScale === undefined && steps > 1 && cfg <= 1) {
+  const cfg = guidance ?? (steps === 1 ? 1 : 7.5);
+  if (typeof cfg === "number" && negative !== undefined && nasaScale === undefined && steps > 1 && cfg <= 1) {
     throw new SnoopiError(`generate: --negative has no effect with --guidance ${cfg}. Use a guidance above 1, or add --nasa-scale.`);
   }
-  const nasa = nasaScale ?? (negative !== undefined && steps === 1 ? 0.5 : undefined);
+  const nasa = nasaScale ?? (negative !== undefined && steps === 1 && !named ? 0.5 : undefined);
   return {
     model,
     prompt,
@@ -96,6 +114,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     device: choice(values, "device", ["webgpu", "cpu", "auto"]) ?? "auto",
     ...(negative === undefined ? {} : { negative }),
     ...(nasa === undefined ? {} : { nasaScale: nasa }),
+    ...(guidanceScale === undefined ? {} : { guidanceScale }),
     ...(width === undefined ? {} : { width }),
     ...(height === undefined ? {} : { height }),
     ...(variant === undefined ? {} : { variant }),
@@ -112,34 +131,6 @@ export function parseInspect(argv: readonly string[]): InspectOptions {
   if (values.variant === undefined) return { path };
   checkVariant("inspect", values.variant);
   return { path, variant: values.variant };
-}
-
-/**
- * The words by option: `--name value` or `--name=value`, each at most once. Node's own `parseArgs` refuses values that begin with a dash (`--seed -5`);
- * here only the name of an option is none.
- */
-function wordsOf(command: string, argv: readonly string[], names: readonly string[]): { values: Values; positionals: string[] } {
-  const values: Record<string, string> = {};
-  const isOption = (word: string) => word.startsWith("--") && names.includes(word.slice(2).split("=", 1)[0]!);
-  const end = argv.indexOf("--") < 0 ? argv.length : argv.indexOf("--");
-  const positionals = argv.slice(end + 1);
-  for (let i = 0; i < end; i++) {
-    const word = argv[i]!;
-    if (!word.startsWith("-") || word === "-") {
-      positionals.push(word);
-      continue;
-    }
-    const [flag] = word.split("=", 1) as [string];
-    if (!isOption(word)) throw new SnoopiError(`${command}: ${flag} is no option. See snoopi ${command} --help.`);
-    const name = flag.slice(2);
-    if (Object.hasOwn(values, name)) throw new SnoopiError(`${command}: ${flag} is given twice. Give it once.`);
-    const value = word === flag ? argv[++i] : word.slice(flag.length + 1);
-    if (value === undefined || i >= end || (word === flag && isOption(value))) {
-      throw new SnoopiError(`${command}: ${flag} has no value. Write ${flag} and its value after it.`);
-    }
-    values[name] = value;
-  }
-  return { values, positionals };
 }
 
 /** A variant becomes part of a file's name, so it must not lead to another folder. */

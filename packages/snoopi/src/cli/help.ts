@@ -3,6 +3,7 @@ export const help = `snoopi: text to image in one step, with negative prompts th
 
   snoopi generate --model DIR --prompt "…" --out picture.png   make a picture
   snoopi inspect PATH                                          say what is in a model
+  snoopi train vae|clip|teacher --out DIR                      train one from nothing
   snoopi --version
 
 snoopi COMMAND --help lists a command's options.`;
@@ -20,6 +21,9 @@ export const generateHelp = `snoopi generate --model DIR --prompt "…" --out pi
   --guidance G       classifier-free guidance, for 2 steps or more; 7.5 unless
                      given, 1 turns it off. --negative is its negative prompt
                      unless --nasa-scale is given too
+  --guidance NAME    how to keep the negative away, in one step or more: nasa,
+                     nasa-guarded, nag, vsf, neutral, cfg or subtract
+  --guidance-scale X how strongly; each method has a default of its own
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;
 

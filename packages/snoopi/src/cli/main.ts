@@ -3,8 +3,9 @@ import { SnoopiError } from "@snoopi/core";
 import { type Command, parseCommand } from "./args.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
-import { interruption } from "./interrupt.ts";
+import { type Interruption, interruption } from "./interrupt.ts";
 import { printable } from "./text.ts";
+import { trainCommand } from "./train.ts";
 
 /** The version in package.json, as `snoopi --version` prints it. */
 export const version: string = createRequire(import.meta.url)("../../package.json").version;
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interrupt = interruption();
   try {
-    process.exitCode = await run(parseCommand(argv), interrupt.signal);
+    process.exitCode = await run(parseCommand(argv), interrupt);
   } catch (error) {
     process.stderr.write(interrupt.signal.aborted ? "snoopi: stopped. Nothing was written.\n" : `${report(error)}\n`);
     process.exitCode = interrupt.code ?? 1;
@@ -24,13 +25,17 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-async function run(command: Command, signal: AbortSignal): Promise<number> {
+async function run(command: Command, interrupt: Interruption): Promise<number> {
+  const { signal } = interrupt;
   switch (command.kind) {
     case "generate":
       await generateCommand(command.options, { signal, software: `snoopi ${version}` });
       return 0;
     case "inspect":
       return inspectCommand(command.options);
+    case "train":
+      // Stopping is no error there: what was trained is kept.
+      return (await trainCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
     case "version":
       process.stdout.write(`snoopi ${version}\n`);
       return 0;

@@ -2,16 +2,20 @@ import type { Plan } from "../pipeline/request.ts";
 
 /** What a picture's file says of its making: enough to make it again. Keys are diffusers' argument names. */
 export function metadataOf(plan: Plan, { model, software }: { readonly model: string; readonly software: string }): Record<string, string> {
-  const negative = plan.nasa?.negative ?? plan.cfg?.negative;
+  const { steer, cfg, subtract } = plan;
+  const negative = (steer ?? cfg ?? subtract)?.negative;
   return {
     prompt: plan.prompt,
     ...(negative && { negative_prompt: negative }),
-    ...(plan.nasa && { nasa_scale: String(plan.nasa.scale) }),
+    ...(steer?.method === "nasa" && { nasa_scale: String(steer.scale) }),
     seed: String(plan.seed),
     width: String(plan.width),
     height: String(plan.height),
     steps: String(plan.steps),
-    ...(plan.cfg && { guidance_scale: String(plan.cfg.scale) }),
+    ...(cfg && { guidance_scale: String(cfg.scale) }),
+    // Others than NASA, each the only one: under the command's own names.
+    ...(steer && steer.method !== "nasa" && { guidance: steer.method, guidance_scale: String(steer.scale) }),
+    ...(subtract && { guidance: "subtract", guidance_scale: String(subtract.scale) }),
     model,
     software,
   };

@@ -20,8 +20,8 @@ export interface ProgressOptions {
 }
 
 export interface Phase {
-  /** Reports `amount` more, in the phase's unit. */
-  advance(amount?: number): void;
+  /** Reports `amount` more, in the phase's unit, and what else there is to say of how it goes, such as a loss. */
+  advance(amount?: number, note?: string): void;
   /** Ends the phase and prints what it took. A second call does nothing. */
   done(): void;
 }
@@ -75,14 +75,16 @@ export function createProgress(options: ProgressOptions): Progress {
     let amount = 0;
     let last = start;
     let running = true;
-    const state = () => ({ name, amount, total, unit, elapsed: now() - start });
+    let told = "";
+    const state = () => ({ name, amount, total, unit, elapsed: now() - start, note: told });
     if (isTTY) draw(barLine(state()));
     else write(unit === "share" ? `${name}\n` : `${name}: ${shownAmount(total, unit)}\n`);
 
     return {
-      advance(by = 1) {
+      advance(by = 1, note = "") {
         if (!running) return;
         amount += by;
+        told = note;
         if (now() - last < (isTTY ? drawEvery : printEvery)) return;
         last = now();
         if (isTTY) draw(barLine(state()));
@@ -109,6 +111,7 @@ interface PhaseState {
   readonly total: number;
   readonly unit: Unit;
   readonly elapsed: number;
+  readonly note: string;
 }
 
 function barLine(state: PhaseState): string {
@@ -121,11 +124,12 @@ function plainLine(state: PhaseState): string {
 }
 
 function details(state: PhaseState): string {
-  const { amount, total, unit, elapsed } = state;
+  const { amount, total, unit, elapsed, note } = state;
   const parts = unit === "share" ? [] : [`${shownAmount(amount, unit)} of ${shownAmount(total, unit)}`];
   if (unit === "bytes" && amount > 0 && elapsed > 0) parts.push(`${shownBytes((amount / elapsed) * 1000)}/s`);
   parts.push(shownDuration(elapsed));
   if (amount > 0 && amount < total) parts.push(`${shownDuration((elapsed / amount) * (total - amount))} left`);
+  if (note) parts.push(note);
   return parts.join(", ");
 }
 

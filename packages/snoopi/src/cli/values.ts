@@ -16,8 +16,7 @@ export function integer(values: Values, name: string, { least }: { least: number
 export function finite(values: Values, name: string, { least }: { least?: number }): number | undefined {
   const word = values[name];
   if (word === undefined) return undefined;
-  // Number() also takes "", "0x10" and "Infinity", which nobody means here.
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : Number.NaN;
+  const value = numberIn(word);
   if (Number.isFinite(value) && (least === undefined || value >= least)) return value;
   throw refused(name, word, least === undefined ? "a number" : `a number, ${least} or more`);
 }
@@ -30,6 +29,18 @@ export function choice<T extends string>(values: Values, name: string, allowed: 
   if (found !== undefined) return found;
   throw refused(name, word, `one of ${allowed.join(", ")}`);
 }
+
+/** One of `allowed`, or a number. */
+export function choiceOrNumber(values: Values, name: string, allowed: readonly string[]): string | number | undefined {
+  const word = values[name];
+  if (word === undefined || allowed.includes(word)) return word;
+  const value = numberIn(word);
+  if (Number.isFinite(value)) return value;
+  throw refused(name, word, `a number, or one of ${allowed.join(", ")}`);
+}
+
+// Number() also takes "", "0x10" and "Infinity", which nobody means here.
+const numberIn = (word: string): number => (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : Number.NaN);
 
 /** The seed, 0 unless given: what `torch.manual_seed` takes, −2⁶³ … 2⁶⁴ − 1. A bigint where a number would not be exact. */
 export function seedOf(values: Values): number | bigint {

@@ -1,0 +1,57 @@
+import { SnoopiError } from "@snoopi/core";
+import { type StageName, trainSchemas } from "../train/config.ts";
+import { describeSchema } from "../train/schema.ts";
+import { wordsOf } from "./words.ts";
+
+/** What `snoopi train` was asked for. */
+export interface TrainOptions {
+  readonly stage: StageName;
+  /** A JSON file; every key has a default. Absent: all defaults. */
+  readonly config?: string;
+  /** The model's folder: components are folders in it, and `training/STAGE/` holds checkpoint, curves and sample sheets. */
+  readonly out: string;
+  readonly resume: boolean;
+  readonly device: "webgpu" | "cpu" | "auto";
+}
+
+const stages = Object.keys(trainSchemas) as StageName[];
+const devices = ["webgpu", "cpu", "auto"] as const;
+
+/** Reads and checks the words after `snoopi train`. */
+export function parseTrain(argv: readonly string[]): TrainOptions {
+  const resume = argv.includes("--resume");
+  const { values, positionals } = wordsOf(
+    "train",
+    argv.filter((word) => word !== "--resume"),
+    ["config", "out", "device"],
+  );
+  const [name, ...others] = positionals;
+  const stage = stages.find((one) => one === name);
+  if (stage === undefined || others.length > 0) {
+    throw new SnoopiError(`train: ${JSON.stringify(positionals.join(" "))} is no stage. Give one of ${stages.join(", ")}.`);
+  }
+  const { config, out, device: word = "auto" } = values;
+  if (out === undefined) throw new SnoopiError("train: --out DIR is missing. See snoopi train --help.");
+  const device = devices.find((one) => one === word);
+  if (device === undefined) throw new SnoopiError(`train: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
+  return { stage, out, resume, device, ...(config !== undefined && { config }) };
+}
+
+/** With a stage, also every key of its config. */
+export function trainHelp(argv: readonly string[]): string {
+  const stage = stages.find((one) => argv.includes(one));
+  const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [--config FILE.json] [--resume] [--device NAME]
+
+Trains one part of a small text-to-image model from nothing, on pictures of the
+tiny world. Run vae and clip before teacher; then snoopi generate --model DIR.
+Ctrl-C stops with a checkpoint.
+
+  --out DIR          the model's folder; DIR/training/STAGE has checkpoint.safetensors,
+                     loss.csv, loss.svg and the sample sheets
+  --config FILE      keys and their values as JSON; absent keys are as below
+  --resume           go on from the checkpoint
+  --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)`;
+  if (!stage) return `${head}\n\nsnoopi train STAGE --help lists the keys of its config.`;
+  const keys = describeSchema(trainSchemas[stage]);
+  return `${head}\n\nKeys of the config, with their defaults:\n${keys.map(({ key, absent, about }) => `  ${key}: ${absent}\n      ${about}`).join("\n")}`;
+}

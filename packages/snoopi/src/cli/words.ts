@@ -1,0 +1,30 @@
+import { SnoopiError } from "@snoopi/core";
+import type { Values } from "./values.ts";
+
+/**
+ * The words by option: `--name value` or `--name=value`, each at most once. Node's own `parseArgs` refuses values that begin with a dash (`--seed -5`);
+ * here only the name of an option is none.
+ */
+export function wordsOf(command: string, argv: readonly string[], names: readonly string[]): { values: Values; positionals: string[] } {
+  const values: Record<string, string> = {};
+  const isOption = (word: string) => word.startsWith("--") && names.includes(word.slice(2).split("=", 1)[0]!);
+  const end = argv.indexOf("--") < 0 ? argv.length : argv.indexOf("--");
+  const positionals = argv.slice(end + 1);
+  for (let i = 0; i < end; i++) {
+    const word = argv[i]!;
+    if (!word.startsWith("-") || word === "-") {
+      positionals.push(word);
+      continue;
+    }
+    const [flag] = word.split("=", 1) as [string];
+    if (!isOption(word)) throw new SnoopiError(`${command}: ${flag} is no option. See snoopi ${command} --help.`);
+    const name = flag.slice(2);
+    if (Object.hasOwn(values, name)) throw new SnoopiError(`${command}: ${flag} is given twice. Give it once.`);
+    const value = word === flag ? argv[++i] : word.slice(flag.length + 1);
+    if (value === undefined || i >= end || (word === flag && isOption(value))) {
+      throw new SnoopiError(`${command}: ${flag} has no value. Write ${flag} and its value after it.`);
+    }
+    values[name] = value;
+  }
+  return { values, positionals };
+}

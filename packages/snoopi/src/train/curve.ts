@@ -1,0 +1,45 @@
+import { SnoopiError } from "@snoopi/core";
+import { lineChart } from "../report/line-chart.ts";
+
+/** What each step came to, in order: `step` and named numbers. */
+export type Row = Readonly<Record<string, number>>;
+
+/** With the seven digits that a row keeps when it is written: a resumed run draws what it read. */
+export const rounded = (row: Row): Row =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value.toPrecision(7))]));
+
+/** Rows under the names of the first. */
+export function toCsv(rows: readonly Row[]): string {
+  const names = Object.keys(rows[0] ?? {});
+  const lines = rows.map((row) => names.map((name) => String(row[name])).join(","));
+  return [names.join(","), ...lines, ""].join("\n");
+}
+
+/** Reads what {@link toCsv} wrote. @throws SnoopiError for a line that is none. */
+export function fromCsv(text: string, name: string): Row[] {
+  const [head = "", ...lines] = text.split("\n");
+  const names = head.split(",");
+  return lines
+    .filter((line) => line !== "")
+    .map((line, i) => {
+      const values = line.split(",").map(Number);
+      if (values.length !== names.length || values.some(Number.isNaN)) {
+        throw new SnoopiError(
+          `${name}: line ${i + 2} is no row of ${names.length} numbers. Remove the file to go on without the steps before.`,
+        );
+      }
+      return Object.fromEntries(names.map((key, j) => [key, values[j]]));
+    });
+}
+
+const most = 200;
+
+/** The loss as means over at most 200 stretches of steps, on a log scale where that is possible. */
+export function lossChart(rows: readonly Row[], title: string): string {
+  const by = Math.ceil(rows.length / most);
+  const stretches = Array.from({ length: Math.ceil(rows.length / by) }, (_, i) => rows.slice(i * by, (i + 1) * by));
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const points = stretches.map((part) => [mean(part.map(({ step }) => step)), mean(part.map(({ loss }) => loss))] as const);
+  const yScale = points.every(([, y]) => y > 0) ? "log" : "linear";
+  return lineChart([{ name: by > 1 ? `loss, mean of ${by} steps` : "loss", points }], { title, xLabel: "step", yLabel: "loss", yScale });
+}

@@ -1,0 +1,66 @@
+import { fillNormal, fillUniform, foldIn, type Key, type Shape, sizeOf } from "@snoopi/core";
+import { type Attributes, attributeNames, type Constraint } from "../world/attributes.ts";
+import { namingProbability } from "../world/caption.ts";
+import { render } from "../world/render.ts";
+import { pictureSize, type Scene, sampleScene } from "../world/scene.ts";
+import type { Numbers } from "./stage.ts";
+
+// Batches of the tiny world as numbers. Everything is drawn with a key for its purpose and counted by the step.
+
+/** Scenes `first … first + count − 1` of a key. */
+export const scenesOf = (key: Key, first: number, count: number): Scene[] =>
+  Array.from({ length: count }, (_, i) => sampleScene(key, first + i));
+
+/** Pictures [n, 3, side, side] from −1 to 1: means over squares where the side is smaller than the world's 64. */
+export function picturesOf(scenes: readonly Scene[], side: number = pictureSize): Numbers {
+  const length = 3 * side * side;
+  const data = new Float32Array(scenes.length * length);
+  const whole = new Float32Array(3 * pictureSize * pictureSize);
+  for (const [n, scene] of scenes.entries()) {
+    const out = data.subarray(n * length, (n + 1) * length);
+    if (side === pictureSize) render(scene, out);
+    else shrink(render(scene, whole), out, side);
+  }
+  return { shape: [scenes.length, 3, side, side], data };
+}
+
+function shrink(from: Float32Array, to: Float32Array, side: number): void {
+  const by = pictureSize / side;
+  to.fill(0);
+  for (let row = 0; row < 3 * pictureSize; row++) {
+    for (let column = 0; column < pictureSize; column++) {
+      to[Math.floor(row / by) * side + Math.floor(column / by)] += from[row * pictureSize + column] / (by * by);
+    }
+  }
+}
+
+/** What a caption drawn as number `index` of `key` names of each picture. */
+export function namedOf(attributes: Attributes, key: Key, index: number): Constraint {
+  const u = new Float32Array(attributeNames.length);
+  fillUniform(key, 1, u, { start: index * 8 });
+  return Object.fromEntries(
+    attributeNames.filter((name, i) => u[i] < namingProbability[name]).map((name) => [name, attributes[name]]),
+  ) as Constraint;
+}
+
+export function normals(shape: Shape, key: Key): Numbers {
+  const data = new Float32Array(sizeOf(shape));
+  fillNormal(key, 0, data);
+  return { shape, data };
+}
+
+/** Whole numbers from 0 to below `end`, equally likely. */
+export function integers(count: number, end: number, key: Key): Int32Array {
+  const u = new Float32Array(count);
+  fillUniform(key, 0, u);
+  return Int32Array.from(u, (value) => Math.floor(value * end));
+}
+
+export function uniforms(count: number, key: Key): Float32Array {
+  const u = new Float32Array(count);
+  fillUniform(key, 0, u);
+  return u;
+}
+
+/** The key of a purpose in a step. Purposes are small whole numbers. */
+export const stepKey = (key: Key, purpose: number, step: number): Key => foldIn(foldIn(key, purpose), step);

@@ -1,0 +1,29 @@
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+
+/**
+ * Makes a folder and those above it. Node's own recursive `mkdir` never ends where a folder that is there refuses one, as `/proc` does.
+ * @throws SnoopiError when it cannot be made.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await made(path);
+  } catch (error) {
+    throw new SnoopiError(`${path}: the folder cannot be made, ${(error as Error).message}. Choose another place with --out.`, {
+      cause: error,
+    });
+  }
+}
+
+async function made(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await made(dirname(path));
+    await mkdir(path);
+  }
+}

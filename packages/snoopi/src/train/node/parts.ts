@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import {
+  autoencoderKL,
+  type ClipTextConfig,
+  clipText,
+  clipTextConfig,
+  idsTensor,
+  load,
+  loadTensors,
+  manifest,
+  openComponentWeights,
+  type Params,
+  params,
+  readClipTokenizer,
+  readConfig,
+  scaleLatents,
+  subfolder,
+  type VaeConfig,
+  vaeConfig,
+} from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { captions } from "../../world/caption.ts";
+import type { Scene } from "../../world/scene.ts";
+import { picturesOf } from "../examples.ts";
+import { type Numbers, uploaded } from "../stage.ts";
+import type { JobOptions } from "./job.ts";
+
+/** What a teacher is trained between, read from a model's folder. */
+export interface Parts extends Disposable {
+  readonly vae: VaeConfig;
+  readonly text: ClipTextConfig;
+  /** Tells these weights from others. */
+  readonly origin: string;
+  readonly encode: ReturnType<typeof autoencoderKL>["encode"];
+  readonly decode: ReturnType<typeof autoencoderKL>["decode"];
+  /** The states of every caption and of the empty text, `[n + 1, L, D]`. */
+  texts(): Promise<Tensor>;
+  /** Latents as a UNet sees them. */
+  latents(scenes: readonly Scene[]): Promise<Numbers>;
+}
+
+const atOnce = 64;
+
+/** @throws SnoopiError when the VAE or the text encoder is not there yet, saying what makes it. */
+export async function openParts({ out, device, signal }: JobOptions): Promise<Parts> {
+  const folder = nodeFolder(out);
+  const of = async <N>(component: string, kind: "vae" | "clip", build: (p: Params) => N) => {
+    const weights = await openComponentWeights(subfolder(folder, component));
+    try {
+      const { tensors } = await loadTensors(kind, weights, { manifest: manifest(build), device, dtype: "f32" });
+      return { network: build(params(load(tensors))), tensors };
+    } finally {
+      await weights.close();
+    }
+  };
+  const configOf = async (component: string, stage: string) =>
+    readConfig(subfolder(folder, component)).catch((error: Error) => {
+      throw new SnoopiError(`teacher: ${error.message} Run snoopi train ${stage} --out ${out} before.`);
+    });
+  const vae = vaeConfig(await configOf("vae", "vae"));
+  const text = clipTextConfig(await configOf("text_encoder", "clip"));
+  const tokenizer = await readClipTokenizer(subfolder(folder, "tokenizer"), { maxPositions: text.maxPositionEmbeddings });
+  const autoencoder = await of("vae", "vae", (p) => autoencoderKL(p, vae));
+  const encoder = await of("text_encoder", "clip", (p) => clipText(p, text));
+  const owned = [...autoencoder.tensors.values(), ...encoder.tensors.values()];
+  return {
+    vae,
+    text,
+    origin: await digest([join(out, "vae", "diffusion_pytorch_model.safetensors"), join(out, "text_encoder", "model.safetensors")]),
+    ...autoencoder.network,
+    async texts() {
+      const ids = [...captions, ""].map((caption) => [...tokenizer.encode(caption).ids]);
+      const all = scope(() => encoder.network(idsTensor(ids, text, { device })).last);
+      await realize([all]);
+      owned.push(all);
+      return all;
+    },
+    async latents(scenes) {
+      const found: Float32Array[] = [];
+      let shape: readonly number[] = [];
+      for (let first = 0; first < scenes.length; first += atOnce) {
+        signal.throwIfAborted();
+        const some = scenes.slice(first, first + atOnce);
+        const values = await scope(async (s) => {
+          const z = s.run(() => {
+            const { x } = uploaded({ x: picturesOf(some, vae.sampleSize) }, device);
+            return scaleLatents(autoencoder.network.encode(x).mean, vae);
+          });
+          shape = z.shape;
+          return (await z.data()) as Float32Array;
+        });
+        found.push(values);
+      }
+      const data = new Float32Array(found.reduce((n, part) => n + part.length, 0));
+      let at = 0;
+      for (const part of found) {
+        data.set(part, at);
+        at += part.length;
+      }
+      return { shape: [scenes.length, ...shape.slice(1)], data };
+    },
+    [Symbol.dispose]() {
+      for (const t of owned) t.dispose();
+    },
+  };
+}
+
+/** The first digits of the SHA-256 of files, one after the other. */
+async function digest(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const path of paths) hash.update(await readFile(path));
+  return hash.digest("hex").slice(0, 16);
+}

@@ -1,0 +1,146 @@
+import { access, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+import { openOutput } from "../../cli/output.ts";
+import { encodePng } from "../../picture/png.ts";
+import type { Picture } from "../../pipeline/generate.ts";
+import { freeKeys } from "../config.ts";
+import { fromCsv, lossChart, type Row, rounded, toCsv } from "../curve.ts";
+import { firstNotFinite } from "../diagnose.ts";
+import { rateAt } from "../rate.ts";
+import type { Stage, Weights } from "../stage.ts";
+import { type StepSettings, trainer } from "../step.ts";
+import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { makeFolder } from "./folder.ts";
+
+export interface RunOptions {
+  /** Where checkpoint, curves and sample sheets go. */
+  readonly folder: string;
+  readonly settings: StepSettings;
+  readonly checkpointEvery: number;
+  /** 0: at the end only. */
+  readonly sampleEvery: number;
+  /** What the checkpoint has to agree with. */
+  readonly config: unknown;
+  readonly resume: boolean;
+  readonly signal: AbortSignal;
+  /** A picture of what the weights can do. */
+  readonly sheet: (weights: Weights) => Promise<Picture>;
+  /** Called before the first step with the steps taken, and after each with its loss. */
+  readonly onStep?: (taken: number, loss?: number) => void;
+  readonly onNote?: (line: string) => void;
+}
+
+export interface Ended {
+  readonly finished: boolean;
+  readonly steps: number;
+  /** The average where one is kept, else the weights. */
+  readonly weights: Weights;
+}
+
+/**
+ * Trains a stage, or goes on where a checkpoint stands, until its steps are taken or the signal asks to stop; either way the checkpoint is then
+ * up to date. A failure to write leaves the checkpoint before in place.
+ *
+ * @throws SnoopiError when there is a checkpoint and `resume` is false, when it is of another config, and when a loss or gradient is not finite:
+ * the state before that step is then what the checkpoint holds.
+ */
+export async function runTraining(stage: Stage, options: RunOptions): Promise<Ended> {
+  const { folder, settings, signal, config } = options;
+  await makeFolder(folder);
+  await sweep(folder);
+  using training = trainer(stage, settings);
+  let taken = 0;
+  const identity = { model: stage.name, config };
+
+  const at = await begin(folder, options);
+  if (at) {
+    taken = await readCheckpoint(folder, training.parts(0), { ...identity, free: freeKeys });
+    training.adopt();
+  }
+  const rows = at ? (await oldRows(folder)).filter(({ step }) => step < taken) : [];
+  let saved = at ? taken : -1;
+  const save = async () => {
+    if (saved === taken) return;
+    try {
+      await writeCurves(folder, rows, stage.name);
+      await writeCheckpoint(folder, training.parts(taken), { ...identity, step: taken });
+    } catch (error) {
+      if (!(error instanceof SnoopiError)) throw error;
+      const kept =
+        saved < 0 ? "There is no checkpoint yet." : `The checkpoint of step ${saved} is as it was: make room and go on with --resume.`;
+      throw new SnoopiError(`${error.message} ${kept}`, { cause: error });
+    }
+    saved = taken;
+  };
+  const draw = async () => {
+    const png = await encodePng(await options.sheet(await training.weights()));
+    await (await openOutput(join(folder, `sample-${String(taken).padStart(6, "0")}.png`))).write(png);
+  };
+
+  options.onStep?.(taken);
+  let batch = taken < settings.steps ? stage.batch(taken) : {};
+  while (taken < settings.steps && !signal.aborted) {
+    const running = training.step(taken, batch);
+    // The next batch is made while the device is busy with this one.
+    const next = taken + 1 < settings.steps ? stage.batch(taken + 1) : {};
+    const report = await running;
+    if (!Object.values(report).every(Number.isFinite)) {
+      const first = await firstNotFinite(stage, batch);
+      await save();
+      throw new SnoopiError(
+        `${stage.name}: step ${taken} has a loss of ${report.loss} and a gradient norm of ${report.norm}; ${first ?? "no tensor"} is the first that is not finite. Nothing moved, and ${checkpointPath(folder)} holds the state before it. Lower rate.peak.`,
+      );
+    }
+    rows.push(rounded({ step: taken, ...report, rate: rateAt(settings.rate, taken, settings.steps) }));
+    taken++;
+    batch = next;
+    options.onStep?.(taken, report.loss);
+    if (taken % options.checkpointEvery === 0) await save();
+    if (options.sampleEvery > 0 && taken % options.sampleEvery === 0 && taken < settings.steps) await draw();
+  }
+  await save();
+  const finished = taken >= settings.steps;
+  if (finished) await draw();
+  return { finished, steps: taken, weights: await training.weights() };
+}
+
+/** Removes what a killed run had begun to write. */
+async function sweep(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => /^\.(checkpoint|loss|sample-\d+)\..*\.tmp$/.test(name));
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
+}
+
+/** Whether there is a checkpoint to go on from. */
+async function begin(folder: string, { resume, onNote }: RunOptions): Promise<boolean> {
+  const path = checkpointPath(folder);
+  const there = await access(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return false;
+      throw new SnoopiError(`${path}: it cannot be read, ${error.message}.`);
+    },
+  );
+  if (there && !resume)
+    throw new SnoopiError(`${path}: there is a checkpoint already. Go on from it with --resume, or give another --out.`);
+  if (!there && resume) onNote?.(`${path}: there is no checkpoint yet, so this begins at step 0.`);
+  return there;
+}
+
+const csvPath = (folder: string) => join(folder, "loss.csv");
+
+async function oldRows(folder: string): Promise<Row[]> {
+  const path = csvPath(folder);
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "";
+    throw new SnoopiError(`${path}: it cannot be read, ${error.message}.`);
+  });
+  return fromCsv(text, path);
+}
+
+async function writeCurves(folder: string, rows: readonly Row[], title: string): Promise<void> {
+  if (rows.length === 0) return;
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  await (await openOutput(csvPath(folder))).write(bytes(toCsv(rows)));
+  await (await openOutput(join(folder, "loss.svg"))).write(bytes(lossChart(rows, title)));
+}

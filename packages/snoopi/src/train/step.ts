@@ -1,0 +1,124 @@
+import {
+  abs,
+  add,
+  type Captured,
+  capture,
+  concat,
+  type Device,
+  fromData,
+  keep,
+  lessEqual,
+  noGrad,
+  reshape,
+  scope,
+  type Tensor,
+  valueAndGradients,
+} from "@snoopi/core";
+import { adamw, clipFactor, ema as emaOf, globalNorm, type Parts, type Stateful } from "@snoopi/core/optim";
+import { packed } from "./packed.ts";
+import { type Rate, rateAt } from "./rate.ts";
+import { type Batch, type Stage, uploaded, type Weights } from "./stage.ts";
+
+export interface StepSettings {
+  readonly steps: number;
+  readonly rate: Rate;
+  readonly betas: readonly [number, number];
+  readonly weightDecay: number;
+  /** Gradients are scaled down so that their norm is at most this. */
+  readonly maxNorm: number;
+  /** Of the average of the parameters; 0 keeps none. */
+  readonly ema: number;
+}
+
+/** A stage with what moves it. */
+export interface Trainer extends Disposable {
+  /** All that a checkpoint holds after `taken` steps. */
+  parts(taken: number): Parts;
+  /** Takes over parameters that were assigned: after a checkpoint was read. */
+  adopt(): void;
+  /**
+   * Runs step `step` on its batch; the result, once read back, is the loss, the gradients' norm before clipping, and the stage's other figures.
+   * A step whose loss or gradients are not finite moves nothing.
+   */
+  step(step: number, batch: Batch): Promise<Readonly<Record<string, number>>>;
+  /** The average where one is kept, else the parameters, on the host. */
+  weights(): Promise<Weights>;
+  /** Kernels of a step, once one has run. */
+  readonly dispatches: number;
+}
+
+const largest = 3.4028234663852886e38;
+
+/**
+ * The training step of a stage as one captured program: loss, gradients, clipping, AdamW and average. Loss and gradients are checked on the
+ * device, so that a number that is none leaves parameters, optimiser and average as they were.
+ */
+export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weightDecay }: StepSettings): Trainer {
+  const { parameters, device } = stage;
+  const pack = packed(parameters);
+  const optimizer = adamw([pack.all], { lr: rate.peak, betas, weightDecay, gated: true });
+  const average = ema > 0 ? emaOf([pack.all], { decay: ema, gated: true }) : undefined;
+  let names: readonly string[] = [];
+  const program: Captured<[Readonly<Record<string, Tensor>>, Tensor], Tensor> = capture(
+    (batch, lr) => {
+      let told: Readonly<Record<string, Tensor>> = {};
+      const [loss, gradients] = valueAndGradients(parameters, () => {
+        const { loss, ...others } = stage.loss(batch);
+        // What is told is made in the gradient's scope, which ends before it is read.
+        told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
+        return loss;
+      });
+      const gradient = pack.join(gradients);
+      const norm = globalNorm([gradient]);
+      const finite = lessEqual(add(abs(loss), norm), largest);
+      optimizer.step([gradient], { lr, scale: clipFactor(norm, maxNorm), finite });
+      pack.settle();
+      average?.update({ finite });
+      names = ["loss", "norm", ...Object.keys(told)];
+      const report = concat([loss, norm, ...Object.values(told)].map((t) => reshape(t, [1])));
+      for (const t of Object.values(told)) t.dispose();
+      return report;
+    },
+    { device },
+  );
+  return {
+    parts: (taken) => ({
+      weights: parameters,
+      optimizer: counted(optimizer, { steps: taken }),
+      ...(average && { average: counted(average, { updates: taken }) }),
+    }),
+    adopt: pack.adopt,
+    step(step, batch) {
+      const report = noGrad(() => scope(() => program(uploaded(batch, device), scalar(rateAt(rate, step, steps), device))));
+      device.submit();
+      return readReport(report, names);
+    },
+    weights: () => pack.read(average ? average.tensors()[0] : pack.all),
+    get dispatches() {
+      return program.dispatches;
+    },
+    [Symbol.dispose]() {
+      program[Symbol.dispose]();
+      optimizer[Symbol.dispose]();
+      average?.[Symbol.dispose]();
+      pack[Symbol.dispose]();
+    },
+  };
+}
+
+/** A part whose numbers are known better: it counts recordings, and a captured step is recorded twice at most. */
+const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
+  state: () => ({ ...part.state(), numbers }),
+  restore: (state) => part.restore(state),
+});
+
+const scalar = (value: number, device: Device): Tensor => fromData(Float32Array.of(value), { shape: [], dtype: "f32", device });
+
+async function readReport(report: Tensor, names: readonly string[]): Promise<Record<string, number>> {
+  try {
+    const values = await report.data();
+    return Object.fromEntries(names.map((name, i) => [name, values[i]]));
+  } finally {
+    report.dispose();
+  }
+}
