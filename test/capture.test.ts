@@ -1,4 +1,4 @@
-import { capture, exp, grad, keep, linear, mean, normal, silu, type Tensor, tensor, valueAndGradients } from "@snoopi/core";
+import { capture, cast, exp, grad, keep, linear, mean, normal, silu, type Tensor, tensor, valueAndGradients } from "@snoopi/core";
 import { adamw, sgd } from "@snoopi/core/optim";
 import { describe, expect, it } from "vitest";
 import { devices } from "./devices.ts";
@@ -120,6 +120,39 @@ describe.each(devices)("capture on $name", ({ device }) => {
     }
     for (const step of steps) step[Symbol.dispose]();
     expect([...(await state.data())]).toEqual([expected, expected]);
+  });
+
+  it.each(["reader", "writer"])("reads what another captured function assigns, whichever is first: the %s", async (first) => {
+    const weight = keep(tensor([1, 2], { device }));
+    const shared = keep(weight.reshape([2]));
+    using write = capture((x: Tensor) => weight.assign(weight.add(x)));
+    using read = capture((x: Tensor) => weight.mul(x), { check: "always" });
+    using other = capture((x: Tensor) => shared.add(weight).mul(x));
+    const one = tensor([1], { device });
+    if (first === "reader") expect([...(await read(one).data()), ...(await other(one).data())]).toEqual([1, 2, 2, 4]);
+    for (let i = 1; i < 5; i++) {
+      write(one);
+      expect([...(await read(one).data())]).toEqual([1 + i, 2 + i]);
+      expect([...(await other(one).data())]).toEqual([2 + i, 4 + i]);
+    }
+    weight.assign(tensor([7, 7], { device }));
+    expect(() => read(one)).toThrow(/was assigned since/);
+    expect([...(await shared.data())]).toEqual([1, 2]);
+  });
+
+  it("keeps what it reads beside what it moves, where both began as one value", async () => {
+    const moving = keep(tensor([1], { device }));
+    await moving.data();
+    const still = keep(moving.reshape([1]));
+    const alias = keep(cast(moving, "f32"));
+    using step = capture((x: Tensor) => {
+      moving.assign(moving.add(x));
+      return [still.mul(1), alias.mul(1)];
+    });
+    for (let i = 1; i < 4; i++) {
+      const results = step(tensor([10], { device }));
+      expect([await results[0].item(), await results[1].item(), await moving.item()]).toEqual([1, 1, 1 + 10 * i]);
+    }
   });
 
   it("takes up a value that was assigned from outside", async () => {

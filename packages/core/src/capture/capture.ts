@@ -1,17 +1,17 @@
 import type { Device } from "../device.ts";
 import { SnoopiError } from "../error.ts";
-import { duplicate, execute, overwrite } from "../execute.ts";
+import { execute, overwrite } from "../execute.ts";
 import { dense } from "../layout.ts";
 import { Node } from "../node.ts";
 import { defaultDevice } from "../ops/full.ts";
-import { show, sizeOf } from "../shape.ts";
+import { sizeOf } from "../shape.ts";
 import { isTracked } from "../tape.ts";
 import { keep, Tensor } from "../tensor.ts";
 import { tracing } from "../tracing.ts";
 import { mapTree } from "../tree.ts";
-import { entangled, type Planned, plan } from "./program.ts";
+import { detach, entangled, type Planned, plan } from "./program.ts";
 import { signature } from "./signature.ts";
-import { restore, type Trace, trace } from "./trace.ts";
+import { type Trace, trace } from "./trace.ts";
 
 export interface CaptureOptions {
   /** Where it runs. Default the device of the first argument that is a tensor, else the default device. */
@@ -35,7 +35,6 @@ export interface Captured<A extends readonly unknown[], R> extends Disposable {
 interface Entry {
   readonly slots: readonly Tensor[];
   readonly lines: readonly string[];
-  readonly reads: Trace["reads"];
   readonly result: unknown;
   readonly planned: Planned;
   calls: number;
@@ -68,7 +67,7 @@ export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, 
     const device = options.device ?? given[0]?.device ?? defaultDevice();
     let entry = entries.get(key);
     if (entry) {
-      stillReads(entry);
+      entry.planned.check();
       if (!entry.planned.fresh()) {
         discard(entry);
         entry = undefined;
@@ -113,7 +112,7 @@ function make<A extends readonly unknown[]>(device: Device, fn: (...args: A) => 
       slots.map((t) => t.node),
       found,
     );
-    return { slots, planned, lines: found.lines, reads: found.reads, result: found.result, calls: 0 };
+    return { slots, planned, lines: found.lines, result: found.result, calls: 0 };
   } catch (error) {
     for (const slot of slots) slot.dispose();
     throw error;
@@ -129,7 +128,7 @@ function settled<A extends readonly unknown[]>(device: Device, slots: readonly T
       for (const _ of execute(device, started)) void _;
       const shared = entangled(found.states);
       if (shared.length === 0) return found;
-      for (const { handle, before } of shared) restore(handle, new Node(device, before.spec, { value: duplicate(device, before) }));
+      for (const state of shared) detach(device, state);
     } catch (error) {
       found[Symbol.dispose]();
       throw error;
@@ -157,18 +156,6 @@ function compare<A extends readonly unknown[]>(device: Device, fn: (...args: A) 
   throw new SnoopiError(
     `capture: the function does something else than when it was captured: first "${before}", now "${now}". Pass what changes as an argument, or keep it in a tensor that the function assigns.`,
   );
-}
-
-function stillReads({ reads }: Entry): void {
-  for (const [handle, node] of reads) {
-    if (handle.disposed)
-      throw new SnoopiError(`capture: a tensor ${show(handle.shape)} that the captured function reads was disposed. Keep it.`);
-    if (handle.node !== node) {
-      throw new SnoopiError(
-        `capture: a tensor ${show(handle.shape)} that the captured function reads was assigned since. Pass it as an argument, or capture again.`,
-      );
-    }
-  }
 }
 
 function discard({ slots, planned }: Entry): void {

@@ -11,7 +11,12 @@ import { restore, type State, type Trace } from "./trace.ts";
 /** A recorded function made ready: its results lie in the same storages after every run, and its state is moved in place. */
 export interface Planned extends Disposable {
   readonly dispatches: number;
-  /** False when it cannot be run as it is: something outside looks into a storage of its state, or states that shared one no longer do. */
+  /** @throws SnoopiError when what it only reads was assigned or disposed of, except by captured functions. */
+  check(): void;
+  /**
+   * False when it cannot be run as it is: something outside looks into a storage of its state, states that shared one no longer do, or
+   * what it reads has come to lie elsewhere.
+   */
   fresh(): boolean;
   /** Runs everything once, and gives each output in a storage of its own. */
   run(): Node[];
@@ -95,8 +100,11 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
   });
   own.push(...outputs.filter((node) => !own.includes(node)));
   const moved = new Set(states.map((s) => s.before));
-  own.push(...sources.filter((node) => !moved.has(node)).map((node) => node.retain()));
+  const read = [...trace.reads].filter(([, node]) => sources.includes(node)).map(([handle, before]) => homeOf({ handle, before }));
+  const housed = new Set([...moved, ...read.map((home) => home.node)]);
+  own.push(...sources.filter((node) => !housed.has(node)).map((node) => node.retain()));
   const release = () => {
+    for (const home of read) leave(home);
     for (const node of own.splice(0)) node.release();
     program[Symbol.dispose]();
   };
@@ -108,10 +116,22 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
     );
   }
   const homes = states.map(homeOf);
+  const places = [...homes, ...read].map((home) => [home, storageOf(home.node)] as const);
 
   return {
     dispatches: program.dispatches,
+    check() {
+      for (const { handle, node } of read) {
+        if (handle.disposed)
+          throw new SnoopiError(`capture: a tensor ${show(handle.shape)} that the captured function reads was disposed. Keep it.`);
+        if (handle.node === node) continue;
+        throw new SnoopiError(
+          `capture: a tensor ${show(handle.shape)} that the captured function reads was assigned since. Pass it as an argument, or capture again.`,
+        );
+      }
+    },
     fresh() {
+      if (places.some(([home, storage]) => storageOf(home.node) !== storage)) return false;
       // What nobody shares needs no counting.
       if (homes.every(({ node }) => storageOf(node).refs === 1)) return true;
       if (homes.some(({ handle, node }) => !handle.disposed && handle.node !== node) && homes.some((h) => comesApart(device, h, homes)))
@@ -148,7 +168,7 @@ interface Home {
 
 const allHomes = new WeakMap<Tensor, Set<Home>>();
 
-function homeOf({ handle, before }: State): Home {
+function homeOf({ handle, before }: Pick<State, "handle" | "before">): Home {
   const known = allHomes.get(handle) ?? new Set();
   allHomes.set(handle, known);
   const home = [...known].find(({ node }) => node === before) ?? { handle, node: before.retain(), programs: 0 };
@@ -161,6 +181,17 @@ function leave(home: Home): void {
   if (--home.programs > 0) return;
   home.node.release();
   allHomes.get(home.handle)?.delete(home);
+}
+
+/** Gives a state a storage of its own, where captured functions that use it will find it. */
+export function detach(device: Device, { handle, before }: Pick<State, "handle" | "before">): void {
+  const node = new Node(device, before.spec, { value: duplicate(device, before) });
+  restore(handle, node);
+  for (const home of allHomes.get(handle) ?? []) {
+    if (home.node !== before) continue;
+    home.node = node.retain();
+    before.release();
+  }
 }
 
 /** Whether a state was a part of another, and one of them was assigned from outside as something else. */
