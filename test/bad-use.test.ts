@@ -49,7 +49,24 @@ describe("an optimiser", () => {
     const [w, frozen] = [tensor([1, 2]), tensor([3, 4])];
     using optimizer = adamw({ w, frozen }, { lr: 0.1 });
     const [, gradients] = valueAndGradients({ w }, () => sum(w.mul(frozen)));
-    expect(() => optimizer.step(gradients)).toThrow("adamw: 1 gradients for 2 parameters.");
+    expect(() => optimizer.step(gradients)).toThrow(
+      'adamw: 1 gradients for 2 parameters: none for "frozen". Give the optimiser what is trained, and a gradient for each of it.',
+    );
+    const many = Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, tensor([1, 2])]));
+    using larger = adamw({ model: { w, ...many } }, { lr: 0.1 });
+    expect(() => larger.step({ model: gradients })).toThrow(
+      'adamw: 1 gradients for 5 parameters: none for "model.a", "model.b", "model.c" and 1 more.',
+    );
+    using other = sgd({ w }, { lr: 0.1 });
+    expect(() => other.step({ w: gradients.w, frozen })).toThrow('sgd: 2 gradients for 1 parameters: one for "frozen".');
+    expect(() => other.step([gradients.w, frozen])).toThrow("sgd: 2 gradients for 1 parameters. Pass one for each, in their order.");
+  });
+
+  test("given gradients in another order takes them by their paths", async () => {
+    const params = { a: tensor([1, 1]), b: tensor([1, 1]) };
+    using optimizer = sgd(params, { lr: 1 });
+    optimizer.step({ b: tensor([3, 3]), a: tensor([2, 2]) });
+    expect([...(await params.a.data()), ...(await params.b.data())]).toEqual([-1, -1, -2, -2]);
   });
 
   test("given whole numbers, or nothing", () => {

@@ -113,4 +113,24 @@ describe.skipIf(!gpu.device)("an estimate for a GPU is what happens there", () =
     expect(await measured(blockGradients, blockArgs)).toEqual(expected);
     expect(flops).toBeGreaterThan(0);
   });
+
+  test("heads split from tokens, and what comes back, join again without a copy", async () => {
+    const attend =
+      (heads: (t: Tensor) => Tensor, join: (t: Tensor) => Tensor) => (w: Readonly<Record<"q" | "k" | "v", Tensor>>, x: Tensor) =>
+        valueAndGrad((own: typeof w) =>
+          sum(square(join(attention(heads(linear(x, own.q)), heads(linear(x, own.k)), heads(linear(x, own.v)))))),
+        )(w);
+    const split = attend(
+      (t) => permute(reshape(t, [2, 256, 4, 8]), [0, 2, 1, 3]),
+      (t) => reshape(permute(t, [0, 2, 1, 3]), [2, 256, 32]),
+    );
+    // The same sizes, read as if tokens lay by head from the start.
+    const whole = attend(
+      (t) => reshape(t, [2, 4, 256, 8]),
+      (t) => reshape(t, [2, 256, 32]),
+    );
+    const shapes = [{ q: { shape: [32, 32] }, k: { shape: [32, 32] }, v: { shape: [32, 32] } }, { shape: [2, 256, 32] }] as const;
+    const [a, b] = [await estimate(split, [...shapes], plan()), await estimate(whole, [...shapes], plan())];
+    expect(a.dispatches).toBe(b.dispatches);
+  });
 });

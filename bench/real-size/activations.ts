@@ -1,10 +1,13 @@
 import { createDryDevice, type DType, mean, realize, type Shape, type Tensor, valueAndGrad, vjp, zeros } from "@snoopi/core";
-import { footprint } from "@snoopi/kernels";
+import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import { adapters, manifest, params, sd15, unet, unetConfig } from "@snoopi/models";
 
 // What Stable Diffusion 1.5's UNet keeps for a backward pass, at full size and without its weights: shapes only, in seconds. Prints the table of
-// docs/training.md. One picture of 512×512 (latents 64×64), 77 tokens. Activations are f32; weights are f16 or,
-// with --f32, f32.
+// docs/training.md. One picture of 512×512 (latents 64×64), 77 tokens. Weights are f16 or, with --f32, f32. Activations are of the latents' and
+// the tokens' type: f32 and f16 in turn.
+
+/** A GPU with room, without subgroups of one size. */
+const facts: Facts = { subgroupSize: undefined, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 31 - 4, maxInputs: 7 };
 
 const dtype: DType = process.argv.includes("--f32") ? "f32" : "f16";
 const config = unetConfig(sd15.unet);
@@ -15,14 +18,15 @@ const adapted = /attn\d\.to_(q|k|v|out\.0)$/;
 const cases = ["all weights", "adapters", "the latents"] as const;
 type Named = ReadonlyMap<string, Tensor>;
 
-async function measure(trained: (typeof cases)[number], checkpoint: boolean) {
+async function measure(trained: (typeof cases)[number], activations: DType, checkpoint: boolean) {
+  const device = createDryDevice(webgpuPlan(facts));
   let allocated = 0;
-  const bytes = (type: DType, length: number): number => {
-    const size = footprint(type, length);
-    allocated += size;
-    return size;
+  const { allocate } = device;
+  device.allocate = (type, length) => {
+    const storage = allocate(type, length);
+    allocated += storage.bytes;
+    return storage;
   };
-  const device = createDryDevice({ bytes });
   const make = (shape: Shape) => zeros(shape, { dtype, device });
   const weights: Named = new Map([...shapes].map(([name, shape]) => [name, make(shape)]));
   const style: Named = new Map(
@@ -35,8 +39,8 @@ async function measure(trained: (typeof cases)[number], checkpoint: boolean) {
       ];
     }),
   );
-  const x = zeros([1, 4, 64, 64], { device });
-  const tokens = zeros([1, 77, 768], { device });
+  const x = zeros([1, 4, 64, 64], { dtype: activations, device });
+  const tokens = zeros([1, 77, 768], { dtype: activations, device });
   await realize([...weights.values(), ...style.values(), x, tokens]);
 
   /** The network built of what is differentiated, so that nothing else is. */
@@ -74,11 +78,13 @@ async function measure(trained: (typeof cases)[number], checkpoint: boolean) {
 
 const gib = (n: number): string => (n / 2 ** 30).toFixed(n < 2 ** 27 ? 3 : 2);
 console.log(
-  `| gradients of (${dtype} weights) | everything written | kept | kept with checkpoints | peak of the step | with checkpoints |`,
+  `| gradients of (${dtype} weights) | activations | everything written | kept | kept with checkpoints | peak of the step | with checkpoints |`,
 );
-console.log("| --- | --: | --: | --: | --: | --: |");
-for (const trained of cases) {
-  const [plain, thrifty] = [await measure(trained, false), await measure(trained, true)];
-  const figures = [plain.written, plain.kept, thrifty.kept, plain.peak, thrifty.peak];
-  console.log(`| ${trained} | ${figures.map(gib).join(" | ")} |`);
+console.log("| --- | --- | --: | --: | --: | --: | --: |");
+for (const activations of ["f32", "f16"] as const) {
+  for (const trained of cases) {
+    const [plain, thrifty] = [await measure(trained, activations, false), await measure(trained, activations, true)];
+    const figures = [plain.written, plain.kept, thrifty.kept, plain.peak, thrifty.peak];
+    console.log(`| ${trained} | ${activations} | ${figures.map(gib).join(" | ")} |`);
+  }
 }

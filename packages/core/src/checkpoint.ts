@@ -2,6 +2,7 @@ import { isFloat } from "./dtype.ts";
 import { pullBack } from "./grad.ts";
 import type { Pullback } from "./op.ts";
 import { alias } from "./ops/movement.ts";
+import { surroundings } from "./surroundings.ts";
 import { listen, noGradFinding, recordOnTapes, Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 import { leaves, mapTree } from "./tree.ts";
@@ -10,13 +11,15 @@ import { leaves, mapTree } from "./tree.ts";
  * `fn`, remembering only its inputs for the backward pass and computing the rest again there (Chen et al. 2016): less memory for more
  * time. Gradients flow to the tensors of the argument, a tree, and to whatever else `fn` reads, such as weights and adapters.
  *
- * `fn` is called again for the backward pass and must do the same then: it draws its random numbers by key, and what it takes from its
- * surroundings has not been assigned or disposed of meanwhile. Pass what may be, as part of the argument. The second run is recorded
- * when it is needed, so the memory plan sees it as it sees everything else.
+ * `fn` is called again for the backward pass and must do the same then: it draws its random numbers by key, and what it takes from around it
+ * has not been assigned or disposed of meanwhile. Pass what may be, as part of the argument. Values of a {@link surrounding}, such as the
+ * adapters in use, are those of the first time. The second run is recorded when it is needed, so the memory plan sees it as it sees
+ * everything else.
  */
 export function checkpoint<X>(fn: (x: X) => Tensor): (x: X) => Tensor {
   return (x) => {
     const given = leaves(x);
+    const back = surroundings();
     // A node of its own, whatever `fn` returns: the tape tells values apart by their nodes.
     const [output, read] = noGradFinding(() => alias(fn(x)));
     const arguments_ = new Set(given.map((t) => t.node));
@@ -30,7 +33,7 @@ export function checkpoint<X>(fn: (x: X) => Tensor): (x: X) => Tensor {
       const variables = inputs.map((t, i) => (i < given.length ? alias(t) : t));
       const floats = variables.filter((t) => isFloat(t.dtype));
       using tape = new Tape(floats);
-      const output = listen(tape, () => fn(again(variables)));
+      const output = listen(tape, () => back(() => fn(again(variables))));
       const found = pullBack(
         tape,
         output.node,

@@ -1,23 +1,49 @@
+import { OpError } from "./error.ts";
 import type { Pullback } from "./op.ts";
 import { alias } from "./ops/movement.ts";
 import { noGrad, recordOnTapes } from "./tape.ts";
-import type { Tensor } from "./tensor.ts";
+import { isTensor, type Tensor } from "./tensor.ts";
 
 export interface CustomVjp {
   /** Named in errors. */
   readonly name: string;
-  forward(...inputs: Tensor[]): Tensor;
-  /** One cotangent per input, null where there is none. Built from ops, so that it can be differentiated again. */
-  backward(g: Tensor, ctx: Pick<Pullback<unknown>, "inputs" | "output">): readonly (Tensor | null)[];
+  /** The output; or in an array the output and what `backward` reads beside it, such as further results of a kernel. */
+  forward(...inputs: Tensor[]): Tensor | readonly [output: Tensor, ...saved: Tensor[]];
+  /**
+   * One cotangent per input, null where there is none. Built from ops, so that it can be differentiated again, as far as its ops can be and
+   * through inputs and output only: what `forward` saved is not differentiated.
+   */
+  backward(
+    g: Tensor,
+    ctx: Pick<Pullback<unknown>, "inputs" | "output"> & { readonly saved: readonly Tensor[] },
+  ): readonly (Tensor | null)[];
 }
 
-/** A function with a gradient of its own: `forward` is not differentiated through. */
+/**
+ * A function with a gradient of its own: `forward` is not differentiated through. Either direction may be JavaScript over tensors, or WGSL
+ * by `wgslOp` of `@snoopi/kernels`.
+ * @throws OpError when `backward` returns another number of cotangents than there are inputs
+ */
 export function customVjp({ name, forward, backward }: CustomVjp): (...inputs: Tensor[]) => Tensor {
-  const op = { name, vjp: backward };
+  const notAgain = () => {
+    throw new OpError(name, "the gradient of its gradient goes through what forward saved", "Let backward read inputs and output only.");
+  };
   return (...inputs) => {
-    // A node of its own, whatever `forward` returns: the tape tells values apart by their nodes.
-    const output = noGrad(() => alias(forward(...inputs)));
-    recordOnTapes(op, inputs, output, undefined);
+    const [output, ...saved] = noGrad(() => {
+      const made = forward(...inputs);
+      // Nodes of their own, whatever `forward` returns: the tape tells values apart by their nodes.
+      return (isTensor(made) ? [made] : made).map(alias);
+    });
+    // Before the call: what comes back for these comes only when the backward pass is itself differentiated.
+    for (const kept of saved) recordOnTapes({ name, vjp: notAgain }, inputs, kept, undefined);
+    const vjp = (g: Tensor, ctx: Pick<Pullback<unknown>, "inputs" | "output">): readonly (Tensor | null)[] => {
+      const [own, kept] = [ctx.inputs.slice(0, inputs.length), ctx.inputs.slice(inputs.length)];
+      const cotangents = backward(g, { inputs: own, output: ctx.output, saved: kept });
+      if (cotangents.length !== inputs.length)
+        throw new OpError(name, `backward returned ${cotangents.length} cotangents for ${inputs.length} inputs`, "Use null for none.");
+      return cotangents;
+    };
+    recordOnTapes({ name, vjp }, [...inputs, ...saved], output, undefined);
     return output;
   };
 }

@@ -1,7 +1,7 @@
 import type { DType, TypedArray } from "./dtype.ts";
 import type { Expression } from "./fuse.ts";
 import type { Layout } from "./layout.ts";
-import type { Storage } from "./node.ts";
+import type { Node, Storage } from "./node.ts";
 import type { Op, Spec } from "./op.ts";
 
 /** An input or output of a kernel: elements of `dtype` in `storage`, laid out by `layout`. */
@@ -43,6 +43,11 @@ export interface Device {
   upload(dtype: DType, data: TypedArray): Storage;
   /** Whether the kernel of `op` reads input `index` in this layout as it is; otherwise it gets a dense copy. */
   accepts(op: Op<any>, attrs: unknown, index: number, layout: Layout): boolean;
+  /**
+   * The order of the axes, slowest first, in which the kernel of `op` writes result `index` (further results follow the first), given how
+   * its inputs lie. Row-major where there is none: a kernel that writes what its reader wants saves a copy.
+   */
+  orderOf?(op: Op<any>, index: number, inputs: readonly Layout[]): readonly number[] | undefined;
   /** `extras`: room for the op's further results. */
   run(op: Op<any>, attrs: unknown, inputs: readonly Operand[], out: Operand, extras: readonly Operand[]): void;
   /** Evaluates `expression` at every element of `out`. Inputs have been broadcast to its shape. */
@@ -52,6 +57,11 @@ export interface Device {
    * may serve several values in turn, and none is given to anybody else before the program is disposed of.
    */
   capture(calls: () => void): Program;
+  /**
+   * What is to be waited for before `pending` nodes may run, such as a compiler: rejects with what it found wrong, while all of them are
+   * still recorded. Nothing where nothing is.
+   */
+  ready?(pending: () => readonly Node[]): Promise<void> | undefined;
   /** Hands over what was encoded so far; does not wait. */
   submit(): void;
   /** Resolves when everything submitted has run; rejects if the device was lost or refused something. */

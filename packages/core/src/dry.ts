@@ -18,6 +18,8 @@ export interface DryDevice extends Device {
 export interface DryPlan {
   /** As {@link Device.accepts}. */
   readonly accepts: Device["accepts"];
+  /** As {@link Device.orderOf}. */
+  readonly orderOf?: Device["orderOf"];
   /** Kernels that {@link Device.run} would start. `temporary` is room for what lies between them, freed after the call. */
   run(temporary: (spec: Spec) => Operand, ...call: Parameters<Device["run"]>): number;
   /** Kernels that {@link Device.elementwise} would start. */
@@ -88,6 +90,7 @@ export function createDryDevice({
     allocate: (dtype, length) => hold(bytes(dtype, length)),
     upload: (dtype, data) => hold(bytes(dtype, data.length)),
     accepts: plan.accepts,
+    ...(plan.orderOf && { orderOf: plan.orderOf }),
     run(op, attrs, inputs, out, extras) {
       const specs = inputs.map(({ layout, dtype }) => ({ shape: layout.shape, dtype }));
       flops += costOf(op, specs, attrs, { shape: out.layout.shape, dtype: out.dtype });

@@ -1,7 +1,7 @@
 import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
-import { dense, expanded, isDense, type Layout } from "./layout.ts";
+import { dense, expanded, isDense, type Layout, laidIn } from "./layout.ts";
 import { letGo, type Materialized, type Node, type Storage } from "./node.ts";
 import { isConstant, isView, type Op, type Spec } from "./op.ts";
 import { type Shape, sizeOf } from "./shape.ts";
@@ -153,10 +153,10 @@ function call(device: Device, node: Node): void {
   const op = node.origin!.op as Op<any>;
   const copies: Storage[] = [];
   const made: Storage[] = [];
-  const room = ({ shape, dtype }: Spec): Operand => {
+  const room = ({ shape, dtype }: Spec, order: readonly number[] | undefined): Operand => {
     const storage = device.allocate(dtype, sizeOf(shape));
     made.push(storage);
-    return { storage, layout: dense(shape), dtype };
+    return { storage, layout: order ? laidIn(order, shape) : dense(shape), dtype };
   };
   try {
     const operands = inputs.map((n, i) => {
@@ -167,7 +167,8 @@ function call(device: Device, node: Node): void {
       return { ...x, ...copy };
     });
     const specs = inputs.map((n) => n.spec);
-    const [out, ...extras] = [node.spec, ...(op.extras?.(specs, attrs) ?? [])].map(room);
+    const lie = operands.map((x) => x.layout);
+    const [out, ...extras] = [node.spec, ...(op.extras?.(specs, attrs) ?? [])].map((spec, i) => room(spec, device.orderOf?.(op, i, lie)));
     if ([out, ...extras].some((x) => sizeOf(x.layout.shape) > 0)) device.run(op, attrs, operands, out, extras);
     node.settle(extras.length ? { ...out, extras } : out);
   } catch (error) {

@@ -1,10 +1,11 @@
 import { arrived, type Cotangent, total } from "./cotangent.ts";
 import { isFloat } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
-import type { Node } from "./node.ts";
+import { type Node, nextSerial } from "./node.ts";
 import { cast } from "./ops/cast.ts";
 import { full } from "./ops/full.ts";
 import { alias } from "./ops/movement.ts";
+import { leastBytes, recipesFor, recompute } from "./recompute.ts";
 import { scope } from "./scope.ts";
 import { currentScope } from "./scope-stack.ts";
 import { sameShape, show } from "./shape.ts";
@@ -131,8 +132,9 @@ function prune(tape: Tape, root: Node, wrt: readonly Node[]): void {
   traced(undefined, () =>
     scope(() => {
       const seed = full(root.spec.shape, 1, { dtype: root.spec.dtype, device: root.device });
-      const results = pullBack(tape, root, seed, wrt);
-      tape.prune(results.map((t) => t.node));
+      const passes = { from: tape.start, to: nextSerial(), output: root };
+      const results = record(tape, root, seed, wrt).map((t) => t.node);
+      tape.prune(results, recipesFor(results, passes));
     }),
   );
 }
@@ -140,8 +142,20 @@ function prune(tape: Tape, root: Node, wrt: readonly Node[]): void {
 export const notScalar = (value: Tensor): OpError =>
   new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
 
-/** Consumers before producers, adding up where a tensor was read more than once. Every result is a handle of its own. */
+/** The cotangents of `wrt`, each a handle of its own, given that of `root`. What is cheap is computed again instead of kept. */
 export function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
+  const to = nextSerial();
+  const results = record(tape, root, seed, wrt);
+  // A derivative of this pass reads what it reads.
+  if (!isListening() && tape.mostBytes >= leastBytes) {
+    const nodes = results.map((t) => t.node);
+    recompute(nodes, to, tape.recipes ?? recipesFor(nodes, { from: tape.start, to, output: root }));
+  }
+  return results;
+}
+
+/** Consumers before producers, adding up where a tensor was read more than once. */
+function record(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
   const cotangents = new Map<Node, Cotangent>([[root, arrived(undefined, cast(seed, root.spec.dtype))]]);
   for (const { op, attrs, inputs, output } of tape.entries.toReversed()) {
     const found = cotangents.get(output);

@@ -29,6 +29,7 @@ export { type GradientTape, gradientTape } from "./backward.ts";
 export { jvp } from "./jvp.ts";
 export { checkpoint } from "./checkpoint.ts";
 export { type CustomVjp, customVjp, stopGradient } from "./custom-vjp.ts";
+export { type Surrounding, surrounding } from "./surroundings.ts";
 export { noGrad } from "./tape.ts";
 
 // Ops: elementwise.
@@ -106,5 +107,5 @@ export {
 export { costOf, type Device, type MemoryReport, type Operand } from "./device.ts";
 export type { Expression, Term } from "./fuse.ts";
 export { collapsed, dense, expanded, isDense, type Layout, walk } from "./layout.ts";
-export { Storage } from "./node.ts";
+export { type Node, type Origin, Storage } from "./node.ts";
 export { numbers, type Scalar } from "./scalar.ts";

@@ -9,6 +9,12 @@ export interface Layout {
 
 export const dense = (shape: Shape): Layout => ({ shape, strides: stridesOf(shape), offset: 0 });
 
+/** Without gaps, with the axes in this order from the slowest to the fastest. */
+export function laidIn(order: readonly number[], shape: Shape): Layout {
+  const { strides } = dense(order.map((axis) => shape[axis]));
+  return { shape, strides: shape.map((_, axis) => strides[order.indexOf(axis)]), offset: 0 };
+}
+
 /** Row-major without gaps, wherever it starts. Axes of length one may have any stride. */
 export function isDense({ shape, strides }: Layout): boolean {
   for (let i = shape.length - 1, step = 1; i >= 0; i--) {

@@ -64,14 +64,15 @@ export const nextSerial = (): number => next;
  */
 export class Node {
   /** Counts up: inputs have smaller numbers than what is made from them. */
-  readonly serial = next++;
+  readonly serial: number;
   readonly device: Device;
   readonly spec: Spec;
   origin: Origin | undefined;
   value: Materialized | undefined;
   refs = 0;
 
-  constructor(device: Device, spec: Spec, made: { origin: Origin } | { value: Materialized }) {
+  constructor(device: Device, spec: Spec, made: { origin: Origin } | { value: Materialized }, serial = next++) {
+    this.serial = serial;
     this.device = device;
     this.spec = spec;
     if ("origin" in made) {

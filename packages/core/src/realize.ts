@@ -2,7 +2,8 @@ import { fromData } from "./create.ts";
 import type { Device } from "./device.ts";
 import { convert, type TypedArray, toNumbers } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
-import { compact, costToRun, execute } from "./execute.ts";
+import { compact, costToRun, execute, pendingFor } from "./execute.ts";
+import type { Node } from "./node.ts";
 import { currentScope } from "./scope-stack.ts";
 import { sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -33,6 +34,8 @@ export async function realize(tensors: readonly Tensor[], { signal, onProgress }
   const nodes = tensors.map((t) => t.node.retain());
   try {
     signal?.throwIfAborted();
+    const waiting = ready(device, nodes);
+    if (waiting) await waiting;
     const total = costToRun(nodes);
     let [done, pending, turn] = [0, 0, performance.now()];
     for (const cost of execute(device, nodes)) {
@@ -58,6 +61,8 @@ export async function realize(tensors: readonly Tensor[], { signal, onProgress }
 export async function data(x: Tensor): Promise<Exclude<TypedArray, Uint16Array>> {
   const node = x.node.retain();
   try {
+    const waiting = ready(x.device, [node]);
+    if (waiting) await waiting;
     for (const _ of execute(x.device, [node])) void _;
     const { storage } = compact(x.device, node);
     try {
@@ -70,6 +75,8 @@ export async function data(x: Tensor): Promise<Exclude<TypedArray, Uint16Array>>
     node.release();
   }
 }
+
+const ready = (device: Device, nodes: readonly Node[]): Promise<void> | undefined => device.ready?.(() => pendingFor(nodes));
 
 /** The only element. */
 export async function item(x: Tensor): Promise<number> {

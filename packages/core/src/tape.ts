@@ -1,7 +1,8 @@
 import { isFloat } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
-import type { Node } from "./node.ts";
+import { type Node, nextSerial } from "./node.ts";
 import type { Op } from "./op.ts";
+import { bytesFor, type Recipes } from "./recompute.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** What a tape needs of an op. */
@@ -21,8 +22,15 @@ export class Tape implements Disposable {
   /** What is kept alive, once for each time it was retained. */
   #held: Node[] = [];
   #disposed = false;
+  /** The largest value that was made. */
+  mostBytes = 0;
+  /** How values that were let go of are made again. Set with {@link Tape.prune}. */
+  recipes: Recipes | undefined;
   /** Set while the tape is to hear nothing, as during its own backward pass. */
   paused = false;
+
+  /** The number of the first node that it may hear of. */
+  readonly start = nextSerial();
 
   constructor(variables: readonly Tensor[]) {
     for (const v of variables) this.#track(v.node);
@@ -61,24 +69,33 @@ export class Tape implements Disposable {
     const nodes = inputs.map((t) => t.node);
     if (!nodes.some((n) => this.#tracked.has(n))) return;
     this.#track(output.node);
+    this.mostBytes = Math.max(this.mostBytes, bytesFor(output.node));
     for (const n of nodes) this.#held.push(n.retain());
     this.entries.push({ op, attrs, inputs: nodes, output: output.node });
   }
 
-  /** Lets go of every value that `results` of a pull do not read. Their shapes stay, which is all that the next pull takes of them. */
-  prune(results: readonly Node[]): void {
+  /**
+   * Lets go of every value that `results` of a pull do not read, or that `recipes` make again. Their shapes stay, which is all that the next
+   * pull takes of them.
+   */
+  prune(results: readonly Node[], recipes: Recipes): void {
     const own = new Set(this.#held);
     const read = new Set<Node>();
+    for (const { inputs } of recipes.values()) {
+      for (const n of inputs) if (!recipes.has(n) && !read.has(n)) read.add(n.retain());
+    }
     const seen = new Set<Node>();
     const stack = [...results];
     for (let node = stack.pop(); node; node = stack.pop()) {
-      if (seen.has(node)) continue;
+      if (seen.has(node) || recipes.has(node)) continue;
       seen.add(node);
+      if (read.has(node)) continue;
       if (own.has(node)) read.add(node.retain());
       else stack.push(...(node.origin?.inputs ?? []));
     }
     for (const n of this.#held) n.release();
     this.#held = [...read];
+    this.recipes = recipes;
   }
 
   [Symbol.dispose](): void {

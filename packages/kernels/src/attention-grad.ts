@@ -2,7 +2,7 @@ import { type AttrsOf, expanded } from "@snoopi/core";
 import { attentionGradKeyValueLanes, attentionGradQueryLanes } from "./attention/grad-lanes.ts";
 import { attentionGradKeyValueThread, attentionGradQueryThread } from "./attention/grad-thread.ts";
 import { attentionGradKeyValueTiled, attentionGradQueryTiled } from "./attention/grad-tiled.ts";
-import { additive, inFours, readsHeads, strides } from "./attention/operands.ts";
+import { additive, asTokens, inFours, readsHeads, strides } from "./attention/operands.ts";
 import { bind, bindable, bindDense } from "./binding.ts";
 import type { Launch } from "./encoder.ts";
 import { hasLanes } from "./facts.ts";
@@ -22,6 +22,7 @@ interface Kernels {
 
 const gradient = (owns: "queries" | "keys", kernels: Kernels): Lowering<Attrs> => ({
   accepts: (index, layout) => index === 5 || (index === 4 ? bindable(layout) : readsHeads(layout)),
+  order: (_, [q, k]) => asTokens(owns === "queries" ? q : k),
 
   launch(call) {
     const {
@@ -38,7 +39,7 @@ const gradient = (owns: "queries" | "keys", kernels: Kernels): Lowering<Attrs> =
     const mask = given && additive(call, { ...given, layout: expanded(given.layout, [batch, heads, Lq, Lk]) }, before);
     const params = {
       ...{ batch, heads, Lq, Lk, D, scale: attrs.scale },
-      ...{ ...strides("q", q), ...strides("k", k), ...strides("v", v), ...strides("g", g) },
+      ...{ ...strides("q", q), ...strides("k", k), ...strides("v", v), ...strides("g", g), ...strides("o", out) },
       mBatch: mask?.layout.strides[0] ?? 0,
       mHead: mask?.layout.strides[1] ?? 0,
       mRow: mask?.layout.strides[2] ?? 0,
@@ -47,9 +48,9 @@ const gradient = (owns: "queries" | "keys", kernels: Kernels): Lowering<Attrs> =
     };
     const common = {
       inputs: [bind(q), bind(k), bind(v), bind(g), bindDense(rows), bind(mask ?? q)],
-      out: bindDense(out),
+      out: bind(out),
       params,
-      ...(value && { extra: bindDense(value) }),
+      ...(value && { extras: [bind(value)] }),
     };
     const length = owns === "queries" ? Lq : Lk;
     if (facts.software && !fours) {

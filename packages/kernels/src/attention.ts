@@ -1,6 +1,6 @@
 import { type AttrsOf, expanded } from "@snoopi/core";
 import { attentionLanes, attentionLanesSaving } from "./attention/lanes.ts";
-import { additive, inFours, readsHeads, strides, widest } from "./attention/operands.ts";
+import { additive, asTokens, inFours, readsHeads, strides, widest } from "./attention/operands.ts";
 import { attentionThread, attentionThreadSaving } from "./attention/thread.ts";
 import { attentionTiled, attentionTiledSaving } from "./attention/tiled.ts";
 import { bind, bindDense } from "./binding.ts";
@@ -10,6 +10,7 @@ import type { Lowering } from "./lowering.ts";
 
 export const attention: Lowering<AttrsOf<"attention">> = {
   accepts: (index, layout) => index === 3 || readsHeads(layout),
+  order: (index, [q]) => (index === 0 ? asTokens(q) : undefined),
 
   launch(call) {
     const {
@@ -42,7 +43,7 @@ export const attention: Lowering<AttrsOf<"attention">> = {
       inputs: [bind(q), bind(k), bind(v), bind(mask ?? q)],
       out: bind(out),
       params,
-      ...(saved && { extra: bindDense(saved) }),
+      ...(saved && { extras: [bindDense(saved)] }),
     };
     const consts = { MASK: mask ? 1 : 0, CAUSAL: attrs.causal ? 1 : 0 };
     const groups = (rows: number, columns: number) => batch * heads * Math.ceil(Lq / rows) * Math.ceil(D / columns);

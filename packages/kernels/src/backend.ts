@@ -5,6 +5,7 @@ import {
   type Expression,
   isDense,
   type Operand,
+  type Origin,
   SnoopiError,
   type Spec,
   Storage,
@@ -15,11 +16,15 @@ import { type Claim, createClaim } from "./claim.ts";
 import { Encoder, type Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 import { bytesFor, gpuBytes } from "./footprint.ts";
+import type { Kernel } from "./kernel.ts";
 import { launchesFor, launchesOf, loweringOf, type Room } from "./launches.ts";
 import { type Block, Pool } from "./pool.ts";
+import { variantOf } from "./wgsl-op.ts";
 
 /** A device of `@snoopi/core` that computes on a GPUDevice. */
 export interface WebGpuDevice extends Device {
+  /** Begins to compile a kernel of somebody else's. What is wrong with it rejects whatever reads a result of it. */
+  compile(kernel: Kernel, dtypes: readonly DType[], out: DType): void;
   readonly gpu: GPUDevice;
   readonly facts: Facts;
   /** Adapter, driver and what was found there, for reports. */
@@ -87,6 +92,7 @@ export function createBackend(
       return storage;
     },
     accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+    orderOf: (op, index, inputs) => loweringOf(op)?.order?.(index, inputs),
     run: (op, attrs, inputs, out, extras) => launched((room) => launchesOf({ op, attrs, inputs, out, extras }, room)),
     elementwise(expression, inputs, out) {
       // Among the launches of a program a copy is one of them, in the same pass.
@@ -117,6 +123,19 @@ export function createBackend(
       } finally {
         collecting = undefined;
       }
+    },
+    compile(kernel, dtypes, out) {
+      encoder.pipelines.get(kernel, dtypes, out);
+    },
+    ready(pending) {
+      if (!encoder.pipelines.doubtful) return undefined;
+      return wait(encoder.pipelines.settle()).then(() => {
+        for (const { origin, spec } of pending()) {
+          const variant = origin && variantOf(origin.op, specsOf(origin), origin.attrs, spec);
+          const failure = variant && encoder.pipelines.get(...variant).failure;
+          if (failure) throw failure;
+        }
+      });
     },
     submit: () => encoder.submit(),
     async idle() {
@@ -149,6 +168,8 @@ export function createBackend(
   };
   return device;
 }
+
+const specsOf = ({ inputs }: Origin): Spec[] => inputs.map((n) => n.spec);
 
 /** Whether a result is its input as it lies: what needs no kernel. */
 function isCopy({ term }: Expression, [x]: readonly Operand[], out: Operand): boolean {

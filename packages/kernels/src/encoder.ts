@@ -1,6 +1,6 @@
 import { DeviceLostError, type DType, OutOfMemoryError, SnoopiError } from "@snoopi/core";
-import { fold, type Kernel, writeParams } from "./kernel.ts";
-import { Pipelines } from "./pipelines.ts";
+import { type Groups, gridOf, isEmpty, type Kernel, writeParams } from "./kernel.ts";
+import { type Pipeline, Pipelines } from "./pipelines.ts";
 import type { Block } from "./pool.ts";
 
 /** A block as a kernel sees it: all of it, or `bytes` from `offset`, which divides by 256. */
@@ -16,11 +16,11 @@ export interface Launch {
   readonly kernel: Kernel;
   readonly inputs: readonly Bound[];
   readonly out: { readonly block: Block; readonly dtype: DType };
-  /** Where a kernel with a further result writes it. */
-  readonly extra?: Bound;
+  /** Where a kernel with further results writes them. */
+  readonly extras?: readonly Bound[];
   readonly consts?: Readonly<Record<string, number>>;
   readonly params: Readonly<Record<string, number>>;
-  readonly groups: number;
+  readonly groups: Groups;
 }
 
 /** Launches made ready. */
@@ -39,7 +39,7 @@ const slotBytes = 512;
 export class Encoder {
   readonly #device: GPUDevice;
   readonly #maxBinding: number;
-  readonly #pipelines: Pipelines;
+  readonly pipelines: Pipelines;
   readonly #uniforms: GPUBuffer;
   readonly #staging = new DataView(new ArrayBuffer(slots * slotBytes));
   readonly #bindGroups = new Map<string, GPUBindGroup>();
@@ -54,7 +54,7 @@ export class Encoder {
   constructor(device: GPUDevice, maxBinding: number) {
     this.#device = device;
     this.#maxBinding = maxBinding;
-    this.#pipelines = new Pipelines(device);
+    this.pipelines = new Pipelines(device);
     this.#uniforms = device.createBuffer({ size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     void device.lost.then((info) => {
       this.#lost = info;
@@ -87,21 +87,23 @@ export class Encoder {
     });
     const staging = new DataView(new ArrayBuffer(launches.length * slotBytes));
     const groups = new Map<string, GPUBindGroup>();
+    const foreign = new Set<Pipeline>();
     let slot = 0;
     const ready = steps.map((step) => {
       if (step === "submit") return step;
-      const { pipeline, layout, bound } = this.#resolve(step);
+      const { made, bound } = this.#resolve(step);
+      if (step.kernel.foreign) foreign.add(made);
       const at = slot++ * slotBytes;
       writeParams(step.kernel, step.params, staging, at);
-      const key = keyOf(bound, step.extra !== undefined);
-      const bindGroup = groups.get(key) ?? this.#createBindGroup(layout, bound, uniforms);
+      const key = keyOf(bound, step.extras?.length ?? 0);
+      const bindGroup = groups.get(key) ?? this.#createBindGroup(made.layout, bound, uniforms);
       groups.set(key, bindGroup);
-      const [x, y] = fold(step.groups);
-      return { pipeline, bindGroup, offsets: [at], x, y };
+      return { pipeline: made.pipeline, bindGroup, offsets: [at], grid: gridOf(step.groups) };
     });
     if (launches.length) this.#device.queue.writeBuffer(uniforms, 0, staging.buffer);
     const encode = () => {
       this.#alive();
+      for (const { failure } of foreign) if (failure) throw failure;
       let pass = this.#open();
       let last: GPUComputePipeline | undefined;
       for (const step of ready) {
@@ -114,7 +116,7 @@ export class Encoder {
         if (step.pipeline !== last) pass.setPipeline(step.pipeline);
         last = step.pipeline;
         pass.setBindGroup(0, step.bindGroup, step.offsets);
-        pass.dispatchWorkgroups(step.x, step.y);
+        pass.dispatchWorkgroups(...step.grid);
       }
     };
     return { dispatches: launches.length, encode, destroy: () => uniforms.destroy() };
@@ -122,39 +124,35 @@ export class Encoder {
 
   launch(launch: Launch): void {
     this.#alive();
-    if (launch.groups === 0) return;
+    if (isEmpty(launch.groups)) return;
     if (this.#collected) {
       this.#collected.push(launch);
       return;
     }
-    const { kernel, extra, params, groups } = launch;
+    const { kernel, extras = [], params, groups } = launch;
     const pass = this.#open();
-    const { pipeline, layout, bound } = this.#resolve(launch);
+    const { made, bound } = this.#resolve(launch);
     for (const { block } of bound) block.usedBy = this.#serial;
     const at = this.#used++ * slotBytes;
     writeParams(kernel, params, this.#staging, at);
-    const [x, y] = fold(groups);
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, this.#bind(layout, bound, extra !== undefined), [at]);
-    pass.dispatchWorkgroups(x, y);
+    pass.setPipeline(made.pipeline);
+    pass.setBindGroup(0, this.#bind(made.layout, bound, extras.length), [at]);
+    pass.dispatchWorkgroups(...gridOf(groups));
     if (this.#used === slots) this.submit();
   }
 
-  #resolve({ kernel, inputs, out, extra, consts = {} }: Launch) {
-    const { pipeline, layout } = this.#pipelines.get(
-      kernel,
-      inputs.map((x) => x.dtype),
-      out.dtype,
-      consts,
-    );
-    const bound: Bound[] = extra ? [...inputs, out, extra] : [...inputs, out];
+  #resolve({ kernel, inputs, out, extras = [], consts = {} }: Launch) {
+    const dtypes = inputs.concat(extras).map((x) => x.dtype);
+    const made = this.pipelines.get(kernel, dtypes, out.dtype, consts);
+    if (made.failure) throw made.failure;
+    const bound: Bound[] = [...inputs, out, ...extras];
     const large = bound.find((b) => (b.bytes ?? b.block.bytes) > this.#maxBinding);
     if (large) {
       throw new OutOfMemoryError(
         `webgpu: ${kernel.name} needs ${large.bytes ?? large.block.bytes} bytes in one binding, and this device binds ${this.#maxBinding}. Use a smaller batch or size.`,
       );
     }
-    return { pipeline, layout, bound };
+    return { made, bound };
   }
 
   /** Copies the first bytes of a block over those of another, in order with the launches. */
@@ -192,7 +190,8 @@ export class Encoder {
       if (typeof GPUOutOfMemoryError !== "undefined" && error instanceof GPUOutOfMemoryError) {
         throw new OutOfMemoryError(`webgpu: out of memory. ${error.message} Use a smaller batch or size.`);
       }
-      throw new SnoopiError(`webgpu: the device refused a submit. ${error.message}`);
+      await this.pipelines.settle();
+      throw this.pipelines.failureIn(error.message) ?? new SnoopiError(`webgpu: the device refused a submit. ${error.message}`);
     }
     this.#alive();
   }
@@ -225,8 +224,8 @@ export class Encoder {
     this.#pass = undefined;
   }
 
-  #bind(layout: GPUBindGroupLayout, bound: readonly Bound[], two: boolean): GPUBindGroup {
-    const key = keyOf(bound, two);
+  #bind(layout: GPUBindGroupLayout, bound: readonly Bound[], extras: number): GPUBindGroup {
+    const key = keyOf(bound, extras);
     let group = this.#bindGroups.get(key);
     if (!group) {
       group = this.#createBindGroup(layout, bound, this.#uniforms);
@@ -244,5 +243,5 @@ export class Encoder {
 }
 
 /** Tells bind groups apart: what is bound, and how many of it are results. */
-const keyOf = (bound: readonly Bound[], two: boolean): string =>
-  (two ? "2," : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");
+const keyOf = (bound: readonly Bound[], extras: number): string =>
+  (extras ? `${extras},` : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");

@@ -15,11 +15,13 @@ export interface Kernel {
   readonly name: string;
   readonly inputs: readonly Input[];
   readonly outWidth: 1 | 4;
-  /** A further result, in f32: an array of this name, of numbers or of vec4f. */
-  readonly extra?: Input;
+  /** Further results: arrays of these names, of numbers or of vectors of four. */
+  readonly extras?: readonly Input[];
   readonly params: readonly Param[];
   /** Uses `enable subgroups`. */
   readonly subgroups?: boolean;
+  /** Not the library's own: what a compiler says about it is for its author. */
+  readonly foreign?: boolean;
   readonly body: string;
 }
 
@@ -47,11 +49,15 @@ function declareInput({ name, width }: Input, dtype: DType, binding: number): st
   return `${bind(half ? "vec2u" : vectorOf[t])}fn ${name}_at4(i: u32) -> ${vectorOf[t]} { ${read} }`;
 }
 
-/** The whole shader: header for these element types and constants, then the body. `T` is the output's register type. */
+/**
+ * The whole shader: header for these element types and constants, then the body. `T` is the output's register type. `dtypes` are those of the
+ * inputs and, where they are not f32, of the further results.
+ */
 export function source(kernel: Kernel, dtypes: readonly DType[], out: DType, consts: Readonly<Record<string, number>>): string {
   invariant(out !== "f16" || kernel.outWidth === 4, `kernel ${kernel.name} cannot store f16 one element at a time`);
   const t = registerOf[out];
   const n = kernel.inputs.length;
+  const extras = kernel.extras ?? [];
   const outType = out === "f16" ? "vec2u" : kernel.outWidth === 4 ? vectorOf[t] : t;
   return [
     ...(kernel.subgroups ? ["enable subgroups;"] : []),
@@ -60,12 +66,11 @@ export function source(kernel: Kernel, dtypes: readonly DType[], out: DType, con
     `struct Params { ${kernel.params.map((p) => (typeof p === "string" ? `${p}: u32` : `${p[0]}: ${p[1]}`)).join(", ") || "unused: u32"} }`,
     ...kernel.inputs.map((input, i) => declareInput(input, dtypes[i], i)),
     `@group(0) @binding(${n}) var<storage, read_write> out: array<${outType}>;`,
-    ...(kernel.extra
-      ? [
-          `@group(0) @binding(${n + 1}) var<storage, read_write> ${kernel.extra.name}: array<${kernel.extra.width === 4 ? "vec4f" : "f32"}>;`,
-        ]
-      : []),
-    `@group(0) @binding(${kernel.extra ? n + 2 : n + 1}) var<uniform> P: Params;`,
+    ...extras.map(({ name, width }, i) => {
+      const type = registerOf[dtypes[n + i] ?? "f32"];
+      return `@group(0) @binding(${n + 1 + i}) var<storage, read_write> ${name}: array<${width === 4 ? vectorOf[type] : type}>;`;
+    }),
+    `@group(0) @binding(${n + 1 + extras.length}) var<uniform> P: Params;`,
     kernel.body,
   ].join("\n");
 }
@@ -81,9 +86,21 @@ export function writeParams(kernel: Kernel, values: Readonly<Record<string, numb
   });
 }
 
+/** How many workgroups: a number, which is folded, or as they are in each dimension. */
+export type Groups = number | readonly [x: number, y: number, z: number];
+
+/** WebGPU's limit of workgroups in each dimension. */
+export const mostGroups = 65535;
+
 /** Workgroups over up to two dimensions: WebGPU allows 65,535 in each. Kernels number them `y · grid.x + x`, and ignore the surplus. */
 export function fold(groups: number): [x: number, y: number] {
-  if (groups <= 65535) return [groups, 1];
-  const y = Math.ceil(groups / 65535);
+  if (groups <= mostGroups) return [groups, 1];
+  const y = Math.ceil(groups / mostGroups);
   return [Math.ceil(groups / y), y];
 }
+
+/** Workgroups in each dimension. */
+export const gridOf = (groups: Groups): readonly [x: number, y: number, z: number] =>
+  typeof groups === "number" ? [...fold(groups), 1] : groups;
+
+export const isEmpty = (groups: Groups): boolean => (typeof groups === "number" ? groups === 0 : groups.includes(0));

@@ -4,6 +4,7 @@ import type { Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 import type { Call, Lowering } from "./lowering.ts";
 import { lowerings } from "./lowerings.ts";
+import { ownLowering } from "./wgsl-op.ts";
 
 /** What launches are made with: facts of the device, and room for intermediate results. */
 export type Room = Pick<Call<unknown>, "facts" | "temporary">;
@@ -17,7 +18,8 @@ export interface OpCall {
   readonly extras: readonly Operand[];
 }
 
-export const loweringOf = (op: Op<any>): Lowering | undefined => lowerings[op.name as keyof typeof lowerings] as Lowering | undefined;
+export const loweringOf = (op: Op<any>): Lowering | undefined =>
+  ownLowering(op) ?? (lowerings[op.name as keyof typeof lowerings] as Lowering | undefined);
 
 /** The kernels of a call of an op. */
 export function launchesOf({ op, attrs, inputs, out, extras }: OpCall, { facts, temporary }: Room): readonly Launch[] {
@@ -25,8 +27,8 @@ export function launchesOf({ op, attrs, inputs, out, extras }: OpCall, { facts, 
   if (!lowering) throw new SnoopiError(`webgpu: there is no kernel for ${op.name}. Use device cpu, or write one.`);
   const call = { attrs, inputs, extras, facts, temporary };
   if (out.dtype !== "f16") return lowering.launch({ ...call, out });
-  // Kernels of ops store words. f16 results are packed by a copy.
-  const wide = temporary({ shape: out.layout.shape, dtype: "f32" });
+  // Kernels of ops store words. f16 results are packed by a copy, in the order in which they lie.
+  const wide = { ...temporary({ shape: out.layout.shape, dtype: "f32" }), layout: out.layout };
   return [...lowering.launch({ ...call, out: wide }), ...packing(facts, wide, out)];
 }
 

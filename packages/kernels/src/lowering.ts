@@ -18,5 +18,7 @@ export interface Call<A> {
 export interface Lowering<A = any> {
   /** Default: dense inputs only, starting anywhere. */
   accepts?(index: number, layout: Layout, attrs: A): boolean;
+  /** As {@link Device.orderOf}: the order in which result `index` is written. Default row-major. */
+  order?(index: number, inputs: readonly Layout[]): readonly number[] | undefined;
   launch(call: Call<A>): readonly Launch[];
 }

@@ -1,4 +1,4 @@
-import { collapsed, expanded, type Layout, type Operand, type Shape, sizeOf } from "@snoopi/core";
+import { collapsed, dense, expanded, type Layout, type Operand, type Shape, sizeOf } from "@snoopi/core";
 import { bind, bindable, bindDense } from "./binding.ts";
 import { copyLaunches } from "./copy.ts";
 import { type Facts, hasLanes } from "./facts.ts";
@@ -8,6 +8,7 @@ import { matmulLanes } from "./matmul/lanes.ts";
 import { matmulLanesNn } from "./matmul/lanes-nn.ts";
 import { matmulLanesNt } from "./matmul/lanes-nt.ts";
 import { matmulTiled } from "./matmul/tiled.ts";
+import { reduction } from "./reduce.ts";
 
 /** Strides of the stacks of both operands as an outer and an inner axis, or undefined where there are more. */
 function stacks(a: Layout, b: Layout, batch: Shape) {
@@ -78,9 +79,30 @@ export const matmul: Lowering<void> = {
     }
     if (M <= 8 && B.row === 1) return [{ ...common, kernel: matmulGemv, consts: { BIAS, ROWS: 8 }, groups: count * N }];
     const consts = { BIAS, A_K_FAST: A.col === 1 ? 1 : 0, B_K_FAST: B.row === 1 ? 1 : 0 };
-    return [{ ...common, kernel: matmulTiled, consts, groups: count * Math.ceil(M / 64) * Math.ceil(N / 64) }];
+    const tiles = count * Math.ceil(M / 64) * Math.ceil(N / 64);
+    const parts = count === 1 && !bias ? partsOf(K, tiles) : 1;
+    if (parts === 1) return [{ ...common, kernel: matmulTiled, consts, groups: tiles }];
+    // A stack of products, each over a part of K, and their sum.
+    const part = K / parts;
+    const stack = { K: part, batch: parts, batchInner: parts, aOuter: 0, aInner: part * A.col, bOuter: 0, bInner: part * B.row };
+    const room = temporary({ shape: [parts, M * N], dtype: "f32" });
+    const total: Operand = { ...out, layout: { ...dense([1, M * N]), offset: out.layout.offset } };
+    return [
+      { ...common, out: bindDense(room), params: { ...params, ...stack }, kernel: matmulTiled, consts, groups: tiles * parts },
+      ...reduction("sum").launch({ attrs: { axes: [0] }, inputs: [room], out: total, extras: [], facts, temporary }),
+    ];
   },
 };
+
+/** Groups that keep a GPU busy, and the least of K that is worth a part of its own: a sum of parts costs M·N numbers of each. */
+const enough = { groups: 256, depth: 256 };
+
+/** Into how many equal parts K is cut where a product has few tiles: a weight's gradient, summed over every token of a batch. */
+function partsOf(K: number, tiles: number): number {
+  const most = Math.min(Math.floor(enough.groups / tiles), Math.floor(K / enough.depth));
+  for (let parts = most; parts > 1; parts--) if (K % parts === 0) return parts;
+  return 1;
+}
 
 const strided = ({ offset, strides }: Layout, stack: { outer: number; inner: number }) => ({
   offset,

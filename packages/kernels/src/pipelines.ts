@@ -1,24 +1,29 @@
 import type { DType } from "@snoopi/core";
+import { examine, type WgslError } from "./compilation.ts";
 import { type Kernel, source } from "./kernel.ts";
 
 export interface Pipeline {
   readonly id: number;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+  /** What the compiler said, once it has: of kernels that are not the library's own. */
+  failure?: WgslError;
 }
 
 /** Compiled kernels, by everything that is printed into them. */
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #layouts = new Map<number, GPUBindGroupLayout>();
-  readonly #byKernel = new Map<Kernel, Map<string, Pipeline>>();
+  readonly #byKernel = new WeakMap<Kernel, Map<string, Pipeline>>();
+  readonly #compiling = new Set<Promise<void>>();
+  readonly #failures: WgslError[] = [];
   #count = 0;
 
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
-  get(kernel: Kernel, dtypes: readonly DType[], out: DType, consts: Readonly<Record<string, number>>): Pipeline {
+  get(kernel: Kernel, dtypes: readonly DType[], out: DType, consts: Readonly<Record<string, number>> = {}): Pipeline {
     let variants = this.#byKernel.get(kernel);
     if (!variants) {
       variants = new Map();
@@ -28,22 +33,53 @@ export class Pipelines {
     for (const name in consts) key += `,${name}=${consts[name]}`;
     let found = variants.get(key);
     if (!found) {
-      const layout = this.#layout(kernel.inputs.length, kernel.extra ? 2 : 1);
-      const module = this.#device.createShaderModule({ label: kernel.name, code: source(kernel, dtypes, out, consts) });
-      const pipeline = this.#device.createComputePipeline({
-        label: kernel.name,
-        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module },
-      });
-      found = { id: this.#count++, pipeline, layout };
+      found = this.#compile(kernel, source(kernel, dtypes, out, consts));
       variants.set(key, found);
     }
     return found;
   }
 
+  /** Whether a kernel of somebody else's is being compiled or was found wrong. */
+  get doubtful(): boolean {
+    return this.#compiling.size > 0 || this.#failures.length > 0;
+  }
+
+  /** Resolves when the compiler has spoken of all kernels so far. What it found wrong stands with their pipelines. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#compiling);
+  }
+
+  /** The failure that a device's message is about. */
+  failureIn(message: string): WgslError | undefined {
+    return this.#failures.findLast(({ kernel }) => message.includes(kernel));
+  }
+
+  #compile(kernel: Kernel, code: string): Pipeline {
+    const device = this.#device;
+    const layout = this.#layout(kernel.inputs.length, 1 + (kernel.extras?.length ?? 0));
+    if (kernel.foreign) device.pushErrorScope("validation");
+    const module = device.createShaderModule({ label: kernel.name, code });
+    const pipeline = device.createComputePipeline({
+      label: kernel.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module },
+    });
+    const made: Pipeline = { id: this.#count++, pipeline, layout };
+    if (kernel.foreign) {
+      const verdict = examine(kernel, code, module, device.popErrorScope()).then((failure) => {
+        this.#compiling.delete(verdict);
+        if (!failure) return;
+        made.failure = failure;
+        this.#failures.push(failure);
+      });
+      this.#compiling.add(verdict);
+    }
+    return made;
+  }
+
   /** One layout per number of inputs and of results, so that bind groups are shared between kernels. */
-  #layout(inputs: number, outputs: 1 | 2): GPUBindGroupLayout {
-    const key = 2 * inputs + outputs;
+  #layout(inputs: number, outputs: number): GPUBindGroupLayout {
+    const key = 16 * inputs + outputs;
     let layout = this.#layouts.get(key);
     if (!layout) {
       const entry = (binding: number, buffer: GPUBufferBindingLayout) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer });

@@ -2,6 +2,7 @@ import { type DryOptions, isDense, type Operand, type Spec, Storage } from "@sno
 import type { Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 import { footprint } from "./footprint.ts";
+import { isEmpty } from "./kernel.ts";
 import { launchesFor, launchesOf, loweringOf } from "./launches.ts";
 import type { Block } from "./pool.ts";
 
@@ -16,6 +17,7 @@ export function webgpuPlan(facts: Facts): DryOptions {
     maxInputs: facts.maxInputs,
     plan: {
       accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+      orderOf: (op, index, inputs) => loweringOf(op)?.order?.(index, inputs),
       run: (temporary, op, attrs, inputs, out, extras) =>
         started(launchesOf({ op, attrs, inputs: inputs.map(standIn), out: standIn(out), extras: extras.map(standIn) }, roomOf(temporary))),
       elementwise: (temporary, expression, inputs, out) =>
@@ -24,7 +26,7 @@ export function webgpuPlan(facts: Facts): DryOptions {
   };
 }
 
-const started = (launches: readonly Launch[]): number => launches.filter(({ groups }) => groups > 0).length;
+const started = (launches: readonly Launch[]): number => launches.filter(({ groups }) => !isEmpty(groups)).length;
 
 /** The operand in a block without a buffer: launches are chosen by how many bytes there are. */
 function standIn({ storage: { bytes }, ...x }: Operand): Operand {

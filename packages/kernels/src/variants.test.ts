@@ -100,6 +100,24 @@ describe.each(devices)("with %s", (_, device) => {
         ),
     ));
 
+  test("a product over far more than it has rows and columns, whose parts are added up, is the reference's", () =>
+    holds(
+      fc.record({
+        M: edge(8, 64),
+        N: edge(8, 64),
+        K: fc.constantFrom(512, 1000, 1536, 2047, 4096),
+        turned: fc.boolean(),
+        half: fc.boolean(),
+        key,
+      }),
+      8,
+      ({ M, N, K, turned, half, key }) =>
+        agrees(device, key, (draw) => matmul(turned ? permute(draw([K, M], half), [1, 0]) : draw([M, K], half), draw([K, N])), {
+          K,
+          steps: 8,
+        }),
+    ));
+
   test("a convolution of any size, window, stride and padding is the reference's", () =>
     holds(
       fc.record({

@@ -34,16 +34,17 @@ export const relu = unary(
 export const silu = unary(
   { name: "silu", dtype: real },
   (s, x) => s.div(x, s.add(s.num(1), s.exp(s.neg(x)))),
-  (g, x, y) => mul(g, add(sigmoid(x), mul(y, sub(1, sigmoid(x))))),
+  // Of x alone, so that y need not be kept.
+  (g, x) => mul(g, mul(sigmoid(x), add(1, mul(x, sub(1, sigmoid(x)))))),
 );
 
 /** `x · σ(1.702 x)`: the GELU of OpenAI's CLIP */
 export const quickGelu = unary(
   { name: "quickGelu", dtype: real },
   (s, x) => s.div(x, s.add(s.num(1), s.exp(s.mul(s.num(-1.702), x)))),
-  (g, x, y) => {
+  (g, x) => {
     const gate = sigmoid(mul(1.702, x));
-    return mul(g, add(gate, mul(1.702, mul(y, sub(1, gate)))));
+    return mul(g, mul(gate, add(1, mul(1.702, mul(x, sub(1, gate))))));
   },
 );
 

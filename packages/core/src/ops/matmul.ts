@@ -5,7 +5,7 @@ import type { Op, Spec } from "../op.ts";
 import { broadcast, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { unbroadcast } from "./elementwise.ts";
-import { reshape, transpose } from "./movement.ts";
+import { permuteOp, reshape, transpose } from "./movement.ts";
 import { sumTo } from "./sum.ts";
 
 const tail = (shape: Shape): [number, number] => [shape[shape.length - 2], shape[shape.length - 1]];
@@ -52,12 +52,21 @@ export const matmulOp: Op = {
 
   vjp: (g, { inputs: [a, b, bias] }) => [
     unbroadcast(matmul(g, transpose(b)), a.shape),
-    unbroadcast(matmul(transpose(a), g), b.shape),
+    // The gradient lies as b does: that of a weight [out, in], read transposed, is in order where the weight is.
+    unbroadcast(liesTransposed(b) ? transpose(matmul(transpose(g), a)) : matmul(transpose(a), g), b.shape),
     ...(bias ? [sumTo(g, bias.shape)] : []),
   ],
 
   cost: ([a], _, out) => 2 * sizeOf(out.shape) * a.shape[a.shape.length - 1],
 };
+
+/** Whether the last two axes lie in memory, or will, with the first of them the faster. */
+function liesTransposed({ node: { value, origin } }: Tensor): boolean {
+  if (value) return value.layout.strides.at(-2) === 1 && value.layout.strides.at(-1) !== 1;
+  if (origin?.op !== permuteOp) return false;
+  const { order } = origin.attrs as { order: readonly number[] };
+  return order.at(-1) === order.length - 2 && order.at(-2) === order.length - 1;
+}
 
 /** Matrix product `[..., m, k] × [..., k, n] → [..., m, n]`; leading axes broadcast. f16 operands are read as they lie, sums are f32. */
 export function matmul(a: Tensor, b: Tensor): Tensor {

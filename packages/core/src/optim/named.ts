@@ -32,11 +32,32 @@ export function parametersOf(tree: unknown, what: string): Map<string, Tensor> {
   return params;
 }
 
-/** The gradients of `params` in their order. @throws SnoopiError when they are not one for each, of its shape, and on its device. */
+/** `"a"`, or the first three of many. */
+const listed = (names: readonly string[]): string => {
+  const shown = names.slice(0, 3).map((name) => `"${name}"`);
+  return `${shown.join(", ")}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ""}`;
+};
+
+/**
+ * The gradients of `params` in their order: by their paths, or in a tree of other paths one after the other.
+ * @throws SnoopiError when they are not one for each, of its shape, and on its device.
+ */
 export function gradientsFor(params: ReadonlyMap<string, Tensor>, tree: unknown, what: string): Tensor[] {
-  const gradients = [...named(tree, what).values()];
-  if (gradients.length !== params.size)
-    throw new SnoopiError(`${what}: ${gradients.length} gradients for ${params.size} parameters. Pass one for each, in their order.`);
+  const found = named(tree, what);
+  const missing = [...params.keys()].filter((name) => !found.has(name));
+  const unexpected = [...found.keys()].filter((name) => !params.has(name));
+  const inOrder = missing.length === params.size && found.size === params.size;
+  if (!inOrder && (missing.length > 0 || unexpected.length > 0)) {
+    const counts = `${found.size} gradients for ${params.size} parameters`;
+    const byPath = missing.length < params.size;
+    const wrong = [missing.length > 0 && `none for ${listed(missing)}`, unexpected.length > 0 && `one for ${listed(unexpected)}`];
+    throw new SnoopiError(
+      byPath
+        ? `${what}: ${counts}: ${wrong.filter(Boolean).join(", ")}. Give the optimiser what is trained, and a gradient for each of it.`
+        : `${what}: ${counts}. Pass one for each, in their order.`,
+    );
+  }
+  const gradients = inOrder ? [...found.values()] : [...params.keys()].map((name) => found.get(name)!);
   [...params].forEach(([name, p], i) => {
     const g = gradients[i];
     if (!isFloat(g.dtype) || show(g.shape) !== show(p.shape) || g.device !== p.device) {

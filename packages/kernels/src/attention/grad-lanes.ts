@@ -21,6 +21,7 @@ const start = (rows: "Lq" | "Lk"): string => `
   let k0 = (batch * P.kBatch + head * P.kHead) / 4u;
   let v0 = (batch * P.vBatch + head * P.vHead) / 4u;
   let g0 = (batch * P.gBatch + head * P.gHead) / 4u;
+  let out0 = (batch * P.oBatch + head * P.oHead) / 4u;
   let m0 = batch * P.mBatch + head * P.mHead;
   let queries = P.batch * P.heads * P.Lq;
   let rows0 = (batch * P.heads + head) * P.Lq;`;
@@ -98,9 +99,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   }
 
   for (var i = 0u; i < count; i++) {
+    let to = out0 + (row0 + i) * (P.oToken / 4u);
     for (var e = 0u; e < E; e++) {
       let quad = quad0 + e * 8u;
-      if (quad < D4) { out[(rows0 + row0 + i) * D4 + quad] = dq[i][e]; }
+      if (quad < D4) { out[to + quad] = dq[i][e]; }
     }
   }
 }`,
@@ -112,7 +114,7 @@ export const attentionGradKeyValueLanes: Kernel = {
   subgroups: true,
   inputs: gradInputs(4),
   outWidth: 4,
-  extra: { name: "outValue", width: 4 },
+  extras: [{ name: "outValue", width: 4 }],
   params: gradParams,
   body: /* wgsl */ `
 @compute @workgroup_size(8)
@@ -155,13 +157,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   }
 
-  let at = ((batch * P.heads + head) * P.Lk + row0) * D4;
   for (var i = 0u; i < count; i++) {
+    let to = out0 + (row0 + i) * (P.oToken / 4u);
     for (var e = 0u; e < E; e++) {
       let quad = quad0 + e * 8u;
       if (quad < D4) {
-        out[at + i * D4 + quad] = dk[i][e];
-        outValue[at + i * D4 + quad] = dv[i][e];
+        out[to + quad] = dk[i][e];
+        outValue[to + quad] = dv[i][e];
       }
     }
   }

@@ -1,13 +1,13 @@
 import type { Input } from "../kernel.ts";
 
-/** Sizes and strides in elements; widths are contiguous and results dense. Strides of 0 broadcast the mask; its keys are contiguous. */
+/** Sizes and strides in elements; widths are contiguous, and `o` is what is written: dk and dv lie alike. Strides of 0 broadcast the mask; its keys are contiguous. */
 export const gradParams = [
   "batch",
   "heads",
   "Lq",
   "Lk",
   "D",
-  ...["q", "k", "v", "g"].flatMap((x) => [`${x}Batch`, `${x}Head`, `${x}Token`]),
+  ...["q", "k", "v", "g", "o"].flatMap((x) => [`${x}Batch`, `${x}Head`, `${x}Token`]),
   "mBatch",
   "mHead",
   "mRow",

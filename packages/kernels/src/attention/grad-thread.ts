@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let ds = pair(batch, head, row, key).y;
     for (var d = 0u; d < width; d++) { dq[d] = fma(ds, k_at(k0 + key * P.kToken + d), dq[d]); }
   }
-  let to = ((batch * P.heads + head) * P.Lq + row) * P.D + d0;
+  let to = batch * P.oBatch + head * P.oHead + row * P.oToken + d0;
   for (var d = 0u; d < width; d++) { out[to + d] = dq[d]; }
 }`,
 };
@@ -62,7 +62,7 @@ export const attentionGradKeyValueThread: Kernel = {
   name: "attentionGradKeyValueThread",
   inputs: gradInputs(1),
   outWidth: 1,
-  extra: { name: "outValue", width: 1 },
+  extras: [{ name: "outValue", width: 1 }],
   params: gradParams,
   body: /* wgsl */ `${pair}
 @compute @workgroup_size(64)
@@ -79,7 +79,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       dv[d] = fma(weights.x, g_at(g0 + query * P.gToken + d), dv[d]);
     }
   }
-  let to = ((batch * P.heads + head) * P.Lk + row) * P.D + d0;
+  let to = batch * P.oBatch + head * P.oHead + row * P.oToken + d0;
   for (var d = 0u; d < width; d++) {
     out[to + d] = dk[d];
     outValue[to + d] = dv[d];

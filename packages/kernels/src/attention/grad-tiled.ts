@@ -127,7 +127,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let row = row0 + ty + 16u * i;
     for (var n = 0u; n < ACC; n++) {
       let d = d0 + tx + 16u * n;
-      if (row < P.Lq && d < P.D) { out[(rows0 + row) * P.D + d] = dq[i][n]; }
+      if (row < P.Lq && d < P.D) { out[batch * P.oBatch + head * P.oHead + row * P.oToken + d] = dq[i][n]; }
     }
   }
 }`,
@@ -138,7 +138,7 @@ export const attentionGradKeyValueTiled: Kernel = {
   name: "attentionGradKeyValueTiled",
   inputs: gradInputs(1),
   outWidth: 1,
-  extra: { name: "outValue", width: 1 },
+  extras: [{ name: "outValue", width: 1 }],
   params: gradParams,
   body: /* wgsl */ `${memory}
 @compute @workgroup_size(256)
@@ -177,7 +177,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     for (var n = 0u; n < ACC; n++) {
       let d = d0 + tx + 16u * n;
       if (row < P.Lk && d < P.D) {
-        let to = ((batch * P.heads + head) * P.Lk + row) * P.D + d;
+        let to = batch * P.oBatch + head * P.oHead + row * P.oToken + d;
         out[to] = dk[i][n];
         outValue[to] = dv[i][n];
       }

@@ -14,7 +14,7 @@ export const attentionLanesSaving: Kernel = {
       saved[P.batch * P.heads * P.Lq + row] = inverse;
     }`,
   ),
-  extra: { name: "saved", width: 1 },
+  extras: [{ name: "saved", width: 1 }],
 };
 
 function lanes(name: string, save: string): Kernel {

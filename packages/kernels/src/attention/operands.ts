@@ -10,6 +10,12 @@ export const widest = 160;
 /** Heads split from [B, L, H·D] are read where they lie, as long as a head's width is contiguous. */
 export const readsHeads = ({ strides, shape, offset }: Layout): boolean => (strides[3] === 1 || shape[3] === 1) && offset === 0;
 
+/**
+ * Results lie as the operand they belong to: heads that were split from tokens join again without a copy, and so do their gradients.
+ */
+export const asTokens = ({ strides: [, head, token], shape: [, heads, tokens] }: Layout): readonly number[] | undefined =>
+  heads > 1 && tokens > 1 && head < token ? [0, 2, 1, 3] : undefined;
+
 /** Whether heads can be read four numbers at a time. */
 export const inFours = (heads: readonly Operand[]): boolean =>
   heads.every(({ layout: { shape, strides } }) => shape[3] % 4 === 0 && strides.slice(0, 3).every((s) => s % 4 === 0));

@@ -17,7 +17,7 @@ export const attentionThreadSaving: Kernel = {
     saved[P.batch * P.heads * P.Lq + at] = inverse;
   }`,
   ),
-  extra: { name: "saved", width: 1 },
+  extras: [{ name: "saved", width: 1 }],
 };
 
 function thread(name: string, save: string): Kernel {

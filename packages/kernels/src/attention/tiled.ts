@@ -15,7 +15,7 @@ export const attentionTiledSaving: Kernel = {
     saved[P.batch * P.heads * P.Lq + row] = select(0.0, 1.0 / sum, sum > 0.0);
   }`,
   ),
-  extra: { name: "saved", width: 1 },
+  extras: [{ name: "saved", width: 1 }],
 };
 
 function tiled(name: string, save: string): Kernel {

@@ -44,6 +44,17 @@ test("time that scales and shifts does to the second norm what its own scale and
   expect(Math.max(...wanted.map((value, i) => Math.abs(got[i] - value)))).toBeLessThan(1e-4);
 });
 
+test("activations in f16 stay so, though time is f32", () => {
+  for (const timeScaleShift of ["default", "scale_shift"] as const) {
+    const block = resnetBlock(
+      params((path, shape) => draw(path, shape).to("f16")),
+      { ...sizes, timeScaleShift },
+    );
+    expect(block(x.to("f16"), time).dtype).toBe("f16");
+    expect(block(x, time).dtype).toBe("f32");
+  }
+});
+
 test("a scale factor divides the sum with the skip", async () => {
   const block = (scaleFactor: number) => resnetBlock(params(draw), { ...sizes, timeScaleShift: "default", scaleFactor });
   const [half, whole] = [await block(2)(x, time).data(), await block(1)(x, time).data()];

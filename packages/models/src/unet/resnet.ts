@@ -1,4 +1,4 @@
-import { add, chunk, div, mul, reshape, silu, type Tensor } from "@snoopi/core";
+import { add, cast, chunk, div, mul, reshape, silu, type Tensor } from "@snoopi/core";
 import { conv2d, groupNorm, linear } from "../layers.ts";
 import type { Params } from "../params.ts";
 
@@ -26,7 +26,8 @@ export function resnetBlock(p: Params, { width, out, time, timeScaleShift, group
   const shortcut = width === out ? (x: Tensor) => x : conv2d(p.at("conv_shortcut"), width, out, { kernel: 1 });
 
   const normWithTime = (h: Tensor, t: Tensor): Tensor => {
-    const shift = reshape(timeProjection(t), [t.shape[0], -1, 1, 1]);
+    // Time is f32, and would make all that follows so.
+    const shift = cast(reshape(timeProjection(t), [t.shape[0], -1, 1, 1]), h.dtype);
     if (!scales) return norm2(add(h, shift));
     const [scale, offset] = chunk(shift, 2, { axis: 1 });
     return add(mul(norm2(h), add(scale, 1)), offset);

@@ -1,0 +1,45 @@
+import { SnoopiError } from "@snoopi/core";
+import type { Kernel } from "./kernel.ts";
+
+/** The WGSL of a kernel is not accepted. `line` counts from the first line of its body, as it was given. */
+export class WgslError extends SnoopiError {
+  override readonly name = "WgslError";
+  readonly kernel: string;
+  readonly line: number | undefined;
+
+  constructor(kernel: string, problem: string, { line, cause }: { readonly line?: number | undefined; readonly cause?: unknown } = {}) {
+    super(`${kernel}: ${problem}`, cause === undefined ? undefined : { cause });
+    this.kernel = kernel;
+    this.line = line;
+  }
+}
+
+/** What the compiler found wrong with a kernel of somebody else's, if anything. `code` is all that it was given. */
+export async function examine(
+  { name, body }: Kernel,
+  code: string,
+  module: GPUShaderModule,
+  refusal: Promise<GPUError | null>,
+): Promise<WgslError | undefined> {
+  const [{ messages }, error] = await Promise.all([module.getCompilationInfo(), refusal]);
+  const found = messages.find(({ type }) => type === "error");
+  if (!found) return error ? new WgslError(name, `the device refused this WGSL. ${error.message}`, { cause: error }) : undefined;
+  // Compilers print the source below what they say; the position is quoted here instead, in the author's own lines.
+  const said = found.message.split("\n")[0];
+  const [lines, own] = [code.split("\n"), body.split("\n").length];
+  const line = found.lineNum - (lines.length - own);
+  const text = lines[found.lineNum - 1]?.trim();
+  if (line < 1) {
+    return new WgslError(
+      name,
+      `the WGSL does not compile with what is printed above it (${text}): ${said}. Rename an input, extra or parameter.`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new WgslError(name, `the WGSL does not compile. Line ${line}, column ${found.linePos}, "${text}": ${said}.`, {
+    line,
+    cause: error,
+  });
+}
