@@ -25,9 +25,18 @@ import transformers
 
 from golden import checkpoints, components, distill, manifests, metrics, nasa, ops, pipelines, randn, schedules, store, tokenizers, training
 
+
+def write_judges() -> None:
+    """Imported when asked for: torchvision, open_clip and pytorch-fid are for this part alone."""
+    from golden import judges
+
+    judges.write()
+
+
 PARTS = {
     "checkpoints": checkpoints.write,
     "metrics": metrics.write,
+    "judges": write_judges,
     "tokenizer": tokenizers.write,
     "text": components.write_text,
     "unet": components.write_unet,

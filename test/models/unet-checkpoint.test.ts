@@ -51,3 +51,16 @@ test("gradients of adapters come through checkpoints without being told of them"
   expect([...plain].filter(([name, values]) => name.includes("lora_B") && values.every((v) => v === 0))).toEqual([]);
   lora.remove("style");
 });
+
+test("checkpoints run again with the adapters that were in use, not with those in use by then", async () => {
+  const lora = adapters();
+  const net = unet(lora.wrap(params(load(tensors))), config);
+  lora.add("style", { rank: 2, match: [/attn\d\.to_[qv]$/], device, init: (_, shape) => keep(normal(shape, { key: 3, device })) });
+  const styled: typeof net = (...args) => lora.with("style", () => net(...args));
+  const trained = lora.tensors("style");
+  const plain = await gradientsOf(styled, trained, false);
+  expect([...(await gradientsOf(styled, trained, true))]).toEqual([...plain]);
+  expect([...plain].filter(([name, values]) => name.includes("lora_B") && values.every((v) => v === 0))).toEqual([]);
+  expect(lora.active).toEqual([]);
+  lora.remove("style");
+});

@@ -17,7 +17,7 @@ export { type UNetConfig, unetConfig } from "./checkpoint/config-unet.ts";
 export { type VaeConfig, vaeConfig } from "./checkpoint/config-vae.ts";
 export { type Folder, filesFolder, type JsonObject, readJson, subfolder } from "./checkpoint/folder.ts";
 export { matchWeights, requireMatch, type WeightsMatch } from "./checkpoint/match.ts";
-export { canonicalNames, fitsShape, type NetworkKind } from "./checkpoint/names.ts";
+export { canonicalNames, fitsShape, type NameRule, type NetworkKind } from "./checkpoint/names.ts";
 export {
   openComponentWeights,
   openPipelineFolder,
@@ -30,10 +30,16 @@ export { openSafetensors, type SafetensorsFile, type TensorData, type TensorRead
 export { encodeSafetensors } from "./checkpoint/safetensors-write.ts";
 export { type ByteSource, blobSource, bytesSource } from "./checkpoint/source.ts";
 export { type ComponentWeights, openWeights, weightsOfFile } from "./checkpoint/weights.ts";
+export { type BicubicOptions, resizeBicubic } from "./bicubic.ts";
 export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
 export { endPositions, idsTensor } from "./clip-ids.ts";
 export { conv2d, embedding, groupNorm, layerNorm, linear } from "./layers.ts";
 export { type AdapterOptions, type Adapters, adapters } from "./lora.ts";
+// Networks that judge pictures.
+export { type Inception, type InceptionOutput, inceptionV3 } from "./inception/inception.ts";
+export type { Folded } from "./inception/layer.ts";
+export { openClip } from "./open-clip/open-clip.ts";
+export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes } from "./open-clip/sizes.ts";
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";

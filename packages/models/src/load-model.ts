@@ -1,6 +1,6 @@
 import { type Device, fromData, keep, type Shape, SnoopiError, type Tensor } from "@snoopi/core";
 import { matchWeights, requireMatch } from "./checkpoint/match.ts";
-import type { NetworkKind } from "./checkpoint/names.ts";
+import type { NameRule } from "./checkpoint/names.ts";
 import type { TensorReader } from "./checkpoint/safetensors-read.ts";
 
 export interface LoadOptions {
@@ -30,7 +30,7 @@ const floats = new Set(["F64", "F32", "F16", "BF16"]);
  * reads anything when parameters are missing, of another shape or no floats, and lists all of them.
  */
 export async function loadTensors(
-  kind: NetworkKind,
+  kind: NameRule,
   weights: TensorReader,
   { manifest, device, dtype, onBytes, signal }: LoadOptions & { readonly manifest: ReadonlyMap<string, Shape> },
 ): Promise<LoadedTensors> {

@@ -15,6 +15,7 @@ import {
   SnoopiError,
   scope,
   show,
+  surrounding,
   type Tensor,
   uniform,
   zeros,
@@ -72,7 +73,10 @@ const suffixes = { a: ".lora_A.weight", b: ".lora_B.weight" };
 export function adapters(): Adapters {
   const layers = new Map<string, Layer>();
   const all = new Map<string, Adapter>();
-  let active: readonly string[] = [];
+  let used: readonly string[] = [];
+  // What `with` says for as long as it runs: a checkpointed block is run again after it has ended, and finds it so.
+  const within = surrounding<readonly string[]>();
+  const active = () => within.get() ?? used;
 
   function get(name: string): Adapter {
     const found = all.get(name);
@@ -82,9 +86,9 @@ export function adapters(): Adapters {
   function claim(name: string): void {
     if (all.has(name)) throw new SnoopiError(`lora: the adapter "${name}" is there already. Remove it first, or take another name.`);
   }
-  function choose(names: readonly string[]): void {
+  function chosen(names: readonly string[]): readonly string[] {
     for (const name of names) get(name);
-    active = [...names];
+    return [...names];
   }
 
   return {
@@ -119,18 +123,12 @@ export function adapters(): Adapters {
           [path + suffixes.b, b],
         ]),
       ),
-    use: (...names) => choose(names),
-    with(names, fn) {
-      const before = active;
-      choose(typeof names === "string" ? [names] : names);
-      try {
-        return fn();
-      } finally {
-        active = before;
-      }
+    use(...names) {
+      used = chosen(names);
     },
+    with: (names, fn) => within.with(chosen(typeof names === "string" ? [names] : names), fn),
     get active() {
-      return active;
+      return active();
     },
     merged(name, weights) {
       const { factor, pairs } = get(name);
@@ -149,7 +147,7 @@ export function adapters(): Adapters {
         b.dispose();
       }
       all.delete(name);
-      active = active.filter((used) => used !== name);
+      used = used.filter((one) => one !== name);
     },
   };
 
@@ -160,7 +158,7 @@ export function adapters(): Adapters {
   function site(path: string, layer: Layer): Layer["call"] {
     layers.set(path, layer);
     return (x) =>
-      active.reduce((y, name) => {
+      active().reduce((y, name) => {
         const { factor, pairs } = get(name);
         const pair = pairs.get(path);
         return pair ? add(y, mul(through(layer, pair, x), factor)) : y;

@@ -1,5 +1,5 @@
 import { type Shape, SnoopiError, show } from "@snoopi/core";
-import { canonicalNames, fitsShape, type NetworkKind } from "./names.ts";
+import { canonicalNames, fitsShape, type NameRule } from "./names.ts";
 import type { TensorEntry } from "./safetensors-header.ts";
 
 /** How a file's tensors and a network's parameters go together. */
@@ -18,7 +18,7 @@ export interface WeightsMatch {
 
 /** Compares the tensors of a file with the parameters of our network, as its manifest lists them. */
 export function matchWeights(
-  kind: NetworkKind,
+  kind: NameRule,
   entries: ReadonlyMap<string, TensorEntry>,
   manifest: ReadonlyMap<string, Shape>,
 ): WeightsMatch {

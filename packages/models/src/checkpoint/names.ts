@@ -3,6 +3,9 @@ import { type Shape, SnoopiError } from "@snoopi/core";
 /** The networks whose published tensor names differ from what today's libraries write. */
 export type NetworkKind = "clip" | "unet" | "vae";
 
+/** Whose names a file may have: those of a network's history, or the parameters' own. */
+export type NameRule = NetworkKind | "as stored";
+
 interface NameRules {
   /** Names of tensors that are no parameters of the network. */
   readonly drop: readonly RegExp[];
@@ -10,7 +13,7 @@ interface NameRules {
   readonly rename: readonly (readonly [RegExp, string])[];
 }
 
-const rules: Readonly<Record<NetworkKind, NameRules>> = {
+const rules: Readonly<Record<NameRule, NameRules>> = {
   clip: {
     // A buffer that old versions saved, and the other half of a full CLIP model.
     drop: [/(^|\.)position_ids$/, /^logit_scale$/, /^vision_model\./, /^visual_projection\./],
@@ -27,6 +30,7 @@ const rules: Readonly<Record<NetworkKind, NameRules>> = {
     ],
   },
   unet: { drop: [], rename: [] },
+  "as stored": { drop: [], rename: [] },
 };
 
 export interface CanonicalNames {
@@ -40,7 +44,7 @@ export interface CanonicalNames {
  * The names our networks use for the tensors of a file: those of diffusers 0.42 and transformers 5.23, CLIP without `text_model.`.
  * Throws when two stored names mean the same parameter.
  */
-export function canonicalNames(kind: NetworkKind, stored: Iterable<string>): CanonicalNames {
+export function canonicalNames(kind: NameRule, stored: Iterable<string>): CanonicalNames {
   const { drop, rename } = rules[kind];
   const names = new Map<string, string>();
   const dropped: string[] = [];

@@ -1,0 +1,46 @@
+import { clamp, type Device, floor, fromData, linear, OpError, show, type Tensor, transpose } from "@snoopi/core";
+
+/** Keys' cubic with a = −½, at a distance in pixels of the smaller picture. */
+function cubic(distance: number): number {
+  const [x, a] = [Math.abs(distance), -0.5];
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+/** How much of each of `from` pixels goes into each of `to`: `[to, from]`, every row of sum 1. */
+function bicubicWeights(from: number, to: number): Float32Array {
+  const weights = new Float32Array(to * from);
+  const scale = from / to;
+  const stretch = Math.max(scale, 1);
+  for (let i = 0; i < to; i++) {
+    const centre = (i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - 2 * stretch + 0.5));
+    const end = Math.min(from, Math.trunc(centre + 2 * stretch + 0.5));
+    const row = Array.from({ length: end - first }, (_, j) => cubic((first + j - centre + 0.5) / stretch));
+    const sum = row.reduce((total, weight) => total + weight, 0);
+    for (const [j, weight] of row.entries()) weights[i * from + first + j] = weight / sum;
+  }
+  return weights;
+}
+
+export interface BicubicOptions {
+  /** Rounds to whole numbers from 0 to 255 after each direction, as Pillow does with bytes. Default false. */
+  readonly bytes?: boolean;
+}
+
+/**
+ * `x [B, C, H, W]` at another size, with the cubic stretched where it shrinks so that nothing is skipped: Pillow's bicubic, and PyTorch's
+ * `interpolate` with `antialias=True`. Across first, then down. It can overshoot.
+ */
+export function resizeBicubic(x: Tensor, [height, width]: readonly [h: number, w: number], { bytes = false }: BicubicOptions = {}): Tensor {
+  if (x.rank !== 4) throw new OpError("resizeBicubic", `expected [B, C, H, W], got ${show(x.shape)}`);
+  if (![height, width].every((side) => Number.isInteger(side) && side >= 1)) {
+    throw new OpError("resizeBicubic", `the size is ${show([height, width])}, expected whole numbers ≥ 1`);
+  }
+  const settled = (y: Tensor) => (bytes ? clamp(floor(y.add(0.5)), 0, 255) : y);
+  const across = (y: Tensor, to: number) => (y.shape[3] === to ? y : settled(linear(y, weightsOn(y.device, y.shape[3], to))));
+  return transpose(across(transpose(across(x, width)), height));
+}
+
+const weightsOn = (device: Device, from: number, to: number): Tensor =>
+  fromData(bicubicWeights(from, to), { shape: [to, from], dtype: "f32", device });
