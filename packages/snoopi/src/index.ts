@@ -6,9 +6,28 @@ export { normalisedEntropy } from "./eval/entropy.ts";
 export { type ExclusionMean, type ExclusionPair, exclusionRate, meanOverHarder, meanOverPairs } from "./eval/exclusion.ts";
 export type { Features } from "./eval/features.ts";
 export { frechetDistance } from "./eval/frechet.ts";
+export {
+  type ClipFeatureNetwork,
+  type FeatureNetwork,
+  type FeatureNetworkOptions,
+  openFeatureNetwork,
+} from "./eval/networks/feature-network.ts";
+export { whatIsNeeded } from "./eval/networks/layout.ts";
+export { type ClipFit, type ClipPictureOptions, forClip, forInception, type InceptionResize } from "./eval/networks/prepare.ts";
+export { type ClipNetwork, type FeatureNetworkKind, type PublishedNetwork, publishedNetworks } from "./eval/networks/published.ts";
 export { covariance, emptyMoments, type Moments, mergeMoments, momentsOf } from "./eval/moments.ts";
 export { type PrecisionRecall, precisionRecall } from "./eval/precision-recall.ts";
 export { type Spread, showSpread, spreadOf } from "./eval/spread.ts";
+export type { Cell as EvalCell, Drawing, Truth } from "./eval/table/cell.ts";
+export { type CellState, type EvaluateOptions, type Extractor, evaluate, type Painter } from "./eval/table/evaluate.ts";
+export { exclusionTable } from "./eval/table/exclusion-table.ts";
+export { type Figures, figuresOf, type Reference } from "./eval/table/figures.ts";
+export { type Floor, floorOf, isValid } from "./eval/table/floor.ts";
+export { guidanceTable } from "./eval/table/guidance.ts";
+export { judgeTable } from "./eval/table/judge-table.ts";
+export { studentsTable } from "./eval/table/students.ts";
+export type { Labelled, Report, Sweep, Table, TableOptions } from "./eval/table/table.ts";
+export { emptyTally, mergeTallies, type Tally, tallyOf } from "./eval/table/tally.ts";
 // Distillation.
 export {
   type CapturedDistillation,
@@ -62,13 +81,16 @@ export { decodePng, encodePng } from "./picture/png.ts";
 // Text to image.
 export { type DTypeOf, type Estimate, estimate } from "./pipeline/estimate.ts";
 export { decode, decodeImage, type GenerateHooks, generate, type Picture, type Stage, sample } from "./pipeline/generate.ts";
+export { type BatchRequest, generateBatch } from "./pipeline/generate-batch.ts";
 export { type GuidancePlan, type GuidanceRequest, guidanceNames } from "./pipeline/guidance-plan.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/load.ts";
 export { type ModelShape, modelShape, type Network, type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
+export { dpmSolverSteps, type SolverStep } from "./sampler/dpm-solver.ts";
 export { oneStep } from "./sampler/one-step.ts";
 // Reports: curves and tables.
+export { dotChart, type Panel } from "./report/dot-chart.ts";
 export { type LineChartOptions, lineChart, type Series } from "./report/line-chart.ts";
 export { type Cell, markdownTable } from "./report/markdown-table.ts";
 // Noise schedules.
@@ -83,6 +105,7 @@ export { clipModel } from "./train/clip-model.ts";
 export { checkTrainConfig, type StageName, type TrainConfig, trainSchemas } from "./train/config.ts";
 export { lossChart, type Row } from "./train/curve.ts";
 export { firstNotFinite } from "./train/diagnose.ts";
+export { checkDistillConfig, type DistillConfig, distillSchema, methodOf } from "./train/distill-config.ts";
 export { clipDefaults, type Initialiser, initialised, layerDefaults } from "./train/initialise.ts";
 export { type Packed, packed } from "./train/packed.ts";
 export { type Rate, rateAt } from "./train/rate.ts";
@@ -90,9 +113,36 @@ export { type ConfigOf, type Field, readConfig, type Schema } from "./train/sche
 export { contactSheet } from "./train/sheet.ts";
 export type { Batch, Numbers, Stage as TrainingStage, Weights } from "./train/stage.ts";
 export { type StepSettings, type Trainer, trainer } from "./train/step.ts";
+export { type DistillCost, type DistillSizes, distillCost } from "./train/student/dry.ts";
 export { type TeacherStageOptions, teacherStage } from "./train/teacher.ts";
 export { type VaeLoss, type VaeStageOptions, vaeStage } from "./train/vae.ts";
 export { withNetwork } from "./train/weights.ts";
+// Prompts from files, and embeddings of them that are kept.
+export {
+  type CachedEmbeddings,
+  type CachedEmbeddingsOptions,
+  cachedEmbeddings,
+  type EmbeddingRows,
+  type EmbeddingStore,
+  type FillEmbeddingsOptions,
+  type FoundEmbeddings,
+  fillEmbeddings,
+} from "./prompts/cached-embeddings.ts";
+export { joinedSource } from "./prompts/joined-source.ts";
+export { listSource } from "./prompts/list-source.ts";
+export { type PromptBatch, type PromptBatchesOptions, type PromptPosition, promptBatches } from "./prompts/prompt-batches.ts";
+export {
+  type BadPrompt,
+  type BadReason,
+  badReasons,
+  cursorAfter,
+  type PromptCursor,
+  type PromptRow,
+  type PromptSource,
+  type PromptStream,
+  type PromptSummary,
+} from "./prompts/prompt-row.ts";
+export { describeSkipped } from "./prompts/prompt-summary.ts";
 // The tiny world: pictures of one shape, their captions, and a judge of them.
 export {
   type AttributeName,

@@ -162,7 +162,9 @@ describe("parseCommand", () => {
     const train = { stage: "vae", out: "m", resume: true, device: "cpu" };
     expect(parseCommand(["train", "vae", "--resume", "--out", "m", "--device=cpu"])).toEqual({ kind: "train", options: train });
     expect(parseCommand(["--version"])).toEqual({ kind: "version" });
-    expect(() => parseCommand(["generat"])).toThrow('snoopi: "generat" is no command. The commands are generate, inspect and train.');
+    expect(() => parseCommand(["generat"])).toThrow(
+      'snoopi: "generat" is no command. The commands are generate, inspect, train, distill and eval.',
+    );
   });
 
   test.each([

@@ -1,5 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
+import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.ts";
+import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
 import { generateHelp, help, inspectHelp } from "./help.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
 import { choice, choiceOrNumber, finite, integer, seedOf } from "./values.ts";
@@ -42,6 +44,8 @@ export type Command =
   | { readonly kind: "generate"; readonly options: GenerateOptions }
   | { readonly kind: "inspect"; readonly options: InspectOptions }
   | { readonly kind: "train"; readonly options: TrainOptions }
+  | { readonly kind: "distill"; readonly options: DistillOptions }
+  | { readonly kind: "eval"; readonly options: EvalOptions }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
 
@@ -58,7 +62,9 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "generate") return asksHelp ? { kind: "help", text: generateHelp } : { kind: "generate", options: parseGenerate(rest) };
   if (name === "inspect") return asksHelp ? { kind: "help", text: inspectHelp } : { kind: "inspect", options: parseInspect(rest) };
   if (name === "train") return asksHelp ? { kind: "help", text: trainHelp(rest) } : { kind: "train", options: parseTrain(rest) };
-  throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect and train.`);
+  if (name === "distill") return asksHelp ? { kind: "help", text: distillHelp() } : { kind: "distill", options: parseDistill(rest) };
+  if (name === "eval") return asksHelp ? { kind: "help", text: evalHelp } : { kind: "eval", options: parseEval(rest) };
+  throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, train, distill and eval.`);
 }
 
 const generateNames = "model prompt negative nasa-scale seed out width height steps guidance guidance-scale device variant".split(" ");

@@ -36,12 +36,12 @@ export async function generateCommand(
   if (slowness) onWarning(slowness);
   try {
     signal.throwIfAborted();
-    const loading = follow((total) => progress.phase("load", total, "bytes"));
+    const loading = follow((total) => progress.phase("load", total, { unit: "bytes" }));
     using loaded = await loadModel(model, { device, onBytes: loading, onWarning, signal });
     const stages: Record<Stage, ReturnType<typeof follow>> = {
       text: follow((total) => progress.phase("text", total)),
       steps: follow((total) => progress.phase("steps", total)),
-      decode: follow((total) => progress.phase("decode", total, "share")),
+      decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
     };
     const picture = await generate(loaded, options, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
     const text = metadataOf(plan, { model: basename(resolve(options.model)), software });

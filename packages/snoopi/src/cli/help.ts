@@ -4,6 +4,8 @@ export const help = `snoopi: text to image in one step, with negative prompts th
   snoopi generate --model DIR --prompt "…" --out picture.png   make a picture
   snoopi inspect PATH                                          say what is in a model
   snoopi train vae|clip|teacher --out DIR                      train one from nothing
+  snoopi distill --config FILE --model DIR --out DIR           make a one-step student
+  snoopi eval TABLE --model DIR --out DIR                      fill a table of figures
   snoopi --version
 
 snoopi COMMAND --help lists a command's options.`;

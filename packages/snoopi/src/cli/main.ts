@@ -1,6 +1,8 @@
 import { createRequire } from "node:module";
 import { SnoopiError } from "@snoopi/core";
 import { type Command, parseCommand } from "./args.ts";
+import { distillCommand } from "./distill.ts";
+import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { type Interruption, interruption } from "./interrupt.ts";
@@ -36,6 +38,11 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
     case "train":
       // Stopping is no error there: what was trained is kept.
       return (await trainCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
+    case "distill":
+      return (await distillCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
+    case "eval":
+      // Nor here: what was counted is kept.
+      return (await evalCommand(command.options, { signal, software: `snoopi ${version}` })) ? 0 : (interrupt.code ?? 1);
     case "version":
       process.stdout.write(`snoopi ${version}\n`);
       return 0;

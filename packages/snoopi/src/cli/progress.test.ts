@@ -26,7 +26,7 @@ function screen(written: readonly string[]): string[] {
 describe("on a terminal", () => {
   test("one line shows bar, percent, amount, rate and time left, then what it took", () => {
     const { written, clock, progress } = recorder({ isTTY: true, columns: 100 });
-    const load = progress.phase("load", 2_000_000_000, "bytes");
+    const load = progress.phase("load", 2_000_000_000, { unit: "bytes" });
     expect(screen(written)).toEqual([`load [${" ".repeat(24)}]   0%  0 B of 2.00 GB, 0.0 s`]);
     clock.at += 5000;
     load.advance(500_000_000);
@@ -34,6 +34,18 @@ describe("on a terminal", () => {
     load.advance(1_500_000_000);
     load.done();
     expect(screen(written)).toEqual(["load: 2.00 GB in 5.0 s", ""]);
+  });
+
+  test("what was there before counts as done and not for the speed", () => {
+    const { written, clock, progress } = recorder({ isTTY: true, columns: 100 });
+    const steps = progress.phase("vae", 6000, { from: 1400 });
+    expect(screen(written)).toEqual([`vae [${"=".repeat(6)}${" ".repeat(18)}]  23%  1400 of 6000, 0.0 s`]);
+    clock.at += 46_000;
+    steps.advance(100, "loss 0.5");
+    expect(screen(written)).toEqual([`vae [${"=".repeat(6)}${" ".repeat(18)}]  25%  1500 of 6000, 46 s, 34 min 30 s left, loss 0.5`]);
+    steps.advance(4500);
+    steps.done();
+    expect(screen(written)).toEqual(["vae: 4600 in 46 s", ""]);
   });
 
   test("draws at most twenty times a second", () => {
@@ -50,7 +62,7 @@ describe("on a terminal", () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 60 }), fc.string({ maxLength: 80 }), (columns, name) => {
         const { written, clock, progress } = recorder({ isTTY: true, columns });
-        const phase = progress.phase(name.replaceAll(/[\r\n]/g, " "), 10, "bytes");
+        const phase = progress.phase(name.replaceAll(/[\r\n]/g, " "), 10, { unit: "bytes" });
         clock.at += 100;
         phase.advance(3);
         phase.done();
@@ -96,14 +108,14 @@ describe("not on a terminal", () => {
 
 test("a whole of which only shares are known has no amounts", () => {
   const terminal = recorder({ isTTY: true });
-  const decode = terminal.progress.phase("decode", 1, "share");
+  const decode = terminal.progress.phase("decode", 1, { unit: "share" });
   terminal.clock.at += 1000;
   decode.advance(0.25);
   expect(screen(terminal.written)).toEqual([`decode [${"=".repeat(6)}${" ".repeat(18)}]  25%  1.0 s, 3.0 s left`]);
   decode.done();
   expect(screen(terminal.written)).toEqual(["decode: 1.0 s", ""]);
   const { written, progress } = recorder({ isTTY: false });
-  progress.phase("decode", 1, "share").done();
+  progress.phase("decode", 1, { unit: "share" }).done();
   expect(written).toEqual(["decode\n", "decode: 0.0 s\n"]);
 });
 
@@ -131,7 +143,7 @@ test("done twice prints once, and advance after done prints nothing", () => {
 
 test("a phase with nothing to do is complete", () => {
   const { written, progress } = recorder({ isTTY: true });
-  progress.phase("load", 0, "bytes");
+  progress.phase("load", 0, { unit: "bytes" });
   expect(screen(written)[0]).toContain("100%");
 });
 

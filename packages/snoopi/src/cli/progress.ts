@@ -26,9 +26,16 @@ export interface Phase {
   done(): void;
 }
 
+export interface PhaseOptions {
+  /** `total` of whatever is counted (default), `total` bytes, or a whole of which only shares are known. */
+  readonly unit?: Unit;
+  /** How much was there before: it counts as done, and not for the speed. */
+  readonly from?: number;
+}
+
 export interface Progress {
-  /** Begins a part of the work: `total` bytes, `total` of whatever is counted, or a whole of which only shares are known. A phase still running is left as it stands. */
-  phase(name: string, total: number, unit?: Unit): Phase;
+  /** Begins a part of the work. A phase still running is left as it stands. */
+  phase(name: string, total: number, options?: PhaseOptions): Phase;
   /** Leaves an unfinished bar on a line of its own, so that an error message starts on the next one. */
   close(): void;
 }
@@ -69,16 +76,16 @@ export function createProgress(options: ProgressOptions): Progress {
     drawn = 0;
   }
 
-  function phase(name: string, total: number, unit: Unit = "count"): Phase {
+  function phase(name: string, total: number, { unit = "count", from = 0 }: PhaseOptions = {}): Phase {
     close();
     const start = now();
-    let amount = 0;
+    let amount = from;
     let last = start;
     let running = true;
     let told = "";
-    const state = () => ({ name, amount, total, unit, elapsed: now() - start, note: told });
+    const state = () => ({ name, amount, from, total, unit, elapsed: now() - start, note: told });
     if (isTTY) draw(barLine(state()));
-    else write(unit === "share" ? `${name}\n` : `${name}: ${shownAmount(total, unit)}\n`);
+    else write(`${name}${unit === "share" ? "" : `: ${shownAmount(total, unit)}`}${from > 0 ? `, from ${shownAmount(from, unit)}` : ""}\n`);
 
     return {
       advance(by = 1, note = "") {
@@ -94,7 +101,7 @@ export function createProgress(options: ProgressOptions): Progress {
         if (!running) return;
         running = false;
         const took = shownDuration(now() - start);
-        const line = unit === "share" ? `${name}: ${took}` : `${name}: ${shownAmount(amount, unit)} in ${took}`;
+        const line = unit === "share" ? `${name}: ${took}` : `${name}: ${shownAmount(amount - from, unit)} in ${took}`;
         if (isTTY) draw(line);
         write(isTTY ? "\n" : `${line}\n`);
         drawn = 0;
@@ -108,6 +115,7 @@ export function createProgress(options: ProgressOptions): Progress {
 interface PhaseState {
   readonly name: string;
   readonly amount: number;
+  readonly from: number;
   readonly total: number;
   readonly unit: Unit;
   readonly elapsed: number;
@@ -124,11 +132,12 @@ function plainLine(state: PhaseState): string {
 }
 
 function details(state: PhaseState): string {
-  const { amount, total, unit, elapsed, note } = state;
+  const { amount, from, total, unit, elapsed, note } = state;
+  const done = amount - from;
   const parts = unit === "share" ? [] : [`${shownAmount(amount, unit)} of ${shownAmount(total, unit)}`];
-  if (unit === "bytes" && amount > 0 && elapsed > 0) parts.push(`${shownBytes((amount / elapsed) * 1000)}/s`);
+  if (unit === "bytes" && done > 0 && elapsed > 0) parts.push(`${shownBytes((done / elapsed) * 1000)}/s`);
   parts.push(shownDuration(elapsed));
-  if (amount > 0 && amount < total) parts.push(`${shownDuration((elapsed / amount) * (total - amount))} left`);
+  if (done > 0 && amount < total) parts.push(`${shownDuration((elapsed / done) * (total - amount))} left`);
   if (note) parts.push(note);
   return parts.join(", ");
 }

@@ -49,7 +49,7 @@ export async function trainCommand(
       onNote: say,
       onStep(taken, loss) {
         if (phase) phase.advance(1, `loss ${loss?.toPrecision(4)}`);
-        else phase = progress.phase(name, config.steps - taken);
+        else phase = progress.phase(name, config.steps, { from: taken });
       },
     });
     if (!finished) {

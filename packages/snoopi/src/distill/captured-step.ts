@@ -1,16 +1,32 @@
-import { broadcastTo, type CaptureOptions, capture, concat, type Device, full, leaves, reshape, type Tensor } from "@snoopi/core";
+import {
+  broadcastTo,
+  type CaptureOptions,
+  capture,
+  concat,
+  type Device,
+  full,
+  leaves,
+  mean,
+  mul,
+  noGrad,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "@snoopi/core";
 import type { Context, UNetOptions } from "@snoopi/models";
 import { type DistillStepOptions, type DistillStepResult, drawsOf, type StepRandomness } from "./distill-step.ts";
 import { type Distillation, loraTeacherOf } from "./distillation.ts";
 import { disposeDraws, type LoraDraws, type StudentDraws } from "./draws.ts";
 import { loraGradients, loraText, studentGradients } from "./step-gradients.ts";
-import type { Prompts } from "./student-loss.ts";
+import type { Judged, Prompts } from "./student-loss.ts";
 import { cameOut, notFinite, recordUpdate, type Updated } from "./update.ts";
 
 export interface CapturedDistillOptions extends Pick<CaptureOptions, "check"> {
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by: a scalar. What it reads that changes from step to step, such as a weight, is `given`. */
-  readonly also?: (x0: Tensor, given: Readonly<Record<string, Tensor>>) => Tensor;
+  /** What else the student's picture is judged by. What it reads that changes from step to step, such as a weight, is `given`. */
+  readonly also?: (x0: Tensor, given: Readonly<Record<string, Tensor>>) => Tensor | Judged;
 }
 
 export type CapturedStepOptions = StepRandomness &
@@ -26,10 +42,19 @@ export interface CapturedDistillation extends Disposable {
    * @throws SnoopiError when a loss or gradient was not finite: of what was not finite nothing has changed.
    */
   step(options: CapturedStepOptions): Promise<DistillStepResult>;
+  /** The same, with everything that a step tells; it does not throw for what is not finite, of which nothing has changed. */
+  report(options: CapturedStepOptions): Promise<CapturedReport>;
+  /** The same again, handed to the device: what comes of it is for `report` to read. Done so on a dry device, a step is counted. */
+  launch(options: CapturedStepOptions): Tensor;
   /** Kernels of the latest step. */
   readonly dispatches: number;
   /** Programs made so far: one for each combination of shapes of prompts and draws, and for each step of a student of several. */
   readonly programs: number;
+}
+
+export interface CapturedReport extends DistillStepResult {
+  /** Root of the mean square of g, standard deviation of the student's pictures, and what `also` tells. */
+  readonly told: Readonly<Record<string, number>>;
 }
 
 /** All that changes from step to step. */
@@ -52,9 +77,10 @@ export function captureDistillation(
   const { method, student } = distillation;
   const { maxNorm } = method;
   const loraTeacher = loraTeacherOf(distillation);
+  let names: readonly string[] = [];
   const program = capture(
     ({ prompts, draws, lora, lr, given }: Given) => {
-      const { x0, ...learned } = studentGradients(distillation, {
+      const { x0, told, ...learned } = studentGradients(distillation, {
         prompts,
         draws,
         ...(studentOptions && { studentOptions }),
@@ -65,30 +91,45 @@ export function captureDistillation(
         const learned = loraGradients(distillation, { x0, text: drawn.text, draws: drawn });
         results.push(recordUpdate(loraTeacher!, { ...learned, maxNorm, ...rate(lr.lora) }));
       }
-      x0.dispose();
-      return concat(results.flatMap(({ loss, norm }) => [reshape(loss, [1]), reshape(norm, [1])]));
+      const { difference, ...others } = told;
+      names = ["g", "std", ...Object.keys(others)];
+      const figures = noGrad(() => [sqrt(mul(difference, 2)), sqrt(mean(square(sub(x0, mean(x0))))), ...Object.values(others)]);
+      const all = concat([...results.flatMap(({ loss, norm }) => [loss, norm]), ...figures].map((t) => reshape(t, [1])));
+      for (const t of [x0, ...Object.values(told)]) t.dispose();
+      return all;
     },
     check ? { check } : {},
   );
 
+  function launch({ prompts, lr = {}, given = {}, ...randomness }: CapturedStepOptions): Tensor {
+    const draws = drawsOf(distillation, { ...randomness, prompts });
+    const { device } = prompts.text.tokens;
+    const rates = { ...rateOn(device, "student", lr.student), ...rateOn(device, "lora", lr.lora) };
+    const lora = draws.lora.map(({ nullText, ...drawn }) => ({ ...drawn, text: alike(loraText(prompts, { nullText }), prompts.text) }));
+    try {
+      return program({ prompts, draws: draws.student, lora, lr: rates, given });
+    } finally {
+      for (const t of leaves([rates, lora.map(({ text }) => text.tokens)])) t.dispose();
+      if (!("draws" in randomness)) disposeDraws(draws);
+    }
+  }
+
+  async function report(options: CapturedStepOptions): Promise<CapturedReport> {
+    using figures = launch(options);
+    const values = await figures.data();
+    const updates = 1 + (loraTeacher ? method.loraSteps : 0);
+    const [student, ...lora] = pairs(values.subarray(0, 2 * updates));
+    return { student, lora, told: Object.fromEntries(names.map((name, i) => [name, values[2 * updates + i]])) };
+  }
+
   return {
-    async step({ prompts, lr = {}, given = {}, ...randomness }) {
-      const draws = drawsOf(distillation, { ...randomness, prompts });
-      const { device } = prompts.text.tokens;
-      const rates = { ...rateOn(device, "student", lr.student), ...rateOn(device, "lora", lr.lora) };
-      const lora = draws.lora.map(({ nullText, ...drawn }) => ({ ...drawn, text: alike(loraText(prompts, { nullText }), prompts.text) }));
-      let figures: Tensor | undefined;
-      try {
-        figures = program({ prompts, draws: draws.student, lora, lr: rates, given });
-        const [first, ...rest] = pairs(await figures.data());
-        if (!cameOut(first)) throw notFinite("student", first);
-        for (const one of rest) if (!cameOut(one)) throw notFinite("LoRA teacher", one);
-        return { student: first, lora: rest };
-      } finally {
-        figures?.dispose();
-        for (const t of leaves([rates, lora.map(({ text }) => text.tokens)])) t.dispose();
-        if (!("draws" in randomness)) disposeDraws(draws);
-      }
+    launch,
+    report,
+    async step(options) {
+      const { student, lora } = await report(options);
+      if (!cameOut(student)) throw notFinite("student", student);
+      for (const one of lora) if (!cameOut(one)) throw notFinite("LoRA teacher", one);
+      return { student, lora };
     },
     get dispatches() {
       return program.dispatches;

@@ -46,13 +46,18 @@ export async function distillStep(distillation: Distillation, options: DistillSt
   const common = { maxNorm: method.maxNorm, ...(signal && { signal }) };
   let x0: Tensor | undefined;
   try {
-    const { x0: made, ...learned } = studentGradients(distillation, {
+    const {
+      x0: made,
+      told,
+      ...learned
+    } = studentGradients(distillation, {
       prompts,
       draws: draws.student,
       ...(studentOptions && { studentOptions }),
       ...(also && { also }),
     });
     x0 = made;
+    for (const t of Object.values(told)) t.dispose();
     const student = await update(distillation.student, { ...common, ...learned, name: "student", ...rate(lr?.student) });
     const lora: Updated[] = [];
     for (const drawn of loraTeacher ? draws.lora : []) {

@@ -21,7 +21,13 @@ export const teachersOf = (network: UNet, adapters: Adapters, name: string): Tea
 
 /**
  * What the LoRA teacher learns by (SNOOPI A2 as SwiftBrush computes it): `mean((α_t·ε_π − α_t·ε)²)`, that is the error of ε weighted by
- * ᾱ_t. `predicted` is ε_π at α_t·x̂₀ + σ_t·ε, x̂₀ detached.
+ * ᾱ_t, or with `weighting: "one"` by nothing. `predicted` is ε_π at α_t·x̂₀ + σ_t·ε, x̂₀ detached.
  */
-export const loraTeacherLoss = (predicted: Tensor, noise: Tensor, { alpha }: Pick<Levels, "alpha">): Tensor =>
-  mean(square(mul(sub(predicted, noise), alpha)));
+export function loraTeacherLoss(
+  predicted: Tensor,
+  noise: Tensor,
+  { alpha, weighting = "abar" }: Pick<Levels, "alpha"> & { readonly weighting?: "abar" | "one" },
+): Tensor {
+  const away = sub(predicted, noise);
+  return mean(square(weighting === "one" ? away : mul(away, alpha)));
+}

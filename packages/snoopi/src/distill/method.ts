@@ -14,6 +14,8 @@ export interface DistillMethod {
   readonly loraRange: TimeRange;
   /** How often the LoRA teacher learns with the null text, the whole batch at once. */
   readonly nullText: number;
+  /** How the LoRA teacher's errors of ε count over t: by ᾱ_t as SwiftBrush has it (default), or alike. */
+  readonly loraWeighting?: "abar" | "one";
   /** Updates of the LoRA teacher for one of the student: TTUR's r. None for SDS. */
   readonly loraSteps: number;
   /**

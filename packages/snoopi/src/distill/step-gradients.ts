@@ -1,4 +1,4 @@
-import { keep, SnoopiError, type Tensor, valueAndGradients } from "@snoopi/core";
+import { keep, SnoopiError, stopGradient, type Tensor, valueAndGradients } from "@snoopi/core";
 import type { Context, UNetOptions } from "@snoopi/models";
 import { nasa } from "../guidance/nasa.ts";
 import type { Distillation } from "./distillation.ts";
@@ -6,25 +6,26 @@ import type { LoraDraws, StudentDraws } from "./draws.ts";
 import { loraTeacherLoss } from "./lora-teacher.ts";
 import { addNoise } from "./process.ts";
 import { epsPredictor, x0Predictor } from "./score.ts";
-import { type Prompts, studentLoss } from "./student-loss.ts";
+import { type Judged, type Prompts, studentLoss } from "./student-loss.ts";
 
 export interface StudentStepOptions {
   readonly prompts: Prompts;
   readonly draws: StudentDraws;
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by: a scalar. */
-  readonly also?: (x0: Tensor) => Tensor;
+  /** What else the student's picture is judged by. */
+  readonly also?: (x0: Tensor) => Tensor | Judged;
 }
 
 /**
- * Loss, gradients and the student's picture `[B, C, h, w]`, recorded and not run. The picture belongs to no scope. With draws of α the
- * student runs with NASA away from the negative, whose keys and values it learns too (NASA-T).
+ * Loss, gradients, the student's picture `[B, C, h, w]` and what the loss is made of, recorded and not run. Picture and parts belong to no
+ * scope. With draws of α the student runs with NASA away from the negative, whose keys and values it learns too (NASA-T).
  */
 export function studentGradients(distillation: Distillation, { prompts, draws, studentOptions = {}, also }: StudentStepOptions) {
   const { method, process, student, teachers } = distillation;
   const { prediction } = teachers;
   using away = draws.nasaScale && nasa({ negative: negativeOf(prompts), scale: draws.nasaScale, cache: false });
   let x0: Tensor | undefined;
+  let told: Readonly<Record<string, Tensor>> = {};
   const [loss, gradients] = valueAndGradients(student.parameters, () => {
     const made = studentLoss({
       process,
@@ -39,9 +40,10 @@ export function studentGradients(distillation: Distillation, { prompts, draws, s
       ...(also && { also }),
     });
     x0 = keep(made.x0);
+    told = Object.fromEntries(Object.entries(made.told).map(([name, t]) => [name, keep(stopGradient(t))]));
     return made.loss;
   });
-  return { loss, gradients, x0: x0! };
+  return { loss, gradients, x0: x0!, told };
 }
 
 export interface LoraStepOptions {
@@ -53,10 +55,16 @@ export interface LoraStepOptions {
 }
 
 /** Loss and gradients of the LoRA teacher (A2), recorded and not run. */
-export function loraGradients({ process, teachers, loraTeacher }: Distillation, { x0, text, draws: { times, noise } }: LoraStepOptions) {
+export function loraGradients(
+  { method, process, teachers, loraTeacher }: Distillation,
+  { x0, text, draws: { times, noise } }: LoraStepOptions,
+) {
   const [loss, gradients] = valueAndGradients(loraTeacher?.parameters, () => {
     const eps = epsPredictor(teachers.lora, { process, prediction: teachers.prediction });
-    return loraTeacherLoss(eps(addNoise(x0, noise, times), times, text), noise, times);
+    return loraTeacherLoss(eps(addNoise(x0, noise, times), times, text), noise, {
+      ...times,
+      weighting: method.loraWeighting ?? "abar",
+    });
   });
   return { loss, gradients };
 }

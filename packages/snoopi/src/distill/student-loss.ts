@@ -1,4 +1,4 @@
-import { noGrad, stopGradient, type Tensor } from "@snoopi/core";
+import { isTensor, noGrad, stopGradient, type Tensor } from "@snoopi/core";
 import type { Context, UNetOptions } from "@snoopi/models";
 import { sdsCotangent, vsdCotangent } from "./cotangent.ts";
 import type { StudentDraws } from "./draws.ts";
@@ -52,14 +52,26 @@ export interface StudentLossOptions extends ScoreOptions {
   readonly draws: StudentDraws;
   /** How the student runs: guidance inside its attention, as NASA-T has it. */
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by, such as a weighted CLIP loss: a scalar. */
-  readonly also?: (x0: Tensor) => Tensor;
+  /** What else the student's picture is judged by, such as a weighted CLIP loss. */
+  readonly also?: (x0: Tensor) => Tensor | Judged;
 }
 
-/** The student's loss and, detached, the picture it made. Its gradient is that of Eq. 6 or 7, and of `also`. */
-export function studentLoss(settings: StudentLossOptions): { readonly loss: Tensor; readonly x0: Tensor } {
+/** A scalar to add to the loss, and scalars that say what it is made of. */
+export type Judged = { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;
+
+/**
+ * The student's loss and, detached, the picture it made. Its gradient is that of Eq. 6 or 7, and of `also`. `told` are scalars: `difference`,
+ * that is ½·mean(g²), and what `also` tells.
+ */
+export function studentLoss(settings: StudentLossOptions): {
+  readonly loss: Tensor;
+  readonly x0: Tensor;
+  readonly told: Readonly<Record<string, Tensor>>;
+} {
   const { process, student, timesteps, draws, prompts, studentOptions: options = {}, also } = settings;
   const x0 = fewSteps(student, { process, timesteps, noises: draws.latents, text: prompts.text, options });
-  const loss = distillationLoss(x0, cotangentOf(x0, settings));
-  return { loss: also ? loss.add(also(x0)) : loss, x0: stopGradient(x0) };
+  const difference = distillationLoss(x0, cotangentOf(x0, settings));
+  const judged = also?.(x0);
+  const { loss: others, ...parts } = isTensor(judged) ? { loss: judged } : (judged ?? {});
+  return { loss: others ? difference.add(others) : difference, x0: stopGradient(x0), told: { difference, ...parts } };
 }

@@ -7,6 +7,8 @@ export interface Trained {
   readonly parameters: unknown;
   readonly optimizer: Optimizer;
   readonly ema?: Ema;
+  /** Gradients as the optimiser takes them, where its parameters are others: those of a network end to end. Default as they are. */
+  readonly join?: (gradients: unknown) => unknown;
 }
 
 export interface UpdateOptions {
@@ -56,13 +58,14 @@ const largest = 3.4028234663852886e38;
  * not finite. Optimiser and average have to be `gated`.
  */
 export function recordUpdate(
-  { optimizer, ema }: Trained,
+  { optimizer, ema, join = (gradients) => gradients }: Trained,
   { loss, gradients, maxNorm, lr }: Pick<UpdateOptions, "loss" | "gradients" | "maxNorm"> & { readonly lr?: Tensor },
 ): { readonly loss: Tensor; readonly norm: Tensor } {
   return noGrad(() => {
-    const norm = globalNorm(gradients);
+    const joined = join(gradients);
+    const norm = globalNorm(joined);
     const finite = lessEqual(add(abs(loss), norm), largest);
-    optimizer.step(gradients, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
+    optimizer.step(joined, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
     ema?.update({ finite });
     return { loss, norm };
   });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { lineChart, type Series } from "./line-chart.ts";
-import { linearTicks, logTicks, showTick } from "./ticks.ts";
+import { extent, linearTicks, logTicks, showTick } from "./ticks.ts";
 
 const labels = { title: "Loss", xLabel: "step", yLabel: "MSE" };
 const ofPaths = (svg: string) =>
@@ -36,6 +36,7 @@ test("a chart holds its labels, a curve and a legend entry for each series", () 
   for (const words of ["Loss", "step", "MSE", "fixed κ", "random κ", "0.5", "20"]) expect(svg).toContain(`>${words}</text>`);
   expect(ofPaths(svg).map((points) => points.length)).toEqual([3, 2]);
   expect(svg.startsWith("<svg xmlns=")).toBe(true);
+  expect(svg).toContain("<title>Loss</title>");
 });
 
 const finite = fc.double({ min: -1e6, max: 1e6, noNaN: true });
@@ -51,6 +52,25 @@ test("every point lies within the picture, and higher values lie higher", () => 
       }
     }),
   );
+});
+
+test("values that rounding alone tells apart are drawn as one, with room around", () => {
+  expect(extent([3, 3], { log: false })).toEqual([1.5, 4.5]);
+  expect(extent([0, 5e-324], { log: false })).toEqual([-0.5, 0.5]);
+  expect(extent([1 - 2 ** -53, 1], { log: false })).toEqual([0.5 - 2 ** -53, 1.5]);
+  expect(extent([0.25, 0.25], { log: true })).toEqual([0.125, 0.5]);
+  expect(extent([-2, 5, 1], { log: false })).toEqual([-2, 5]);
+  for (const y of [0, 5e-324, 1e-310, -1e6, 1e300]) {
+    const points = [
+      [0, y],
+      [1, y + 5e-324],
+    ] as const;
+    expect(
+      ofPaths(lineChart([{ name: "a", points }], labels))[0]
+        .flat()
+        .every(Number.isFinite),
+    ).toBe(true);
+  }
 });
 
 test("on a log scale equal ratios are equally far apart", () => {

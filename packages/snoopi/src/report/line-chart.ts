@@ -1,5 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
-import { linearTicks, logTicks, showTick } from "./ticks.ts";
+import { at, colours, text, titleOf } from "./svg.ts";
+import { extent, linearTicks, logTicks, type Range, showTick } from "./ticks.ts";
 
 /** One curve: `points` are [x, y], drawn in the order given. */
 export interface Series {
@@ -18,8 +19,6 @@ export interface LineChartOptions {
   readonly height?: number;
 }
 
-/** Okabe and Ito's colours, which stay apart for colour-blind readers, without the yellow that white swallows. */
-const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 const margin = { left: 72, right: 16, top: 40, bottom: 52 };
 const legendLine = 18;
 
@@ -48,6 +47,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
 
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${full}" width="${width}" height="${full}" font-family="sans-serif" font-size="12">`,
+    titleOf(title),
     `<rect width="${width}" height="${full}" fill="#fff"/>`,
     text(title, { x: width / 2, y: 22, anchor: "middle", more: ' font-size="15"' }),
     ...yTicks.flatMap((value) => [
@@ -78,8 +78,6 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
   ].join("\n");
 }
 
-type Range = [low: number, high: number];
-
 function checkSeries(series: readonly Series[], yScale: "linear" | "log"): void {
   if (series.length === 0) throw new SnoopiError("line chart: there are no curves. Pass at least 1.");
   for (const { name, points } of series) {
@@ -95,32 +93,10 @@ function checkSeries(series: readonly Series[], yScale: "linear" | "log"): void 
   }
 }
 
-/** Widened where all values are one, so that there is room to draw in. */
-function extent(values: readonly number[], { log }: { log: boolean }): Range {
-  const low = values.reduce((a, b) => Math.min(a, b));
-  const high = values.reduce((a, b) => Math.max(a, b));
-  if (low < high) return [low, high];
-  if (log) return [low / 2, high * 2];
-  return [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
-}
-
 const share = (value: number, [low, high]: Range) => (value - low) / (high - low);
-
-/** Tenths of a pixel are enough, and keep long curves small. */
-const at = (pixels: number) => String(Math.round(pixels * 10) / 10);
 
 /** A single point is a dot: a path of one point shows nothing. */
 function curve(points: readonly (readonly [number, number])[], stroke: string): string {
   if (points.length === 1) return `<circle cx="${at(points[0][0])}" cy="${at(points[0][1])}" r="2.5" fill="none" ${stroke}/>`;
   return `<path d="M${points.map(([x, y]) => `${at(x)} ${at(y)}`).join("L")}" fill="none" stroke-linejoin="round" ${stroke}/>`;
-}
-
-function text(words: string, { x, y, anchor, more = "" }: { x: number; y: number; anchor: string; more?: string }): string {
-  return `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}" fill="#222"${more}>${escapeXml(words)}</text>`;
-}
-
-/** Control characters have no place in XML, escaped or not. */
-function escapeXml(words: string): string {
-  const names: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  return words.replace(/[&<>"]/g, (sign) => names[sign]).replace(/\p{Cc}/gu, " ");
 }

@@ -1,3 +1,17 @@
+export type Range = [low: number, high: number];
+
+/** From the least to the greatest, widened where they are as good as one, so that there is room to draw in and ticks can be told apart. */
+export function extent(values: readonly number[], { log }: { log: boolean }): Range {
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  // Ticks have 12 digits. Below 1e-300 a tenth of a difference is 0 or has lost its digits.
+  if (high - low > Math.max(1e-9 * size, 1e-300)) return [low, high];
+  if (log) return [low / 2, high * 2];
+  const room = size > 1e-300 ? size / 2 : 0.5;
+  return [low - room, high + room];
+}
+
 /** Round numbers within [low, high], about `count` of them: 1, 2 or 5 times a power of ten apart. */
 export function linearTicks(low: number, high: number, count: number): number[] {
   const rough = (high - low) / count;

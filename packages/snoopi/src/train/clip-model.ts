@@ -18,6 +18,9 @@ export function clipModel(p: Params, { text: config, image }: { readonly text: C
       const { last } = text(ids);
       return unit(ofText(embedding(reshape(last, [-1, config.hiddenSize]), rows)));
     },
+    /** The image tower's state of its class token, `[B, width]`, and its projection to embeddings that are not of length 1. */
+    seen: picture,
+    project: ofPicture,
     /** Embeddings `[B, D]` of length 1 of pictures `[B, 3, S, S]` from −1 to 1. */
     picture: (x: Tensor): Tensor => unit(ofPicture(picture(x))),
   };

@@ -34,12 +34,19 @@ export function fromCsv(text: string, name: string): Row[] {
 
 const most = 200;
 
-/** The loss as means over at most 200 stretches of steps, on a log scale where that is possible. */
-export function lossChart(rows: readonly Row[], title: string): string {
+/** The loss, or other columns, as means over at most 200 stretches of steps, on a log scale where that is possible. */
+export function lossChart(
+  rows: readonly Row[],
+  title: string,
+  { columns = ["loss"] }: { readonly columns?: readonly string[] } = {},
+): string {
   const by = Math.ceil(rows.length / most);
   const stretches = Array.from({ length: Math.ceil(rows.length / by) }, (_, i) => rows.slice(i * by, (i + 1) * by));
   const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-  const points = stretches.map((part) => [mean(part.map(({ step }) => step)), mean(part.map(({ loss }) => loss))] as const);
-  const yScale = points.every(([, y]) => y > 0) ? "log" : "linear";
-  return lineChart([{ name: by > 1 ? `loss, mean of ${by} steps` : "loss", points }], { title, xLabel: "step", yLabel: "loss", yScale });
+  const series = columns.map((column) => ({
+    name: by > 1 ? `${column}, mean of ${by} steps` : column,
+    points: stretches.map((part) => [mean(part.map(({ step }) => step)), mean(part.map((row) => row[column]))] as const),
+  }));
+  const yScale = series.every(({ points }) => points.every(([, y]) => y > 0)) ? "log" : "linear";
+  return lineChart(series, { title, xLabel: "step", yLabel: columns.length === 1 ? columns[0] : "", yScale });
 }

@@ -1,4 +1,4 @@
-import { keep, noGrad, scope, type Tensor, valueAndGradients } from "@snoopi/core";
+import { keep, mapTree, noGrad, scope, type Tensor, valueAndGradients } from "@snoopi/core";
 import { allFinite } from "@snoopi/core/optim";
 import { type Batch, type Stage, uploaded } from "./stage.ts";
 
@@ -16,19 +16,33 @@ export async function firstNotFinite(stage: Stage, batch: Batch): Promise<string
         told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
         return loss;
       });
-      return { input: inputs, parameter: stage.parameters, "loss's part": told, loss: { loss }, "gradient of": gradients };
+      return { input: inputs, parameter: stage.parameters, "loss's part": told, loss, "gradient of": gradients };
     });
     try {
-      for (const [kind, tensors] of Object.entries(groups)) {
-        for (const [name, t] of Object.entries(tensors as Record<string, Tensor>)) {
-          if (t.dtype === "i32") continue;
-          const finite = s.run(() => noGrad(() => allFinite([t])));
-          if ((await finite.data())[0] === 0) return kind === "loss" ? "the loss" : `the ${kind} ${name}`;
-        }
-      }
-      return undefined;
+      return await firstOf(groups);
     } finally {
       for (const t of Object.values(groups["loss's part"])) t.dispose();
     }
   });
+}
+
+/** The first tensor that is not finite, as `the KIND NAME`: groups of named tensors by their kind. A kind of one tensor is `the NAME`. */
+export async function firstOf(groups: Readonly<Record<string, unknown>>): Promise<string | undefined> {
+  for (const [kind, tree] of Object.entries(groups)) {
+    for (const [name, t] of named(tree)) {
+      if (t.dtype === "i32") continue;
+      using finite = keep(noGrad(() => scope(() => allFinite([t]))));
+      if ((await finite.data())[0] === 0) return name === "" ? `the ${kind}` : `the ${kind} ${name}`;
+    }
+  }
+  return undefined;
+}
+
+function named(tree: unknown): [string, Tensor][] {
+  const found: [string, Tensor][] = [];
+  mapTree(tree, (t, path) => {
+    found.push([path, t]);
+    return t;
+  });
+  return found;
 }

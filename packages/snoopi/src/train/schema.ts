@@ -43,6 +43,23 @@ export function choice<const T extends string>(absent: NoInfer<T>, about: string
   return { absent, about, read: (value, path) => find(value) ?? refuse(path, value, `one of ${words.join(", ")}`) };
 }
 
+/** Any text of one character or more. */
+export function text(absent: string, about: string): Field<string> {
+  const fits = (value: unknown) => typeof value === "string" && value !== "";
+  return { absent, about, read: (value, path) => (fits(value) ? (value as string) : refuse(path, value, "a text")) };
+}
+
+export function flag(absent: boolean, about: string): Field<boolean> {
+  return { absent, about, read: (value, path) => (typeof value === "boolean" ? value : refuse(path, value, "true or false")) };
+}
+
+/** A field that may be left open: null when absent, or written so. */
+export const open = <T>({ about, read }: Field<T>): Field<T | null> => ({
+  absent: null,
+  about,
+  read: (value, path) => (value === null ? null : read(value, path)),
+});
+
 /** Two numbers, each in a range. */
 export function pair(
   absent: readonly [number, number],

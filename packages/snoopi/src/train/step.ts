@@ -107,7 +107,7 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
 }
 
 /** A part whose numbers are known better: it counts recordings, and a captured step is recorded twice at most. */
-const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
+export const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
   state: () => ({ ...part.state(), numbers }),
   restore: (state) => part.restore(state),
 });

@@ -1,5 +1,5 @@
-import { mkdir, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 
 /**
@@ -26,4 +26,10 @@ async function made(path: string): Promise<void> {
     await made(dirname(path));
     await mkdir(path);
   }
+}
+
+/** Removes what a killed run had begun to write: files of names like `begun`. */
+export async function sweep(folder: string, begun: RegExp): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => begun.test(name));
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
 }

@@ -1,4 +1,4 @@
-import { access, readdir, readFile, rm } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { openOutput } from "../../cli/output.ts";
@@ -6,12 +6,12 @@ import { encodePng } from "../../picture/png.ts";
 import type { Picture } from "../../pipeline/generate.ts";
 import { freeKeys } from "../config.ts";
 import { fromCsv, lossChart, type Row, rounded, toCsv } from "../curve.ts";
-import { firstNotFinite } from "../diagnose.ts";
-import { rateAt } from "../rate.ts";
 import type { Stage, Weights } from "../stage.ts";
-import { type StepSettings, trainer } from "../step.ts";
+import type { StepSettings } from "../step.ts";
+import { type Stepper, stepperOf } from "../stepper.ts";
 import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { makeFolder } from "./folder.ts";
+import { makeFolder, sweep } from "./folder.ts";
+import { lockFolder } from "./lock.ts";
 
 export interface RunOptions {
   /** Where checkpoint, curves and sample sheets go. */
@@ -22,14 +22,20 @@ export interface RunOptions {
   readonly sampleEvery: number;
   /** What the checkpoint has to agree with. */
   readonly config: unknown;
+  /** Keys of the config that it need not agree in. */
+  readonly free?: readonly string[];
   readonly resume: boolean;
   readonly signal: AbortSignal;
+  /** What the chart shows of a row. Default the loss. */
+  readonly columns?: (row: Row) => readonly string[];
   /** A picture of what the weights can do. */
   readonly sheet: (weights: Weights) => Promise<Picture>;
   /** Called before the first step with the steps taken, and after each with its loss. */
   readonly onStep?: (taken: number, loss?: number) => void;
   readonly onNote?: (line: string) => void;
 }
+
+export type StepsOptions = Omit<RunOptions, "settings"> & { readonly settings: Pick<StepSettings, "steps"> };
 
 export interface Ended {
   readonly finished: boolean;
@@ -46,16 +52,23 @@ export interface Ended {
  * the state before that step is then what the checkpoint holds.
  */
 export async function runTraining(stage: Stage, options: RunOptions): Promise<Ended> {
-  const { folder, settings, signal, config } = options;
+  using training = stepperOf(stage, options.settings);
+  return await runSteps(training, options);
+}
+
+/** {@link runTraining} of anything that goes step by step. */
+export async function runSteps(training: Stepper, options: StepsOptions): Promise<Ended> {
+  const { folder, settings, signal, config, free = freeKeys } = options;
+  const { name } = training;
   await makeFolder(folder);
-  await sweep(folder);
-  using training = trainer(stage, settings);
+  await using _ = await lockFolder(folder);
+  await sweep(folder, /^\.(checkpoint|loss|sample-\d+)\..*\.tmp$/);
   let taken = 0;
-  const identity = { model: stage.name, config };
+  const identity = { model: name, config };
 
   const at = await begin(folder, options);
   if (at) {
-    taken = await readCheckpoint(folder, training.parts(0), { ...identity, free: freeKeys });
+    taken = await readCheckpoint(folder, training.parts(0), { ...identity, free });
     training.adopt();
   }
   const rows = at ? (await oldRows(folder)).filter(({ step }) => step < taken) : [];
@@ -63,7 +76,7 @@ export async function runTraining(stage: Stage, options: RunOptions): Promise<En
   const save = async () => {
     if (saved === taken) return;
     try {
-      await writeCurves(folder, rows, stage.name);
+      await writeCurves(folder, rows, { title: name, columns: options.columns });
       await writeCheckpoint(folder, training.parts(taken), { ...identity, step: taken });
     } catch (error) {
       if (!(error instanceof SnoopiError)) throw error;
@@ -79,22 +92,20 @@ export async function runTraining(stage: Stage, options: RunOptions): Promise<En
   };
 
   options.onStep?.(taken);
-  let batch = taken < settings.steps ? stage.batch(taken) : {};
   while (taken < settings.steps && !signal.aborted) {
-    const running = training.step(taken, batch);
-    // The next batch is made while the device is busy with this one.
-    const next = taken + 1 < settings.steps ? stage.batch(taken + 1) : {};
-    const report = await running;
+    const report = await training.step(taken, { next: taken + 1 < settings.steps });
     if (!Object.values(report).every(Number.isFinite)) {
-      const first = await firstNotFinite(stage, batch);
-      await save();
+      const first = (await training.firstNotFinite(taken)) ?? "no tensor";
+      const whole = training.unmoved(report);
+      if (whole) await save();
+      const figures = Object.entries(report).flatMap(([key, value]) => (Number.isFinite(value) ? [] : [`a ${key} of ${value}`]));
+      const kept = saved < 0 ? "There is no checkpoint yet" : `${checkpointPath(folder)} holds the state before step ${saved}`;
       throw new SnoopiError(
-        `${stage.name}: step ${taken} has a loss of ${report.loss} and a gradient norm of ${report.norm}; ${first ?? "no tensor"} is the first that is not finite. Nothing moved, and ${checkpointPath(folder)} holds the state before it. Lower rate.peak.`,
+        `${name}: step ${taken} has ${figures.join(" and ")}; ${first} is the first that is not finite. ${whole ? "Nothing moved, and " : ""}${kept}. Lower the learning rate.`,
       );
     }
-    rows.push(rounded({ step: taken, ...report, rate: rateAt(settings.rate, taken, settings.steps) }));
+    rows.push(rounded({ step: taken, ...report }));
     taken++;
-    batch = next;
     options.onStep?.(taken, report.loss);
     if (taken % options.checkpointEvery === 0) await save();
     if (options.sampleEvery > 0 && taken % options.sampleEvery === 0 && taken < settings.steps) await draw();
@@ -105,14 +116,8 @@ export async function runTraining(stage: Stage, options: RunOptions): Promise<En
   return { finished, steps: taken, weights: await training.weights() };
 }
 
-/** Removes what a killed run had begun to write. */
-async function sweep(folder: string): Promise<void> {
-  const left = (await readdir(folder)).filter((name) => /^\.(checkpoint|loss|sample-\d+)\..*\.tmp$/.test(name));
-  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
-}
-
 /** Whether there is a checkpoint to go on from. */
-async function begin(folder: string, { resume, onNote }: RunOptions): Promise<boolean> {
+async function begin(folder: string, { resume, onNote }: StepsOptions): Promise<boolean> {
   const path = checkpointPath(folder);
   const there = await access(path).then(
     () => true,
@@ -138,9 +143,13 @@ async function oldRows(folder: string): Promise<Row[]> {
   return fromCsv(text, path);
 }
 
-async function writeCurves(folder: string, rows: readonly Row[], title: string): Promise<void> {
+async function writeCurves(
+  folder: string,
+  rows: readonly Row[],
+  { title, columns = () => ["loss"] }: { readonly title: string; readonly columns: RunOptions["columns"] | undefined },
+): Promise<void> {
   if (rows.length === 0) return;
   const bytes = (text: string) => new TextEncoder().encode(text);
   await (await openOutput(csvPath(folder))).write(bytes(toCsv(rows)));
-  await (await openOutput(join(folder, "loss.svg"))).write(bytes(lossChart(rows, title)));
+  await (await openOutput(join(folder, "loss.svg"))).write(bytes(lossChart(rows, title, { columns: columns(rows[0]) })));
 }

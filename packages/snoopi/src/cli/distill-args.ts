@@ -1,0 +1,76 @@
+import { SnoopiError } from "@snoopi/core";
+import { distillSchema } from "../train/distill-config.ts";
+import { describeSchema } from "../train/schema.ts";
+import { finite } from "./values.ts";
+import { wordsOf } from "./words.ts";
+
+/** What `snoopi distill` was asked for. */
+export interface DistillOptions {
+  readonly config: string;
+  /** The teacher's folder. Only a dry run goes without. */
+  readonly model?: string;
+  /** The student's folder. Only a dry run goes without. */
+  readonly out?: string;
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  readonly device: "webgpu" | "cpu" | "auto";
+  /** GiB that a dry run's figures are compared with. */
+  readonly budget?: number;
+}
+
+const flags = ["--resume", "--dry-run"];
+const devices = ["webgpu", "cpu", "auto"] as const;
+
+/** Reads and checks the words after `snoopi distill`. */
+export function parseDistill(argv: readonly string[]): DistillOptions {
+  const [resume, dryRun] = flags.map((flag) => argv.includes(flag));
+  const { values, positionals } = wordsOf(
+    "distill",
+    argv.filter((word) => !flags.includes(word)),
+    ["config", "model", "out", "device", "budget"],
+  );
+  if (positionals.length > 0) {
+    throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
+  }
+  const { config, model, out, device: word = "auto" } = values;
+  if (config === undefined) throw new SnoopiError("distill: --config FILE is missing. See snoopi distill --help.");
+  for (const [name, value] of Object.entries({ model, out })) {
+    if (value === undefined && !dryRun) throw new SnoopiError(`distill: --${name} DIR is missing. See snoopi distill --help.`);
+  }
+  const device = devices.find((one) => one === word);
+  if (device === undefined) throw new SnoopiError(`distill: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
+  if (values.budget !== undefined && !dryRun) throw new SnoopiError("distill: --budget is for --dry-run. Leave it out.");
+  const budget = finite(values, "budget", { least: 0 });
+  return {
+    config,
+    resume,
+    dryRun,
+    device,
+    ...(model !== undefined && { model }),
+    ...(out !== undefined && { out }),
+    ...(budget !== undefined && { budget }),
+  };
+}
+
+export function distillHelp(): string {
+  const keys = describeSchema(distillSchema);
+  return `snoopi distill --config FILE.json --model TEACHER --out DIR [--resume] [--device NAME]
+snoopi distill --config FILE.json --dry-run [--model TEACHER] [--budget GIB]
+
+Makes a one-step student of a text-to-image model: pairs and a regression start
+if the config says so, then distillation. Then snoopi generate --model DIR.
+Ctrl-C stops with a checkpoint.
+
+  --config FILE      keys and their values as JSON; absent keys are as below
+  --model TEACHER    a diffusers folder
+  --out DIR          the student's folder; DIR/training has checkpoints, curves
+                     and sample sheets
+  --resume           go on where it was
+  --dry-run          say what a step needs and costs, without weights; without
+                     --model for the sizes that the config names as preset
+  --budget GIB       what a dry run compares the memory with
+  --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
+
+Keys of the config, with their defaults:
+${keys.map(({ key, absent, about }) => `  ${key}: ${absent}\n      ${about}`).join("\n")}`;
+}

@@ -1,0 +1,73 @@
+import { type DryOptions, SnoopiError } from "@snoopi/core";
+import { type Facts, webgpuPlan } from "@snoopi/kernels";
+import type { WebGpuDevice } from "@snoopi/kernels/node";
+import { sd15, sd21 } from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { modelShape, openModel } from "../pipeline/open.ts";
+import type { DistillConfig } from "../train/distill-config.ts";
+import { clipSizes, readClip } from "../train/node/distill-teacher.ts";
+import { type DistillCost, type DistillSizes, distillCost } from "../train/student/dry.ts";
+import { openDevice } from "./device.ts";
+import type { DistillOptions } from "./distill-args.ts";
+import { shownBytes } from "./progress.ts";
+import { grouped, shownFlops, table } from "./text.ts";
+
+/** What is assumed of a GPU where there is none to ask: a desktop's, with the bindings that WebGPU's drivers grant there. */
+const desktop: Facts = { subgroupSize: 32, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 32, maxInputs: 7 };
+
+/** Prints what a step of a distillation needs and costs; whether it fits. */
+export async function distillDryRun(config: DistillConfig, options: DistillOptions): Promise<boolean> {
+  const sizes = await sizesOf(config, options.model);
+  using opened = await openDevice(options.device);
+  const facts = (opened.device as Partial<WebGpuDevice>).facts;
+  const assumed = options.device === "cpu" ? undefined : (facts ?? desktop);
+  const plan: DryOptions = assumed ? webgpuPlan(assumed) : {};
+  const cost = distillCost(config, sizes, plan);
+  const line = facts || !assumed ? opened.line : "device: none; counted as a desktop GPU's";
+  const { lines, fits } = shown(cost, { line, budget: options.budget, facts: assumed });
+  process.stdout.write(`${lines.join("\n")}\n`);
+  return fits;
+}
+
+async function sizesOf({ preset, clip }: DistillConfig, path: string | undefined): Promise<DistillSizes> {
+  if (path === undefined) {
+    if (preset !== null) return { model: modelShape({ sd15, sd21 }[preset], preset) };
+    throw new SnoopiError("distill: neither --model is given nor a preset in the config. Give one, for its sizes.");
+  }
+  const model = await openModel(nodeFolder(path));
+  return { model, ...(clip.weight > 0 && { clip: clipSizes(await readClip(path)) }) };
+}
+
+/** A report's lines, and whether the step fits what is known of the device. */
+export function shown(
+  { parameters, parts, peakBytes, deviceBytes, largestBytes, flops, dispatches }: DistillCost,
+  { line, budget, facts }: { readonly line: string; readonly budget: number | undefined; readonly facts: Facts | undefined },
+): { readonly lines: string[]; readonly fits: boolean } {
+  const rows = parts.map(([name, size]) => [name, shownBytes(size)]);
+  const verdicts: { readonly fits: boolean; readonly text: string }[] = [];
+  if (budget !== undefined) {
+    const fits = peakBytes <= budget * 2 ** 30;
+    verdicts.push({ fits, text: `${fits ? "fits" : "does not fit"} into the budget of ${budget} GiB` });
+  }
+  if (facts) {
+    const fits = largestBytes <= facts.maxBufferBytes;
+    const text = `the largest tensor, ${shownBytes(largestBytes)}, ${fits ? "fits" : "does not fit"} into a buffer of this device, ${shownBytes(facts.maxBufferBytes)}`;
+    verdicts.push({ fits, text });
+  }
+  const fits = verdicts.every((one) => one.fits);
+  const percent = (n: number) => `${((100 * n) / parameters.teacher).toPrecision(3)} %`;
+  return {
+    fits,
+    lines: [
+      line,
+      `parameters: teacher ${grouped(parameters.teacher)}, frozen`,
+      `trained: student ${grouped(parameters.student)} (${percent(parameters.student)}), LoRA teacher ${grouped(parameters.loraTeacher)} (${percent(parameters.loraTeacher)})`,
+      "memory of a step, at its peak:",
+      ...table([...rows, ["in all", shownBytes(peakBytes)]], { right: [1] }),
+      `  with what the device keeps for reuse ${shownBytes(deviceBytes)}`,
+      `a step: ${shownFlops(flops)}, ${grouped(dispatches.captured)} kernels in its program, ${grouped(dispatches.all)} with its draws`,
+      ...verdicts.map(({ text }) => text),
+      ...(budget === undefined ? ["WebGPU does not say how much memory there is: compare with --budget GIB."] : []),
+    ],
+  };
+}

@@ -1,0 +1,56 @@
+import { basename, dirname } from "node:path";
+import { readJson } from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { checkDistillConfig, type DistillConfig, distillSchema } from "../train/distill-config.ts";
+import { distillRun } from "../train/node/distill-run.ts";
+import { checkFolders } from "../train/node/student-folder.ts";
+import { readConfig } from "../train/schema.ts";
+import { openDevice } from "./device.ts";
+import type { DistillOptions } from "./distill-args.ts";
+import { distillDryRun } from "./distill-dry-run.ts";
+import { createProgress, type Phase } from "./progress.ts";
+
+/** Distils a student and writes it, or stops early with a checkpoint: whether it came to its end. */
+export async function distillCommand(options: DistillOptions, { signal }: { signal: AbortSignal }): Promise<boolean> {
+  const beside = dirname(options.config);
+  const config: DistillConfig = readConfig(distillSchema, await readJson(nodeFolder(beside), basename(options.config)));
+  checkDistillConfig(config);
+  if (options.dryRun) return distillDryRun(config, options);
+  const { model, out, resume } = options as DistillOptions & { readonly model: string; readonly out: string };
+  checkFolders(model, out);
+  const { stderr } = process;
+  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
+  const say = (line: string) => {
+    progress.close();
+    stderr.write(`${line}\n`);
+  };
+  using opened = await openDevice(options.device);
+  say(opened.line);
+  let phase: Phase | undefined;
+  try {
+    const ended = await distillRun(config, {
+      device: opened.device,
+      model,
+      out,
+      beside,
+      resume,
+      signal,
+      onNote: say,
+      onPhase(name, taken, total) {
+        phase?.done();
+        phase = taken < total ? progress.phase(name, total, { from: taken }) : undefined;
+      },
+      onStep: (note) => phase?.advance(1, note),
+    });
+    if (!ended.finished) {
+      const { phase: name, steps, total } = ended;
+      say(`snoopi: stopped after ${steps} of ${total} ${name === "pairs" ? "pairs" : `steps of ${name}`}. Go on with --resume.`);
+      return false;
+    }
+    phase?.done();
+    process.stdout.write(`student: snoopi generate --model ${out} --steps 1\n`);
+    return true;
+  } finally {
+    progress.close();
+  }
+}

@@ -1,0 +1,58 @@
+import { runTable } from "../eval/node/run-table.ts";
+import { exclusionTable } from "../eval/table/exclusion-table.ts";
+import { guidanceTable } from "../eval/table/guidance.ts";
+import { judgeTable } from "../eval/table/judge-table.ts";
+import { studentsTable } from "../eval/table/students.ts";
+import type { Table, TableOptions } from "../eval/table/table.ts";
+import { openDevice } from "./device.ts";
+import type { EvalOptions, TableName } from "./eval-args.ts";
+import { contactSheets } from "./eval-contact.ts";
+import { createProgress, type Phase } from "./progress.ts";
+
+const tables: { readonly [N in TableName]: (options: TableOptions) => Table } = {
+  guidance: guidanceTable,
+  students: studentsTable,
+  exclusion: exclusionTable,
+  judge: judgeTable,
+};
+
+/** Fills a table, or draws contact sheets, and prints the files' paths: whether it came to its end. */
+export async function evalCommand(
+  options: EvalOptions,
+  { signal, software }: { readonly signal: AbortSignal; readonly software: string },
+): Promise<boolean> {
+  const { stderr, stdout } = process;
+  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
+  const say = (line: string) => {
+    progress.close();
+    stderr.write(`${line}\n`);
+  };
+  using opened = await openDevice(options.device);
+  const { device } = opened;
+  say(opened.line);
+  let at: { readonly part: string; readonly phase: Phase } | undefined;
+  const onPictures = (part: string, added: number, total: number, note?: string) => {
+    if (at?.part !== part) {
+      at?.phase.done();
+      at = { part, phase: progress.phase(part, total) };
+    }
+    if (added > 0) at.phase.advance(added, note);
+  };
+  try {
+    if (options.table === "contact") {
+      for (const path of await contactSheets(options, { device, signal, software, onPictures })) stdout.write(`${path}\n`);
+      at?.phase.done();
+      return true;
+    }
+    const { finished, pictures, total, files } = await runTable(tables[options.table](options), { ...options, device, signal, onPictures });
+    if (!finished) {
+      say(`snoopi: stopped after ${pictures} of ${total} pictures, which are counted. The same command goes on.`);
+      return false;
+    }
+    at?.phase.done();
+    for (const path of files) stdout.write(`${path}\n`);
+    return true;
+  } finally {
+    progress.close();
+  }
+}

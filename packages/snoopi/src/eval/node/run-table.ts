@@ -1,0 +1,198 @@
+import { readdir, rm } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { type Device, SnoopiError } from "@snoopi/core";
+import { nodeFolder } from "@snoopi/models/node";
+import { openOutput } from "../../cli/output.ts";
+import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
+import { openModel } from "../../pipeline/open.ts";
+import { makeFolder } from "../../train/node/folder.ts";
+import type { Cell } from "../table/cell.ts";
+import { type CellState, emptyState, evaluate } from "../table/evaluate.ts";
+import { type Figures, figuresOf, type Reference } from "../table/figures.ts";
+import type { Floor } from "../table/floor.ts";
+import type { About, Table } from "../table/table.ts";
+import { type Autoencoder, openAutoencoder } from "./autoencoder.ts";
+import { openExtractor } from "./extractors.ts";
+import { originOf } from "./origin.ts";
+import { painter } from "./painter.ts";
+import { measuredFloor, measuredReference } from "./reference.ts";
+import { readCell, writeCell } from "./state-file.ts";
+
+export interface RunTableOptions {
+  readonly device: Device;
+  /** Whose CLIP, or VAE, takes the features. */
+  readonly model: string;
+  readonly out: string;
+  /** Pictures at once. */
+  readonly batch: number;
+  /** Pictures of the world that features are compared with, and round trips that set the floor. */
+  readonly reference: number;
+  readonly roundTrips: number;
+  readonly signal: AbortSignal;
+  /** A part of the work with its pictures: called with 0 added when it begins. */
+  readonly onPictures?: (part: string, added: number, total: number, note?: string) => void;
+}
+
+export interface RanTable {
+  readonly finished: boolean;
+  readonly pictures: number;
+  readonly total: number;
+  /** Files that were written. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Fills a table's cells, each from where its file in `out/state` stands, and writes the report when all are full. A stopped or killed run loses
+ * the batch it was at.
+ *
+ * @throws SnoopiError when a cell's file is of another evaluation, saying in what.
+ */
+export async function runTable(table: Table, options: RunTableOptions): Promise<RanTable> {
+  const { device, out, batch, signal, onPictures } = options;
+  const common = join(out, "state");
+  const folder = join(common, table.name);
+  for (const path of [out, common, folder]) await makeFolder(path);
+  for (const path of [out, common, folder]) await sweep(path);
+  using models = openModels(device, signal);
+  const measure = (pictures: number, part: string) => ({
+    folder: common,
+    pictures,
+    signal,
+    onPictures: (added: number, total: number) => onPictures?.(part, added, total),
+  });
+
+  const unique = new Map<string, Cell>(table.cells.map((cell) => [cell.name, cell]));
+  // All of them before the first picture: the last student's folder should not be found wanting after hours.
+  const drawing = new Set([...unique.values()].flatMap(({ source }) => (source.by === "model" ? [source.model] : [])));
+  for (const path of drawing) await openModel(nodeFolder(path));
+  const floors: Record<string, Floor> = {};
+  const origins = new Map<string, string>();
+  for (const { source } of unique.values()) {
+    if (floors[source.model]) continue;
+    const vae = await models.vae(source.model);
+    floors[source.model] = await measuredFloor(vae, measure(options.roundTrips, "floor"));
+    origins.set(source.model, source.by === "model" ? await originOf(source.model, ["text_encoder", "unet", "vae"]) : vae.origin);
+  }
+  using extractor = await openExtractor(options.model, { device, vae: await models.vae(options.model) });
+  const wanted = [...unique.values()].some(({ features }) => features);
+  const reference: Reference = wanted
+    ? await measuredReference(extractor, measure(options.reference, "reference"))
+    : { moments: emptyState().moments, rows: emptyState().rows };
+
+  const identityOf = ({ name: _, source: { model, ...source }, ...cell }: Cell) => ({
+    cell: { ...cell, source },
+    model: origins.get(model),
+    floor: floors[model],
+    ...(cell.features && { features: extractor.origin }),
+  });
+  const states = new Map<string, CellState>();
+  for (const cell of unique.values()) {
+    const state = (await readCell(folder, cell.name, identityOf(cell))) ?? emptyState();
+    const there = state.tally.pictures;
+    if (there > cell.pictures) {
+      throw new SnoopiError(
+        `${join(folder, cell.name)}.json: there are ${there} pictures, and ${cell.pictures} are asked for. Ask for as many, or give another --out.`,
+      );
+    }
+    states.set(cell.name, state);
+  }
+  const total = [...unique.values()].reduce((sum, { pictures }) => sum + pictures, 0);
+  const count = () =>
+    [...unique.values()].reduce((sum, { name, pictures }) => sum + Math.min(pictures, states.get(name)!.tally.pictures), 0);
+  onPictures?.(table.name, 0, total - count());
+  const paint = painter({ loaded: models.loaded, vae: models.vae, signal });
+  for (const cell of unique.values()) {
+    const identity = identityOf(cell);
+    const { name } = cell;
+    const state = await evaluate(cell, {
+      ...{ paint, extractor, batch, signal, floor: floors[cell.source.model], from: states.get(name)! },
+      async onBatch(reached, added) {
+        states.set(name, reached);
+        await writeCell(folder, name, { identity, state: reached });
+        onPictures?.(table.name, added, total, name);
+      },
+    }).catch((error: unknown) => {
+      // What was asked to stop in the middle of a batch did not fail.
+      if (signal.aborted) return states.get(name)!;
+      throw error;
+    });
+    if (state.tally.pictures < cell.pictures) return { finished: false, pictures: count(), total, files: [] };
+  }
+  const figures = new Map<string, Figures>();
+  for (const cell of unique.values()) figures.set(cell.name, figuresOf(cell, states.get(cell.name)!, reference));
+  const about = { features: extractor.about, reference: options.reference, floors: merged(floors) };
+  return { finished: true, pictures: total, total, files: await writeReport(table, { out, figures, about }) };
+}
+
+interface Written {
+  readonly out: string;
+  readonly figures: ReadonlyMap<string, Figures>;
+  readonly about: About;
+}
+
+async function writeReport(table: Table, { out, figures, about }: Written): Promise<string[]> {
+  const { json, markdown, charts } = table.report(({ name }) => figures.get(name)!, about);
+  const cells = table.cells.map((cell): [string, unknown] => [
+    cell.name,
+    { ...cell, source: { ...cell.source, model: nameOf(cell.source.model) }, figures: figures.get(cell.name) },
+  ]);
+  const all: [string, string][] = [
+    [`${table.name}.json`, jsonOf({ table: table.name, ...json, about }, new Map(cells))],
+    ...Object.entries(charts).map(([name, svg]): [string, string] => [`${table.name}${name && `-${name}`}.svg`, svg]),
+    [`${table.name}.md`, markdown],
+  ];
+  for (const [name, text] of all) await (await openOutput(join(out, name))).write(new TextEncoder().encode(text));
+  return all.map(([name]) => join(out, name));
+}
+
+/** A cell a line, for there are hundreds, and six digits, which is more than pictures can tell apart. */
+function jsonOf(head: object, cells: ReadonlyMap<string, unknown>): string {
+  const six = (_: string, value: unknown) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value);
+  const lines = [...cells].map(([name, cell]) => `    ${JSON.stringify(name)}: ${JSON.stringify(cell, six)}`);
+  return `${JSON.stringify(head, six, 2).slice(0, -2)},\n  "cells": {\n${lines.join(",\n")}\n  }\n}\n`;
+}
+
+/** Equal floors once, with all the models that have them: students bring their teacher's VAE. */
+function merged(floors: Readonly<Record<string, Floor>>): About["floors"] {
+  const all = new Map<string, { models: string[] } & Floor>();
+  for (const [path, floor] of Object.entries(floors)) {
+    const key = JSON.stringify(floor);
+    all.set(key, { models: [...(all.get(key)?.models ?? []), nameOf(path)], ...floor });
+  }
+  return [...all.values()];
+}
+
+/** A report is read elsewhere: where a model lies on this machine is no part of it. */
+const nameOf = (model: string): string => basename(resolve(model));
+
+/** Models as they are asked for. One UNet at a time: cells come model by model. */
+function openModels(device: Device, signal: AbortSignal) {
+  const vaes = new Map<string, Autoencoder>();
+  let current: { readonly path: string; readonly loaded: LoadedModel } | undefined;
+  return {
+    async vae(path: string): Promise<Autoencoder> {
+      const known = vaes.get(path);
+      if (known) return known;
+      const opened = await openAutoencoder(path, { device });
+      vaes.set(path, opened);
+      return opened;
+    },
+    async loaded(path: string): Promise<LoadedModel> {
+      if (current?.path === path) return current.loaded;
+      current?.loaded[Symbol.dispose]();
+      current = undefined;
+      current = { path, loaded: await loadModel(await openModel(nodeFolder(path)), { device, signal }) };
+      return current.loaded;
+    },
+    [Symbol.dispose]() {
+      current?.loaded[Symbol.dispose]();
+      for (const vae of vaes.values()) vae[Symbol.dispose]();
+    },
+  };
+}
+
+/** Removes what a killed run had begun to write. */
+async function sweep(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => /^\..*\.\d+\.tmp$/.test(name));
+  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
+}

@@ -1,0 +1,34 @@
+import { SnoopiError } from "@snoopi/core";
+import type { Numbers } from "../../train/stage.ts";
+
+/**
+ * Pictures `[n, 3, S, S]` of another side: means of squares where it is smaller, repeated pixels where it is larger.
+ * @throws SnoopiError unless one side is a multiple of the other.
+ */
+export function resized(pictures: Numbers, side: number): Numbers {
+  const {
+    shape: [count, channels, height, width],
+    data,
+  } = pictures;
+  if (height === side && width === side) return pictures;
+  const [large, small] = [Math.max(height, side), Math.min(height, side)];
+  if (height !== width || large % small !== 0) {
+    throw new SnoopiError(
+      `eval: pictures of ${width} × ${height} cannot be looked at as ${side} × ${side}. Use a model of that size, or a divisor of it.`,
+    );
+  }
+  const by = large / small;
+  const out = new Float32Array(count * channels * side * side);
+  const planes = count * channels;
+  for (let plane = 0; plane < planes; plane++) {
+    for (let row = 0; row < large; row++) {
+      for (let column = 0; column < large; column++) {
+        const big = plane * large * large + row * large + column;
+        const little = plane * small * small + Math.floor(row / by) * small + Math.floor(column / by);
+        if (side === large) out[big] = data[little];
+        else out[little] += data[big] / (by * by);
+      }
+    }
+  }
+  return { shape: [count, channels, side, side], data: out };
+}

@@ -1,0 +1,139 @@
+import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import { type Context, idsTensor, unscaleLatents } from "@snoopi/models";
+import { type Denoiser, denoiser, noiseAt } from "../denoiser.ts";
+import { fewStepTimesteps } from "../distill/few-step.ts";
+import { cfg } from "../guidance/cfg.ts";
+import { type NegativeGuidance, negativeGuidance } from "../guidance/negative-guidance.ts";
+import { subtractText } from "../guidance/subtract-text.ts";
+import { ddimSteps } from "../sampler/ddim.ts";
+import { oneStep } from "../sampler/one-step.ts";
+import type { Numbers } from "../train/stage.ts";
+import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
+import type { LoadedModel } from "./load.ts";
+
+/** Several pictures of one way of drawing. */
+export interface BatchRequest extends GuidanceRequest {
+  /** One for each picture. */
+  readonly prompts: readonly string[];
+  /** The noise `[B, C, h, w]` that pictures start from; `few-step` takes one for each of its steps. */
+  readonly noises: readonly Numbers[];
+  /** Passes: 1 unless given. */
+  readonly steps?: number;
+  /** How several steps are taken: by DDIM, or as a student that goes to x₀ and back to noise at each. */
+  readonly sampler?: "ddim" | "few-step";
+  /** κ of classifier-free guidance for each picture, all of its steps alike. In place of `guidance`. */
+  readonly kappas?: Float32Array;
+}
+
+/**
+ * Pictures `[B, 3, H, W]`, −1 black and 1 white, not clipped, of a batch of prompts: one text for each, one negative for all. The numbers
+ * are on the host.
+ *
+ * @throws SnoopiError before it computes, for contradictory guidance and for noise that does not fit the prompts.
+ */
+export async function generateBatch(
+  loaded: LoadedModel,
+  request: BatchRequest,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<Numbers> {
+  const { model, device } = loaded;
+  const { prompts, noises, steps = 1, sampler = "ddim", kappas } = request;
+  checkBatch(request);
+  const plan = kappas ? {} : guidancePlan(request, steps);
+  const owned = new Set<Tensor>();
+  const held = (make: () => Tensor): Tensor => {
+    const t = keep(scope(make));
+    owned.add(t);
+    return t;
+  };
+  const freed = (t: Tensor) => {
+    owned.delete(t);
+    t.dispose();
+  };
+  const encoded = (texts: readonly string[], length?: number): Context => {
+    const ids = texts.map((text) => [...model.tokenizer.encode(text).ids]);
+    const whole = held(() => loaded.encodeText(idsTensor(ids, model.text, { device })).last);
+    return { tokens: length === undefined ? whole : held(() => whole.slice([null, [0, length]])) };
+  };
+  let guidance: NegativeGuidance | undefined;
+  try {
+    signal?.throwIfAborted();
+    // One text for all is projected once.
+    const prompt = encoded(new Set(prompts).size === 1 ? prompts.slice(0, 1) : prompts);
+    if (plan.steer) {
+      const { method, negative, scale } = plan.steer;
+      const length = method === "vsf" ? model.tokenizer.encode(negative).length : undefined;
+      const empty = method === "neutral" ? encoded([""]) : undefined;
+      guidance = negativeGuidance(method, { negative: encoded([negative], length), scale, ...(empty && { empty }) });
+    }
+    const without = denoiser(loaded.unet, model.schedule);
+    const steered = guidance ? denoiser(loaded.unet, model.schedule, { guidance }) : without;
+    let guided = steered;
+    if (plan.cfg) guided = cfg(steered, { scale: plan.cfg.scale, negative: encoded([plan.cfg.negative]), negativeDenoiser: without });
+    if (kappas) {
+      const scales = held(() => fromData(kappas, { shape: [kappas.length, 1, 1, 1], dtype: "f32", device }));
+      const nothing = encoded([""]);
+      guided = (x, t, context, step) => {
+        const away = without(x, t, nothing, step);
+        return away.add(without(x, t, context, step).sub(away).mul(scales));
+      };
+    }
+    const { subtract } = plan;
+    const context = subtract ? { tokens: held(() => subtractText(prompt, encoded([subtract.negative]), subtract).tokens) } : prompt;
+
+    const noise = noises.map(({ shape, data }) => held(() => fromData(data, { shape, dtype: "f32", device })));
+    let x = noise[0];
+    for (const advance of advances(guided, loaded, { steps, sampler, noise, context })) {
+      signal?.throwIfAborted();
+      const before = x;
+      x = held(() => advance(before));
+      await realize([x], signal ? { signal } : {});
+      if (!noise.includes(before)) freed(before);
+    }
+    const image = held(() => loaded.decode(unscaleLatents(x, model.vae)));
+    await realize([image], signal ? { signal } : {});
+    return { shape: image.shape, data: (await image.data()) as Float32Array };
+  } finally {
+    guidance?.[Symbol.dispose]();
+    for (const t of owned) t.dispose();
+  }
+}
+
+interface Way {
+  readonly steps: number;
+  readonly sampler: "ddim" | "few-step";
+  readonly noise: readonly Tensor[];
+  readonly context: Context;
+}
+
+function advances(
+  denoise: Denoiser,
+  { model: { schedule } }: LoadedModel,
+  { steps, sampler, noise, context }: Way,
+): ((x: Tensor) => Tensor)[] {
+  if (steps === 1) return [(x) => oneStep(denoise, schedule, x, context)];
+  if (sampler === "ddim") return ddimSteps(denoise, schedule, steps, context).map(({ advance }) => advance);
+  const asked = fewStepTimesteps({ timesteps: schedule.config.numTrainTimesteps }, steps);
+  return asked.map((t, i) => (x) => {
+    const x0 = denoise(x, t, context, i);
+    if (i === steps - 1) return x0;
+    const { alpha, sigma } = noiseAt(schedule, asked[i + 1]);
+    return x0.mul(alpha).add(noise[i + 1].mul(sigma));
+  });
+}
+
+function checkBatch({ prompts, noises, steps = 1, sampler = "ddim", kappas, guidance, negative }: BatchRequest): void {
+  if (prompts.length === 0) throw new SnoopiError("generate: there are no prompts. Give at least 1.");
+  const wanted = sampler === "few-step" ? steps : 1;
+  if (noises.length !== wanted) throw new SnoopiError(`generate: there are ${noises.length} noises, and ${sampler} takes ${wanted}.`);
+  for (const { shape } of noises) {
+    if (shape[0] !== prompts.length) throw new SnoopiError(`generate: there are ${prompts.length} prompts and noise for ${shape[0]}.`);
+  }
+  if (!kappas) return;
+  if (kappas.length !== prompts.length) {
+    throw new SnoopiError(`generate: there are ${prompts.length} prompts and ${kappas.length} scales of guidance. Give one for each.`);
+  }
+  if (guidance !== undefined || negative !== undefined) {
+    throw new SnoopiError("generate: scales of guidance for each picture go with no other guidance and no negative prompt.");
+  }
+}

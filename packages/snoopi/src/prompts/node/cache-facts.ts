@@ -1,0 +1,59 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+
+/** What the embeddings in a cache are. */
+export interface CacheFacts {
+  /** Tells the encoder, with its weights and its tokenizer, from any other. */
+  readonly encoder: string;
+  readonly shape: readonly [tokens: number, width: number];
+  readonly dtype: "f32" | "f16";
+}
+
+const format = "snoopi text embeddings 1";
+export const factsFile = "cache.json";
+
+/**
+ * Makes sure that a folder's cache is the one that is asked for. With `create` a folder without one becomes it.
+ * @throws SnoopiError when it is another, or none.
+ */
+export function checkFacts(
+  folder: string,
+  facts: CacheFacts,
+  { create, started }: { readonly create: boolean; readonly started: boolean },
+): void {
+  const path = join(folder, factsFile);
+  if (existsSync(path)) {
+    refuseOther(folder, read(path), facts);
+    return;
+  }
+  if (started) throw new SnoopiError(`${folder}: there are embeddings, and no ${factsFile} that says of what. Give another folder.`);
+  if (!create) throw new SnoopiError(`${folder}: there is no cache of embeddings. Open it for writing first.`);
+  const temporary = join(folder, `.${factsFile}.tmp`);
+  const file = openSync(temporary, "w");
+  try {
+    writeSync(file, `${JSON.stringify({ format, ...facts })}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+}
+
+function read(path: string): Partial<CacheFacts> & { readonly format?: unknown } {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new SnoopiError(`${path}: it cannot be read, ${(error as Error).message}. Remove the folder, and it is made again.`, {
+      cause: error,
+    });
+  }
+}
+
+function refuseOther(folder: string, there: ReturnType<typeof read>, facts: CacheFacts): void {
+  for (const [key, here] of Object.entries({ format, encoder: facts.encoder, shape: facts.shape, dtype: facts.dtype })) {
+    const [a, b] = [(there as Record<string, unknown>)[key], here].map((value) => JSON.stringify(value) ?? "absent");
+    if (a !== b)
+      throw new SnoopiError(`${folder}: the cache is of another encoder: ${key} is ${a} there and ${b} here. Give another folder.`);
+  }
+}

@@ -1,0 +1,80 @@
+import { closeSync, openSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+
+/** The right to write a folder, until it is let go of. */
+export interface WriterLock {
+  release(): void;
+}
+
+// A lock is an empty file whose name says who holds it, so that it is whole as soon as it is there. Whoever wants to write makes its own first
+// and then looks for others: of two that do so at once at least one sees the other, and gives up.
+
+const lockName = /^writer-(.+)-(\d+)-(\d+)\.lock$/;
+const host = () => hostname().replace(/[^A-Za-z0-9.]/g, "_") || "host";
+
+/**
+ * Locks a folder against other writers. Locks of processes of this machine that are no more are removed.
+ * @throws SnoopiError when another process writes it, or this one does already.
+ */
+export function lockForWriting(folder: string): WriterLock {
+  const own = `writer-${host()}-${process.pid}-${startOf(process.pid) ?? 0}.lock`;
+  try {
+    closeSync(openSync(join(folder, own), "wx"));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw new SnoopiError(`${folder}: this process writes it already (${own}). Let go of the first.`);
+    throw new SnoopiError(`${folder}: it cannot be written, ${message}.`, { cause: error });
+  }
+  const release = () => removed(join(folder, own));
+  try {
+    for (const name of readdirSync(folder)) {
+      const [, where, pid, start] = lockName.exec(name) ?? [];
+      if (where === undefined || name === own) continue;
+      if (where === host() && !isAlive(Number(pid), Number(start))) removed(join(folder, name));
+      else {
+        throw new SnoopiError(
+          `${folder}: process ${pid}${where === host() ? "" : ` on ${where}`} writes it. Wait until it ends${where === host() ? "" : `, or remove ${name} if it is no more`}.`,
+        );
+      }
+    }
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return { release };
+}
+
+function removed(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+/** Whether it is the process that it was: numbers are given again. */
+function isAlive(pid: number, start: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // A process of another user may not be signalled, and is there.
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+  const now = startOf(pid);
+  return now === undefined || start === 0 || now === start;
+}
+
+/** When a process began, in ticks since the machine did; `undefined` where the system does not say. 0 for one that has ended and was not waited for. */
+function startOf(pid: number): number | undefined {
+  try {
+    // The name in parentheses may hold anything.
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
+      .replace(/^.*\) /s, "")
+      .split(" ");
+    return /[ZX]/.test(fields[0]) ? 0 : Number(fields[19]);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,269 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { cpu, type Device } from "@snoopi/core";
+import { webgpuPlan } from "@snoopi/kernels";
+import { nodeFolder } from "@snoopi/models/node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { gpu } from "../../../../../test/gpu.ts";
+import { generate } from "../../pipeline/generate.ts";
+import { loadModel } from "../../pipeline/load.ts";
+import { openModel } from "../../pipeline/open.ts";
+import { trainSchemas } from "../config.ts";
+import { fromCsv } from "../curve.ts";
+import { checkDistillConfig, type DistillConfig, distillSchema } from "../distill-config.ts";
+import { readConfig } from "../schema.ts";
+import { distillCost } from "../student/dry.ts";
+import { clipJob } from "./clip-job.ts";
+import { type DistillRunOptions, distillRun } from "./distill-run.ts";
+import { clipSizes, readClip } from "./distill-teacher.ts";
+import { runTraining } from "./run.ts";
+import { teacherJob } from "./teacher-job.ts";
+import { vaeJob } from "./vae-job.ts";
+
+// Distillation in miniature: 16 × 16 pixels, a few steps of everything.
+
+const root = mkdtempSync(join(tmpdir(), "snoopi-distill-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const model = join(root, "teacher");
+let folders = 0;
+const fresh = () => join(root, `student-${folders++}`);
+const { signal } = new AbortController();
+
+const tower = { hiddenSize: 16, intermediateSize: 32, numHiddenLayers: 1, numAttentionHeads: 2, projectionDim: 16 };
+const given = {
+  vae: { batch: 4, network: { sampleSize: 16, blockOutChannels: [8, 8, 8], normNumGroups: 4 } },
+  clip: { batch: 8, network: { imageSize: 8, patchSize: 4, ...tower } },
+  teacher: { batch: 4, pool: 16, network: { blockOutChannels: [8], attentionHeadDim: 2, normNumGroups: 4 }, sample: { steps: 2 } },
+};
+const jobs = { vae: vaeJob, clip: clipJob, teacher: teacherJob };
+
+beforeAll(async () => {
+  writeFileSync(join(root, "prompts.txt"), "a red circle\n\na small star\n\u0000\na blue square on a white background\n");
+  for (const name of ["vae", "clip", "teacher"] as const) {
+    const config = readConfig(trainSchemas[name], { ...given[name], steps: 3 });
+    using job = await jobs[name](config as never, { device: cpu, out: model, signal });
+    const { weights } = await runTraining(job.stage, {
+      folder: join(model, "training", name),
+      settings: job.settings,
+      checkpointEvery: 10,
+      sampleEvery: 0,
+      config,
+      resume: false,
+      signal,
+      sheet: job.sheet,
+    });
+    await job.finish(weights);
+  }
+});
+
+const everything = {
+  prompts: "prompts.txt",
+  steps: 6,
+  batch: 2,
+  checkpointEvery: 2,
+  sampleEvery: 0,
+  pairs: { count: 6, batch: 4, steps: 2 },
+  regression: { steps: 3, batch: 3 },
+  ahead: 2,
+  method: { loraSteps: 2 },
+  student: { rate: { peak: 1e-3, warmup: 0.3, shape: "linear" }, ema: 0.9 },
+  loraTeacher: { rank: 2, alpha: 4, targets: "all", ema: 0.9 },
+  keepRegression: { weight: 0.1, batch: 2 },
+  clip: { weight: 0.05, margin: 0.9 },
+};
+const lora = {
+  ...everything,
+  pairs: {},
+  regression: {},
+  keepRegression: {},
+  ahead: 0,
+  base: "f32",
+  student: { train: "lora", rank: 2, alpha: 4, rate: { peak: 1e-3 }, ema: 0.9, checkpoint: true },
+};
+
+function configOf(json: unknown): DistillConfig {
+  const config = readConfig(distillSchema, json);
+  checkDistillConfig(config);
+  return config;
+}
+
+const distil = (json: unknown, out: string, more: Partial<DistillRunOptions> = {}) =>
+  distillRun(configOf(json), { device: cpu, model, out, beside: root, resume: false, signal, ...more });
+
+/** Stops when so many steps (and pairs) of all phases are done, as Ctrl-C would have it. */
+function stoppedAfter(count: number): Pick<DistillRunOptions, "signal" | "onStep"> {
+  const controller = new AbortController();
+  let done = 0;
+  return { signal: controller.signal, onStep: () => ++done === count && controller.abort() };
+}
+
+const read = (out: string, phase: string, file: string) => readFileSync(join(out, "training", phase, file));
+const rowsOf = (out: string, phase = "distill") => fromCsv(read(out, phase, "loss.csv").toString(), phase);
+
+describe("a distillation in miniature", () => {
+  let whole: string;
+  beforeAll(async () => {
+    whole = fresh();
+    expect((await distil(everything, whole)).finished).toBe(true);
+  });
+
+  test("tells how every part goes, in finite numbers", () => {
+    const rows = rowsOf(whole);
+    expect(rows).toHaveLength(6);
+    expect(Object.keys(rows[0])).toEqual([
+      ...["step", "loss", "norm", "g", "std", "clip", "regression", "lora", "loraNorm", "rate", "loraRate"],
+    ]);
+    for (const row of rows) {
+      expect(Object.values(row).every(Number.isFinite)).toBe(true);
+      // The loss is ½·g² with g in root mean square, the regression by its weight, and CLIP's by one that falls to 0: f32 and seven digits.
+      const clip = (0.05 * (5 - row.step)) / 5;
+      expect(row.loss).toBeCloseTo(row.g ** 2 / 2 + 0.1 * row.regression + clip * row.clip, 4);
+    }
+    expect(rowsOf(whole, "regression")).toHaveLength(3);
+    expect(rowsOf(whole, "ahead")).toHaveLength(2);
+  });
+
+  test("leaves a pipeline that makes a picture in one step", async () => {
+    const student = await openModel(nodeFolder(whole));
+    using loaded = await loadModel(student, { device: cpu });
+    const { width, data } = await generate(loaded, { prompt: "a red circle", steps: 1 });
+    expect([width, data.length]).toEqual([16, 16 * 16 * 3]);
+    expect(readdirSync(whole).sort()).toEqual(
+      ["clip", "model_index.json", "scheduler", "text_encoder", "tokenizer", "training", "unet", "vae"].sort(),
+    );
+  });
+
+  // 6 pairs, 3 steps, 2 steps, 6 steps: within each phase and at its ends.
+  test.each([4, 7, 11, 15])("stopped after %i of 17 and resumed ends with the same bits", async (count) => {
+    const out = fresh();
+    expect((await distil(everything, out, stoppedAfter(count))).finished).toBe(false);
+    expect((await distil(everything, out, { resume: true })).finished).toBe(true);
+    for (const phase of ["regression", "ahead", "distill"])
+      for (const file of ["checkpoint.safetensors", "loss.csv", "loss.svg"])
+        expect(read(out, phase, file)).toEqual(read(whole, phase, file));
+    const unet = "unet/diffusion_pytorch_model.safetensors";
+    expect(readFileSync(join(out, unet))).toEqual(readFileSync(join(whole, unet)));
+  });
+
+  test("moves the loss of the regression down on the pairs it has", async () => {
+    const out = fresh();
+    await distil({ ...everything, steps: 1, ahead: 0, regression: { steps: 30, batch: 6, rate: { peak: 3e-3 } } }, out);
+    const losses = rowsOf(out, "regression").map(({ loss }) => loss);
+    expect(losses[29]).toBeLessThan(0.8 * losses[0]);
+  });
+
+  test("of an adapter merges it, and is resumed to the same bits", async () => {
+    const [one, other] = [fresh(), fresh()];
+    await distil(lora, one);
+    await distil(lora, other, stoppedAfter(3));
+    await distil(lora, other, { resume: true });
+    for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read(other, "distill", file)).toEqual(read(one, "distill", file));
+    const unet = "unet/diffusion_pytorch_model.safetensors";
+    expect(readFileSync(join(other, unet))).toEqual(readFileSync(join(one, unet)));
+    expect(readFileSync(join(one, unet))).not.toEqual(readFileSync(join(model, unet)));
+    expect((await openModel(nodeFolder(one))).ignored).toEqual([]);
+  });
+
+  test("of several steps learns by backward simulation, and is resumed to the same bits", async () => {
+    const json = { ...lora, base: "f16", student: { ...lora.student, steps: 2, checkpoint: false } };
+    const [one, other] = [fresh(), fresh()];
+    await distil(json, one);
+    await distil(json, other, stoppedAfter(4));
+    await distil(json, other, { resume: true });
+    for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read(other, "distill", file)).toEqual(read(one, "distill", file));
+  });
+
+  test("begins with the regression start of another that agrees with it in that", async () => {
+    const out = fresh();
+    mkdirSync(join(out, "training"), { recursive: true });
+    for (const phase of ["pairs", "regression"]) cpSync(join(whole, "training", phase), join(out, "training", phase), { recursive: true });
+    let taken = 0;
+    const other = { ...everything, steps: 2, method: { name: "swiftBrush" } };
+    await distil(other, out, { resume: true, onStep: () => taken++ });
+    // Of 6 pairs, 3 steps, 2 steps and 2 steps.
+    expect(taken).toBe(6 + 2 + 2);
+    await expect(distil({ ...other, regression: { steps: 4, batch: 3 } }, out, { resume: true })).rejects.toThrow(
+      "regression.steps is 3 there and 4 here",
+    );
+  });
+
+  test("takes the world's captions for prompts", async () => {
+    const { finished } = await distil({ ...everything, prompts: "world", steps: 2, ahead: 0 }, fresh());
+    expect(finished).toBe(true);
+  });
+
+  test("takes prompts and negatives from files, for NASA-T", async () => {
+    writeFileSync(join(root, "negatives.txt"), "a shape on a black background\n");
+    const notes: string[] = [];
+    const json = { ...everything, steps: 2, ahead: 0, negatives: "negatives.txt", method: { name: "nasaT" } };
+    const { finished } = await distil(json, fresh(), { onNote: (line) => notes.push(line) });
+    expect([finished, notes.join()]).toEqual([true, expect.stringContaining("prompts.txt: skipped 1 lines that are no text: 4")]);
+  });
+
+  test("does not begin where there is something, nor goes on with another config or teacher", async () => {
+    await expect(distil(everything, whole)).rejects.toThrow("there are pairs already. Go on with --resume");
+    const other = { ...everything, student: { ...everything.student, ema: 0.8 } };
+    await expect(distil(other, whole, { resume: true })).rejects.toThrow("student.ema is 0.9 there and 0.8 here");
+    await expect(distil({ ...everything, pairs: { ...everything.pairs, steps: 3 } }, whole, { resume: true })).rejects.toThrow(
+      "the pairs are of another config: pairs.steps is 2 there and 3 here",
+    );
+    const moved = join(root, "moved");
+    cpSync(model, moved, { recursive: true });
+    const weights = join(moved, "unet", "diffusion_pytorch_model.safetensors");
+    const bytes = readFileSync(weights);
+    bytes[bytes.length - 4] ^= 1;
+    writeFileSync(weights, bytes);
+    await expect(distil(everything, whole, { resume: true, model: moved })).rejects.toThrow("teacher is");
+  });
+
+  test("with a number that is not finite stops, names the tensor, and keeps the checkpoint", async () => {
+    const out = fresh();
+    const wild = { ...everything, pairs: {}, regression: {}, keepRegression: {}, ahead: 0, checkpointEvery: 1 };
+    // A rate that throws the weights beyond f32.
+    const json = { ...wild, student: { ...everything.student, rate: { peak: 1e30, warmup: 0 } } };
+    await expect(distil(json, out)).rejects.toThrow(
+      /student of \w+: step 1 has a loss of .*; the .* is the first that is not finite\..*checkpoint/,
+    );
+    expect(rowsOf(out)).toHaveLength(1);
+  });
+
+  test("without a CLIP says what makes one", async () => {
+    const bare = join(root, "bare");
+    cpSync(model, bare, { recursive: true });
+    rmSync(join(bare, "clip"), { recursive: true });
+    await expect(distil(everything, fresh(), { model: bare })).rejects.toThrow("snoopi train clip makes one");
+  });
+});
+
+describe("a dry run", () => {
+  const sizes = async () => ({ model: await openModel(nodeFolder(model)), clip: clipSizes(await readClip(model)) });
+
+  test("counts what is trained, and its parts add up to the peak", async () => {
+    const cost = distillCost(configOf(everything), await sizes());
+    expect(cost.parameters.student).toBe(cost.parameters.teacher);
+    expect(cost.parts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBe(cost.peakBytes);
+    expect(cost.parts.every(([, bytes]) => bytes > 0)).toBe(true);
+    const thrifty = distillCost(configOf({ ...everything, student: { ...everything.student, checkpoint: true } }), await sizes());
+    expect(thrifty.peakBytes).toBeLessThan(cost.peakBytes);
+    expect(thrifty.flops).toBeGreaterThan(cost.flops);
+  });
+
+  test.skipIf(!gpu.device).each([
+    ["all weights", everything],
+    ["an adapter", lora],
+  ])("starts as many kernels as the run, with %s", async (_, json) => {
+    const device = gpu.device as Device & { readonly facts: Parameters<typeof webgpuPlan>[0] };
+    const { dispatches } = await distil(
+      { ...json, steps: 2, pairs: everything.pairs, keepRegression: everything.keepRegression },
+      fresh(),
+      { device },
+    );
+    const cost = distillCost(
+      configOf({ ...json, pairs: everything.pairs, keepRegression: everything.keepRegression }),
+      await sizes(),
+      webgpuPlan(device.facts),
+    );
+    expect(cost.dispatches.captured).toBe(dispatches);
+  });
+});

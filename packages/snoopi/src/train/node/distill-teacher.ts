@@ -1,0 +1,229 @@
+import { createHash, type Hash } from "node:crypto";
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, show, type Tensor } from "@snoopi/core";
+import {
+  type ClipTextConfig,
+  clipText,
+  clipTextConfig,
+  endPositions,
+  idsTensor,
+  load,
+  loadTensors,
+  manifest,
+  openComponentWeights,
+  type Params,
+  params,
+  readConfig,
+  readJson,
+  subfolder,
+  type TensorReader,
+  unscaleLatents,
+  vaeDecoder,
+} from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { needed, type OpenModel, openModel } from "../../pipeline/open.ts";
+import { captions } from "../../world/caption.ts";
+import { clipModel } from "../clip-model.ts";
+import type { DistillConfig } from "../distill-config.ts";
+import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
+import { listBank, type PromptBank, worldBank } from "../student/prompt-bank.ts";
+import { readLines } from "./lines.ts";
+
+/** What a student is distilled from, read from a pipeline's folder. */
+export interface DistillTeacher extends Disposable {
+  readonly model: OpenModel;
+  /** Tells these weights from others. */
+  readonly origin: string;
+  readonly base: ReadonlyMap<string, Tensor>;
+  readonly bank: PromptBank;
+  readonly negatives?: PromptBank;
+  readonly decode: (latents: Tensor) => Tensor;
+  /** CLIP's embeddings of what latents show, where the config has a CLIP loss. */
+  readonly embedLatents?: (x0: Tensor) => Tensor;
+  /** Of one picture's latents: `[C, h, w]`. */
+  readonly latents: readonly number[];
+}
+
+export interface DistillTeacherOptions {
+  readonly device: Device;
+  readonly folder: string;
+  readonly config: DistillConfig;
+  /** What paths in the config are relative to. */
+  readonly beside: string;
+  readonly onNote?: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const encodedAtOnce = 64;
+
+/** @throws SnoopiError for a folder that is no pipeline, and without `clip/` where the config has a CLIP loss. */
+export async function openDistillTeacher(options: DistillTeacherOptions): Promise<DistillTeacher> {
+  const { device, folder, config, signal } = options;
+  const model = await openModel(nodeFolder(folder));
+  const hash = createHash("sha256");
+  const owned: Tensor[] = [];
+  const read = async <N>(kind: "clip" | "unet" | "vae", weights: TensorReader, build: (p: Params) => N, dtype: "f32" | "f16" = "f32") => {
+    try {
+      const { tensors } = await loadTensors(kind, hashed(weights, hash), { manifest: manifest(build), device, dtype, signal });
+      owned.push(...tensors.values());
+      return { network: build(params(load(tensors))), tensors };
+    } finally {
+      await weights.close();
+    }
+  };
+  /** A network under its library's own names, of which the file may have more. */
+  const readWhole: Read = async (weights, build) => {
+    try {
+      const tensors = new Map<string, Tensor>();
+      for (const [name, shape] of manifest(build)) {
+        const found = weights.entries.get(name);
+        if (!found || show(found.shape) !== show(shape)) {
+          throw new SnoopiError(`${weights.name}: "${name}" is ${found ? show(found.shape) : "missing"} and has to be ${show(shape)}.`);
+        }
+        const { data } = await hashed(weights, hash).read(name, { dtype: "f32" });
+        tensors.set(name, keep(fromData(data, { shape, dtype: "f32", device })));
+      }
+      owned.push(...tensors.values());
+      return build(params(load(tensors)));
+    } finally {
+      await weights.close();
+    }
+  };
+  const component = (name: "unet" | "vae" | "text_encoder") => model.weights(name);
+  const unetNetwork = model.networks.find((one) => one.component === "unet")!;
+  try {
+    const loaded = await read("unet", await component("unet"), unetNetwork.build, config.base);
+    // In the network's order, not the file's.
+    const base = new Map([...needed(unetNetwork).keys()].map((name) => [name, loaded.tensors.get(name)!]));
+    const decoder = await read("vae", await component("vae"), (p) => vaeDecoder(p, model.vae));
+    const text = await read("clip", await component("text_encoder"), (p) => clipText(p, model.text));
+    const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids).last);
+    const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
+    const clip = config.clip.weight > 0 ? await openClip(folder, readWhole) : undefined;
+
+    const embed = (texts: readonly string[]): Tensor => {
+      const { text, network } = clip!;
+      const ids = texts.map((one) => [...model.tokenizer.encode(one).ids]);
+      const rows = Int32Array.from(endPositions(ids, text), (end, i) => i * ids[0].length + end);
+      return noGrad(() => network.text(idsTensor(ids, text, { device }), fromData(rows, { shape: [rows.length], dtype: "i32", device })));
+    };
+    const many = async (texts: readonly string[], of: (some: readonly string[]) => Tensor): Promise<Tensor> => {
+      const parts: Tensor[] = [];
+      for (let first = 0; first < texts.length; first += encodedAtOnce) {
+        const part = keep(scope(() => of(texts.slice(first, first + encodedAtOnce))));
+        await realize([part]);
+        parts.push(part);
+      }
+      const all = keep(scope(() => concat(parts)));
+      await realize([all]);
+      for (const part of parts) part.dispose();
+      owned.push(all);
+      return all;
+    };
+    const tokenize = (one: string) => model.tokenizer.encode(one).ids;
+    const bankOf = (lines: readonly string[], withClip: boolean) =>
+      listBank(lines, { tokenize, encode, ...(withClip && clip && { embed }) });
+    const encodeAll = (some: readonly string[]) =>
+      encode(
+        idsTensor(
+          some.map((one) => [...tokenize(one)]),
+          model.text,
+          { device },
+        ),
+      );
+    const bank =
+      config.prompts === "world"
+        ? worldBank(await many([...captions, ""], encodeAll), clip && (await many(captions, embed)))
+        : bankOf(await readLines(join(options.beside, config.prompts), { hash, ...noted(options) }), true);
+    const { factor, size } = model;
+    const side = { width: config.size ?? size.width, height: config.size ?? size.height };
+    for (const one of Object.values(side)) {
+      if (one % factor !== 0) throw new SnoopiError(`config: size is ${one}, and this model makes multiples of ${factor}.`);
+    }
+    return {
+      model,
+      base,
+      bank,
+      decode,
+      ...(clip && {
+        embedLatents: (x0: Tensor) => clip.network.picture(clipView(decode(x0), { size: clip.imageSize, norm: clip.norm })),
+      }),
+      ...(config.negatives !== null && { negatives: bankOf(await negativesOf(config.negatives, options, hash), false) }),
+      origin: hash.digest("hex").slice(0, 16),
+      latents: [model.vae.latentChannels, side.height / factor, side.width / factor],
+      [Symbol.dispose]() {
+        for (const t of owned) t.dispose();
+      },
+    };
+  } catch (error) {
+    for (const t of owned) t.dispose();
+    throw error;
+  }
+}
+
+const noted = ({ onNote }: DistillTeacherOptions) => (onNote ? { onNote } : {});
+
+/** A world's negative names one thing that may be in a picture. */
+const negativesOf = async (from: string, options: DistillTeacherOptions, hash: Hash): Promise<readonly string[]> =>
+  from === "world"
+    ? captions.filter((caption) => /^an? \S+ shape$|^an? (?!shape)\S+$|^a shape on a/.test(caption))
+    : await readLines(join(options.beside, from), { hash, ...noted(options) });
+
+interface Clip {
+  readonly text: ClipTextConfig;
+  readonly imageSize: number;
+  readonly norm: PixelNorm;
+  readonly network: ReturnType<typeof clipModel>;
+}
+
+type Read = <N>(weights: TensorReader, build: (p: Params) => N) => Promise<N>;
+
+/** What `clip/` says of its towers. @throws SnoopiError when it is not there, saying what makes it. */
+export const readClip = (path: string) =>
+  readConfig(subfolder(nodeFolder(path), "clip")).catch((error: Error) => {
+    throw new SnoopiError(
+      `distill: the config has a CLIP loss, and ${error.message} Set clip.weight to 0, or put a CLIPModel there (snoopi train clip makes one).`,
+    );
+  });
+
+async function openClip(path: string, read: Read): Promise<Clip> {
+  const folder = subfolder(nodeFolder(path), "clip");
+  const json = await readClip(path);
+  const { text, image } = clipSizes(json);
+  const network = await read(await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
+  const given = await access(join(path, "clip", "preprocessor_config.json")).then(
+    () => readJson(folder, "preprocessor_config.json"),
+    () => undefined,
+  );
+  const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
+  return { text, imageSize: image.imageSize, norm, network };
+}
+
+/** The towers of a CLIPModel's config. */
+export function clipSizes(json: { readonly [key: string]: unknown }) {
+  const vision = json.vision_config as Record<string, number>;
+  const text = clipTextConfig({ ...(json.text_config as Record<string, number>), projection_dim: json.projection_dim as number });
+  const image = {
+    imageSize: vision.image_size,
+    patchSize: vision.patch_size,
+    hiddenSize: vision.hidden_size,
+    intermediateSize: vision.intermediate_size,
+    numHiddenLayers: vision.num_hidden_layers,
+    numAttentionHeads: vision.num_attention_heads,
+  };
+  return { text, image };
+}
+
+/** The same, with all that is read through it going into a digest. */
+const hashed = (weights: TensorReader, hash: Hash): TensorReader => ({
+  name: weights.name,
+  entries: weights.entries,
+  bytes: weights.bytes,
+  close: weights.close,
+  async read(tensor, options) {
+    const found = await weights.read(tensor, options);
+    hash.update(tensor).update(new Uint8Array(found.data.buffer, found.data.byteOffset, found.data.byteLength));
+    return found;
+  },
+});

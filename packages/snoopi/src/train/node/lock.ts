@@ -1,0 +1,88 @@
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process began, as the system tells it: a number given anew to another process is told from it by this. */
+  readonly began: string;
+}
+
+/**
+ * Keeps a folder for this run until it is disposed of, by a file `.lock` in it. What a run that was killed left behind is taken over.
+ * @throws SnoopiError when another run has it.
+ */
+export async function lockFolder(folder: string): Promise<AsyncDisposable> {
+  const path = join(folder, ".lock");
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), began: (await beginOf(process.pid)) ?? "" } satisfies Owner);
+  const mine = join(folder, `.lock.${crypto.randomUUID().slice(0, 8)}`);
+  const release = { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
+  try {
+    await writeFile(mine, own, { flag: "wx" });
+    // Three times: the owner may end, or another heir come first, between two looks.
+    for (let tries = 0; tries < 3; tries++) {
+      if (await linked(mine, path)) return release;
+      const there = await readFile(path, "utf8").catch(() => undefined);
+      if (there === undefined) continue;
+      const owner = ownerOf(there);
+      if (owner && (await works(owner))) {
+        throw new SnoopiError(
+          `${folder}: process ${owner.pid}${owner.host === hostname() ? "" : ` of ${owner.host}`} is at work in it. Wait for it, give another --out, or remove ${path} if that is no run.`,
+        );
+      }
+      // By renaming, so that only one heir has it; what is found to be another's by then goes back.
+      const old = `${mine}.old`;
+      await rename(path, old).catch(() => {});
+      const taken = await readFile(old, "utf8").catch(() => undefined);
+      if (taken !== undefined && taken !== there) await linked(old, path);
+      await rm(old, { force: true });
+    }
+    throw new SnoopiError(`${folder}: other runs begin in it as well. Give each an --out of its own.`);
+  } catch (error) {
+    if (error instanceof SnoopiError) throw error;
+    throw new SnoopiError(`${path}: it cannot be written, ${(error as Error).message}. Make room, or choose another place with --out.`, {
+      cause: error,
+    });
+  } finally {
+    await rm(mine, { force: true });
+  }
+}
+
+const linked = (from: string, to: string): Promise<boolean> =>
+  link(from, to).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") return false;
+      throw error;
+    },
+  );
+
+function ownerOf(text: string): Owner | undefined {
+  try {
+    const { pid, host, began } = JSON.parse(text);
+    return Number.isSafeInteger(pid) && pid > 0 ? { pid, host, began } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an owner lives. Of another machine nothing is known, so it may. */
+async function works({ pid, host, began }: Owner): Promise<boolean> {
+  if (host !== hostname()) return true;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  const now = await beginOf(pid);
+  return now === undefined || began === "" || now === began;
+}
+
+/** When a process began, in the system's ticks: where `/proc` tells it, in the 22nd field, the 20th after the name in brackets. */
+const beginOf = (pid: number): Promise<string | undefined> =>
+  readFile(`/proc/${pid}/stat`, "utf8").then(
+    (text) => text.slice(text.lastIndexOf(")") + 2).split(" ")[19],
+    () => undefined,
+  );

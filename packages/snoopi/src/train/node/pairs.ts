@@ -1,0 +1,143 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { add, type Device, fromData, type Key, keep, mul, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import { openSafetensors, type UNet } from "@snoopi/models";
+import { fileSource, writeSafetensors } from "@snoopi/models/node";
+import { denoiser } from "../../denoiser.ts";
+import { cfg } from "../../guidance/cfg.ts";
+import { ddimSteps } from "../../sampler/ddim.ts";
+import { dpmSolverSteps } from "../../sampler/dpm-solver.ts";
+import type { NoiseSchedule } from "../../schedule/noise-schedule.ts";
+import type { DistillConfig } from "../distill-config.ts";
+import { normals, stepKey } from "../examples.ts";
+import { differences } from "../schema.ts";
+import { contextOf, type PromptBank } from "../student/prompt-bank.ts";
+import type { Pairs } from "../student/regression.ts";
+import { makeFolder, sweep } from "./folder.ts";
+import { lockFolder } from "./lock.ts";
+
+export interface PairsOptions {
+  readonly folder: string;
+  readonly device: Device;
+  readonly network: UNet;
+  readonly schedule: NoiseSchedule;
+  readonly bank: PromptBank;
+  readonly latents: readonly number[];
+  readonly sampling: DistillConfig["pairs"];
+  /** What the pairs that are there have to agree with. */
+  readonly identity: unknown;
+  readonly key: Key;
+  readonly resume: boolean;
+  readonly signal: AbortSignal;
+  /** Called before the first and after each batch with the pairs that are there. */
+  readonly onPairs?: (there: number) => void;
+}
+
+const field = "snoopi.pairs";
+
+/**
+ * The teacher's pictures with guidance, each with the noise it came from: a file for each batch, written whole, so that a run that
+ * was stopped goes on where it was. `undefined` when the signal asked to stop.
+ *
+ * @throws SnoopiError for files of another config, and for any when `resume` is false.
+ */
+export async function makePairs(options: PairsOptions): Promise<Pairs | undefined> {
+  const { folder, sampling, latents, signal, bank } = options;
+  const { count, batch } = sampling;
+  await makeFolder(folder);
+  await using _ = await lockFolder(folder);
+  await sweep(folder, /^\.pairs-\d+\..*\.tmp$/);
+  const size = latents.reduce((a, b) => a * b, 1);
+  const all = { noise: new Float32Array(count * size), x0: new Float32Array(count * size), said: new Int32Array(count) };
+  options.onPairs?.(0);
+  for (let first = 0, part = 0; first < count; first += batch, part++) {
+    if (signal.aborted) return undefined;
+    const now = Math.min(batch, count - first);
+    const shape = [now, ...latents];
+    const path = join(folder, `pairs-${String(part).padStart(5, "0")}.safetensors`);
+    const noise = normals(shape, stepKey(options.key, 1, part)).data as Float32Array;
+    const said = bank.draw(stepKey(options.key, 2, 0), part, batch).slice(0, now);
+    let x0 = await stored(path, options, size * now);
+    if (!x0) {
+      x0 = await sampled(options, { noise, said, shape });
+      const bad = x0.findIndex((v) => !Number.isFinite(v));
+      if (bad >= 0)
+        throw new SnoopiError(`pairs: the teacher's picture ${first + Math.floor(bad / size)} is not finite. Check the teacher.`);
+      const tensors = [
+        ["noise", { dtype: "f32", shape, data: noise }],
+        ["x0", { dtype: "f32", shape, data: x0 }],
+        ["said", { dtype: "i32", shape: [now], data: said }],
+      ] as const;
+      await writeSafetensors(path, tensors, { metadata: { [field]: JSON.stringify(options.identity) } });
+    }
+    all.noise.set(noise, first * size);
+    all.x0.set(x0, first * size);
+    all.said.set(said, first);
+    options.onPairs?.(first + now);
+  }
+  const shape = [count, ...latents];
+  return { noise: { shape, data: all.noise }, x0: { shape, data: all.x0 }, said: all.said };
+}
+
+/** The pictures of a file, where there is one. */
+async function stored(path: string, { identity, resume }: PairsOptions, length: number): Promise<Float32Array | undefined> {
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return undefined;
+  if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
+  const file = await openSafetensors(await fileSource(path), path);
+  try {
+    const saved = new Map(file.metadata).get(field);
+    const different = saved === undefined ? ["it says nothing of one"] : differences(JSON.parse(saved), identity);
+    if (different.length > 0) {
+      throw new SnoopiError(
+        `${path}: the pairs are of another config: ${different.join("; ")}. Resume with theirs, or give another --out.`,
+      );
+    }
+    const { data } = await file.read("x0", { dtype: "f32" });
+    if (data.length !== length) throw new SnoopiError(`${path}: it has ${data.length} numbers of pictures and not ${length}. Remove it.`);
+    return data as Float32Array;
+  } finally {
+    await file.close();
+  }
+}
+
+async function sampled(
+  { device, network, schedule, bank, sampling: { sampler, steps, guidance } }: PairsOptions,
+  { noise, said, shape }: { readonly noise: Float32Array; readonly said: Int32Array; readonly shape: readonly number[] },
+): Promise<Float32Array> {
+  return scope(async (s) => {
+    const { context, empty, start } = s.run(() => ({
+      context: contextOf(bank, said, device),
+      empty: contextOf(bank, Int32Array.of(bank.count), device),
+      start: fromData(noise, { shape, dtype: "f32", device }),
+    }));
+    await realize([context.tokens, empty.tokens]);
+    const guided = cfg(denoiser(network, schedule), { scale: guidance, negative: empty });
+    const advances = sampler === "ddim" ? ddim() : dpmSolver();
+    /** x and, where a step needs it of the one before, x₀. */
+    let now: readonly Tensor[] = [keep(start)];
+    for (const advance of advances) {
+      const next = noGrad(() => scope(() => advance(now))).map(keep);
+      await realize([...next]);
+      for (const t of now) t.dispose();
+      now = next;
+    }
+    const found = Float32Array.from((await now[0].data()) as Float32Array);
+    for (const t of now) t.dispose();
+    return found;
+
+    function ddim() {
+      return ddimSteps(guided, schedule, steps, context).map(({ advance }) => ([x]: readonly Tensor[]) => [advance(x)]);
+    }
+    function dpmSolver() {
+      return dpmSolverSteps(schedule, steps).map((step, i) => ([x, before]: readonly Tensor[]) => {
+        const x0 = guided(x, step.t, context, i);
+        const moved = add(mul(x, step.x), mul(x0, step.now));
+        return [i > 0 ? add(moved, mul(before, step.before)) : moved, x0];
+      });
+    }
+  });
+}

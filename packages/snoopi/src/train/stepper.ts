@@ -1,0 +1,45 @@
+import type { Parts } from "@snoopi/core/optim";
+import { firstNotFinite } from "./diagnose.ts";
+import { rateAt } from "./rate.ts";
+import type { Batch, Stage, Weights } from "./stage.ts";
+import { type StepSettings, trainer } from "./step.ts";
+
+/** Something that is trained step by step. What a step does depends on its number alone, so that a resumed run does what it would have done. */
+export interface Stepper extends Disposable {
+  /** What its checkpoints are of. */
+  readonly name: string;
+  /** All that a checkpoint holds after `taken` steps. */
+  parts(taken: number): Parts;
+  /** Takes over parameters that were assigned: after a checkpoint was read. */
+  adopt(): void;
+  /** Runs a step: its figures, `loss` among them. `next` says whether another follows, which may be prepared meanwhile. */
+  step(step: number, options: { readonly next: boolean }): Promise<Readonly<Record<string, number>>>;
+  /** Whether a step with such figures, not all finite, has left everything as it was. */
+  unmoved(report: Readonly<Record<string, number>>): boolean;
+  /** Which tensor of a step is the first that is not finite. */
+  firstNotFinite(step: number): Promise<string | undefined>;
+  /** What the training is for: the average where one is kept. */
+  weights(): Promise<Weights>;
+}
+
+/** A stage by one optimiser. */
+export function stepperOf(stage: Stage, settings: StepSettings): Stepper {
+  const training = trainer(stage, settings);
+  let prepared: { readonly step: number; readonly batch: Batch } | undefined;
+  const batchOf = (step: number) => (prepared?.step === step ? prepared.batch : stage.batch(step));
+  return {
+    name: stage.name,
+    parts: training.parts,
+    adopt: training.adopt,
+    async step(step, { next }) {
+      const running = training.step(step, batchOf(step));
+      // The next batch is made while the device is busy with this one.
+      prepared = next ? { step: step + 1, batch: stage.batch(step + 1) } : undefined;
+      return { ...(await running), rate: rateAt(settings.rate, step, settings.steps) };
+    },
+    unmoved: () => true,
+    firstNotFinite: (step) => firstNotFinite(stage, stage.batch(step)),
+    weights: training.weights,
+    [Symbol.dispose]: () => training[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,173 @@
+import { bytesOf, createDryDevice, type DryOptions, type DType, empty, keep, sizeOf, type Tensor } from "@snoopi/core";
+import {
+  type ClipTextConfig,
+  clipText,
+  clipTextConfig,
+  countOf,
+  load,
+  manifest,
+  type Params,
+  params,
+  unscaleLatents,
+  vaeDecoder,
+} from "@snoopi/models";
+import type { ModelShape } from "../../pipeline/open.ts";
+import { captions } from "../../world/caption.ts";
+import type { ClipImageSizes } from "../clip-image.ts";
+import { clipModel } from "../clip-model.ts";
+import type { DistillConfig } from "../distill-config.ts";
+import type { PackedTrained } from "../packed-trained.ts";
+import { assemble } from "./assemble.ts";
+import { clipView, plainPixels } from "./clip-view.ts";
+import { listBank, worldBank } from "./prompt-bank.ts";
+import { distillStepper } from "./stepper.ts";
+
+/** What a distillation's sizes follow from. */
+export interface DistillSizes {
+  readonly model: ModelShape;
+  /** The towers of the CLIP loss. Default ViT-B/32's. */
+  readonly clip?: { readonly text: ClipTextConfig; readonly image: ClipImageSizes };
+}
+
+/** What a step of a distillation needs and costs. */
+export interface DistillCost {
+  readonly parameters: { readonly teacher: number; readonly student: number; readonly loraTeacher: number };
+  /** Bytes by what they are for, in the order in which they come to be. They add up to the peak. */
+  readonly parts: readonly (readonly [name: string, bytes: number])[];
+  /** The most that is held at once. */
+  readonly peakBytes: number;
+  /** The same with what a device keeps for reuse. */
+  readonly deviceBytes: number;
+  /** Of the largest tensor. */
+  readonly largestBytes: number;
+  readonly flops: number;
+  /** Kernels of the captured step, and with its draws. */
+  readonly dispatches: { readonly captured: number; readonly all: number };
+}
+
+/** CLIP ViT-B/32, which SwiftBrush v2 names for its CLIP loss. */
+const clipB32 = {
+  text: clipTextConfig({
+    hidden_size: 512,
+    intermediate_size: 2048,
+    num_attention_heads: 8,
+    num_hidden_layers: 12,
+    max_position_embeddings: 77,
+    projection_dim: 512,
+    vocab_size: 49408,
+    hidden_act: "quick_gelu",
+    layer_norm_eps: 1e-5,
+    bos_token_id: 49406,
+    eos_token_id: 49407,
+    pad_token_id: 49407,
+  }),
+  image: { imageSize: 224, patchSize: 32, hiddenSize: 768, intermediateSize: 3072, numHiddenLayers: 12, numAttentionHeads: 12 },
+};
+
+/**
+ * Runs two steps of a distillation on shapes alone: the very program that trains, so its kernels and its memory are those of the run. No weights
+ * are read. For a GPU give `webgpuPlan(facts)`.
+ */
+export function distillCost(config: DistillConfig, { model, clip = clipB32 }: DistillSizes, options: DryOptions = {}): DistillCost {
+  let largestBytes = 0;
+  const bytes = (dtype: DType, length: number): number => {
+    const size = options.bytes?.(dtype, length) ?? length * bytesOf[dtype];
+    largestBytes = Math.max(largestBytes, size);
+    return size;
+  };
+  const device = createDryDevice({ ...options, bytes });
+  const parts: [string, number][] = [];
+  const part = <R>(name: string, make: () => R): R => {
+    const before = device.memory().bytes;
+    const made = make();
+    parts.push([name, device.memory().bytes - before]);
+    return made;
+  };
+  const blank = (shape: readonly number[], dtype: DType = "f32") => keep(empty(shape, { device, dtype }));
+  const weightsOf = (build: (p: Params) => unknown, dtype: DType = "f32") =>
+    new Map([...manifest(build)].map(([name, shape]) => [name, blank(shape, dtype)]));
+  const network = <N>(build: (p: Params) => N) => {
+    return { built: build(params(load(weightsOf(build)))) };
+  };
+
+  const { maxPositionEmbeddings: length, hiddenSize } = model.text;
+  const withClip = config.clip.weight > 0;
+  const unetNetwork = model.networks.find(({ component }) => component === "unet")!;
+  const base = part("teacher, frozen", () => weightsOf(unetNetwork.build, config.base));
+  const text = part("text encoder", () => network((p) => clipText(p, model.text)));
+  const judges = withClip
+    ? part("decoder and CLIP", () => ({
+        decoder: network((p) => vaeDecoder(p, model.vae)),
+        towers: network((p) => clipModel(p, clip)),
+      }))
+    : undefined;
+  const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
+  const tokenize = () => new Int32Array(length);
+  const encode = (ids: Tensor) => text.built(ids).last;
+  const embed = (of: readonly string[]) =>
+    judges!.towers.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
+  const bank =
+    config.prompts === "world"
+      ? part("encoded prompts", () =>
+          worldBank(
+            blank([captions.length + 1, length, hiddenSize]),
+            withClip ? blank([captions.length, clip.text.projectionDim ?? hiddenSize]) : undefined,
+          ),
+        )
+      : listBank(["a", "b"], { tokenize, encode, ...(withClip && { embed }) });
+
+  const side = (of: number) => (config.size ?? of) / model.factor;
+  const latents = [model.vae.latentChannels, side(model.size.height), side(model.size.width)];
+  using assembled = assemble({ device, config, network: model.unet, schedule: model.schedule, base, key: [0, 0] });
+  const one = (): Float32Array => new Float32Array(sizeOf(latents));
+  using stepper = distillStepper({
+    name: "dry",
+    device,
+    config,
+    assembled,
+    bank,
+    latents,
+    key: [0, 0],
+    ...(judges && {
+      embedLatents: (x0: Tensor) => {
+        const image = judges.decoder.built(unscaleLatents(x0, model.vae));
+        return judges.towers.built.picture(clipView(image, { size: clip.image.imageSize, norm: plainPixels }));
+      },
+    }),
+    ...(config.pairs.count > 0 && {
+      pairs: { noise: { shape: [1, ...latents], data: one() }, x0: { shape: [1, ...latents], data: one() }, said: new Int32Array(1) },
+    }),
+    ...(config.negatives !== null && {
+      negatives: listBank(["a"], { tokenize, encode }),
+    }),
+  });
+  let before = { flops: 0, dispatches: 0 };
+  for (let step = 0; step < 2; step++) {
+    before = { flops: device.flops, dispatches: device.dispatches };
+    using _ = stepper.launch(step);
+  }
+
+  const of = ({ sizes }: PackedTrained, copies: number) => copies * sizes.reduce((sum, size) => sum + bytes("f32", size), 0);
+  const { student, loraTeacher } = assembled;
+  const moving = (name: string, trained: PackedTrained, ema: number) => {
+    parts.push([name, of(trained, 1)], [`${name}: optimiser`, of(trained, 2)]);
+    if (ema > 0) parts.push([`${name}: average`, of(trained, 1)]);
+    parts.push([`${name}: gradients`, of(trained, 1)]);
+  };
+  moving("student", student, config.student.ema);
+  if (loraTeacher) moving("LoRA teacher", loraTeacher, config.loraTeacher.ema);
+  const { peakBytes, peakDeviceBytes } = device.memory();
+  const known = parts.reduce((sum, [, size]) => sum + size, 0);
+  parts.push(["activations and workspace", peakBytes - known]);
+  const numbers = (trained?: PackedTrained) =>
+    trained ? Object.values(trained.parameters).reduce((n, { shape }) => n + sizeOf(shape), 0) : 0;
+  return {
+    parameters: { teacher: countOf(manifest(unetNetwork.build)), student: numbers(student), loraTeacher: numbers(loraTeacher) },
+    parts,
+    peakBytes,
+    deviceBytes: peakDeviceBytes,
+    largestBytes,
+    flops: device.flops - before.flops,
+    dispatches: { captured: stepper.dispatches, all: device.dispatches - before.dispatches },
+  };
+}
