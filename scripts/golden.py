@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, distill, manifests, metrics, nasa, ops, pipelines, randn, schedules, store, tokenizers, training
+from golden import checkpoints, components, distill, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tokenizers, training
 
 
 def write_judges() -> None:
@@ -50,6 +50,7 @@ PARTS = {
     "training": training.write,
     "distill": distill.write,
     "manifest": manifests.write,
+    "prompts": prompts.write,
 }
 
 

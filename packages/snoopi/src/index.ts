@@ -113,7 +113,9 @@ export { type ConfigOf, type Field, readConfig, type Schema } from "./train/sche
 export { contactSheet } from "./train/sheet.ts";
 export type { Batch, Numbers, Stage as TrainingStage, Weights } from "./train/stage.ts";
 export { type StepSettings, type Trainer, trainer } from "./train/step.ts";
+export { type Assembled, type AssembleOptions, assemble } from "./train/student/assemble.ts";
 export { type DistillCost, type DistillSizes, distillCost } from "./train/student/dry.ts";
+export { type DistillStepper, type DistillStepperOptions, distillStepper } from "./train/student/stepper.ts";
 export { type TeacherStageOptions, teacherStage } from "./train/teacher.ts";
 export { type VaeLoss, type VaeStageOptions, vaeStage } from "./train/vae.ts";
 export { withNetwork } from "./train/weights.ts";

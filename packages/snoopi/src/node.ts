@@ -12,6 +12,7 @@ export { type CheckpointOptions, checkpointPath, readCheckpoint, writeCheckpoint
 export { clipJob } from "./train/node/clip-job.ts";
 export { writeComponent, writeJson } from "./train/node/component.ts";
 export { type DistillEnded, type DistillPhase, type DistillRunOptions, distillRun } from "./train/node/distill-run.ts";
+export { type DistillTeacher, type DistillTeacherOptions, openDistillTeacher } from "./train/node/distill-teacher.ts";
 export type { Job, JobOptions } from "./train/node/job.ts";
 export { lockFolder } from "./train/node/lock.ts";
 export { type Ended, type RunOptions, runTraining } from "./train/node/run.ts";

@@ -7,6 +7,8 @@ import { wordsOf } from "./words.ts";
 /** What `snoopi distill` was asked for. */
 export interface DistillOptions {
   readonly config: string;
+  /** Keys of the config that are said otherwise: `KEY=VALUE`. */
+  readonly set: readonly string[];
   /** The teacher's folder. Only a dry run goes without. */
   readonly model?: string;
   /** The student's folder. Only a dry run goes without. */
@@ -23,10 +25,11 @@ const devices = ["webgpu", "cpu", "auto"] as const;
 
 /** Reads and checks the words after `snoopi distill`. */
 export function parseDistill(argv: readonly string[]): DistillOptions {
-  const [resume, dryRun] = flags.map((flag) => argv.includes(flag));
+  const { set, others } = setsOf(argv);
+  const [resume, dryRun] = flags.map((flag) => others.includes(flag));
   const { values, positionals } = wordsOf(
     "distill",
-    argv.filter((word) => !flags.includes(word)),
+    others.filter((word) => !flags.includes(word)),
     ["config", "model", "out", "device", "budget"],
   );
   if (positionals.length > 0) {
@@ -43,6 +46,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   const budget = finite(values, "budget", { least: 0 });
   return {
     config,
+    set,
     resume,
     dryRun,
     device,
@@ -52,9 +56,22 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   };
 }
 
+/** `--set` may be given many times. */
+function setsOf(argv: readonly string[]): { readonly set: readonly string[]; readonly others: readonly string[] } {
+  const [set, others]: [string[], string[]] = [[], []];
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i];
+    if (word.startsWith("--set=")) set.push(word.slice("--set=".length));
+    else if (word !== "--set") others.push(word);
+    else if (i + 1 < argv.length) set.push(argv[++i]);
+    else throw new SnoopiError("distill: --set has no value. Write --set KEY=VALUE.");
+  }
+  return { set, others };
+}
+
 export function distillHelp(): string {
   const keys = describeSchema(distillSchema);
-  return `snoopi distill --config FILE.json --model TEACHER --out DIR [--resume] [--device NAME]
+  return `snoopi distill --config FILE.json --model TEACHER --out DIR [--set KEY=VALUE …] [--resume] [--device NAME]
 snoopi distill --config FILE.json --dry-run [--model TEACHER] [--budget GIB]
 
 Makes a one-step student of a text-to-image model: pairs and a regression start
@@ -62,6 +79,8 @@ if the config says so, then distillation. Then snoopi generate --model DIR.
 Ctrl-C stops with a checkpoint.
 
   --config FILE      keys and their values as JSON; absent keys are as below
+  --set KEY=VALUE    says one key otherwise, such as method.loraKappa=4.5; may be
+                     given many times
   --model TEACHER    a diffusers folder
   --out DIR          the student's folder; DIR/training has checkpoints, curves
                      and sample sheets

@@ -22,11 +22,27 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
   const facts = (opened.device as Partial<WebGpuDevice>).facts;
   const assumed = options.device === "cpu" ? undefined : (facts ?? desktop);
   const plan: DryOptions = assumed ? webgpuPlan(assumed) : {};
-  const cost = distillCost(config, sizes, plan);
   const line = facts || !assumed ? opened.line : "device: none; counted as a desktop GPU's";
-  const { lines, fits } = shown(cost, { line, budget: options.budget, facts: assumed });
+  const limits = { line, budget: options.budget, facts: assumed };
+  const of = (batch: number) => shown(distillCost({ ...config, batch }, sizes, plan), limits);
+  const { lines, fits } = of(config.batch);
   process.stdout.write(`${lines.join("\n")}\n`);
+  if (!fits && config.batch > 1) {
+    const most = largest(config.batch, (batch) => of(batch).fits);
+    process.stdout.write(most === 0 ? "not even a batch of 1 would fit\n" : `a batch of ${most} would fit, --set batch=${most}\n`);
+  }
   return fits;
+}
+
+/** The largest whole number below `end` that fits, of which all smaller ones do; 0 where none does. */
+function largest(end: number, fits: (n: number) => boolean): number {
+  let [low, high] = [0, end];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (fits(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 async function sizesOf({ preset, clip }: DistillConfig, path: string | undefined): Promise<DistillSizes> {
@@ -46,8 +62,9 @@ export function shown(
   const rows = parts.map(([name, size]) => [name, shownBytes(size)]);
   const verdicts: { readonly fits: boolean; readonly text: string }[] = [];
   if (budget !== undefined) {
-    const fits = peakBytes <= budget * 2 ** 30;
-    verdicts.push({ fits, text: `${fits ? "fits" : "does not fit"} into the budget of ${budget} GiB` });
+    const fits = deviceBytes <= budget * 2 ** 30;
+    const needed = (deviceBytes / 2 ** 30).toPrecision(3);
+    verdicts.push({ fits, text: `${needed} GiB: ${fits ? "fits" : "does not fit"} into the budget of ${budget} GiB` });
   }
   if (facts) {
     const fits = largestBytes <= facts.maxBufferBytes;

@@ -5,6 +5,7 @@ import { checkDistillConfig, type DistillConfig, distillSchema } from "../train/
 import { distillRun } from "../train/node/distill-run.ts";
 import { checkFolders } from "../train/node/student-folder.ts";
 import { readConfig } from "../train/schema.ts";
+import { withKeys } from "../train/set-keys.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
 import { distillDryRun } from "./distill-dry-run.ts";
@@ -13,7 +14,10 @@ import { createProgress, type Phase } from "./progress.ts";
 /** Distils a student and writes it, or stops early with a checkpoint: whether it came to its end. */
 export async function distillCommand(options: DistillOptions, { signal }: { signal: AbortSignal }): Promise<boolean> {
   const beside = dirname(options.config);
-  const config: DistillConfig = readConfig(distillSchema, await readJson(nodeFolder(beside), basename(options.config)));
+  const config: DistillConfig = readConfig(
+    distillSchema,
+    withKeys(await readJson(nodeFolder(beside), basename(options.config)), options.set),
+  );
   checkDistillConfig(config);
   if (options.dryRun) return distillDryRun(config, options);
   const { model, out, resume } = options as DistillOptions & { readonly model: string; readonly out: string };
@@ -40,15 +44,20 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
         phase?.done();
         phase = taken < total ? progress.phase(name, total, { from: taken }) : undefined;
       },
-      onStep: (note) => phase?.advance(1, note),
+      onStep: (note, count) => phase?.advance(count, note),
     });
     if (!ended.finished) {
       const { phase: name, steps, total } = ended;
-      say(`snoopi: stopped after ${steps} of ${total} ${name === "pairs" ? "pairs" : `steps of ${name}`}. Go on with --resume.`);
+      say(
+        `snoopi: stopped after ${steps} of ${total} ${name === "pairs" || name === "texts" ? name : `steps of ${name}`}. Go on with --resume.`,
+      );
       return false;
     }
     phase?.done();
-    process.stdout.write(`student: snoopi generate --model ${out} --steps 1\n`);
+    const { steps } = config.student;
+    // Several steps go to x₀ and back to noise, as generate's DDIM does not.
+    const how = steps === 1 ? `snoopi generate --model ${out} --steps 1` : `snoopi eval … --student ${out}@${steps}`;
+    process.stdout.write(`student: ${how}\n`);
     return true;
   } finally {
     progress.close();

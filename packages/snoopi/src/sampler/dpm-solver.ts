@@ -13,7 +13,7 @@ export interface SolverStep {
 /**
  * DPM-Solver++(2M) for x₀-prediction (Lu et al. 2022, Algorithm 2), as diffusers' `DPMSolverMultistepScheduler` with `trailing` timesteps,
  * which begin at the last one, and without noise left at the end. Two x₀ make each step of second order in log(α/σ), but for the first and
- * last: about ten of them come as near to the exact solution as DDIM does in some tens.
+ * last.
  *
  * @throws SnoopiError when n is not from 1 to the number of training timesteps.
  */

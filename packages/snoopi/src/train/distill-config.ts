@@ -2,6 +2,7 @@ import { SnoopiError } from "@snoopi/core";
 import type { Kappa } from "../distill/kappa.ts";
 import { type DistillMethod, distillMethods } from "../distill/method.ts";
 import { weightings } from "../distill/weighting.ts";
+import { promptsFrom } from "./prompts-from.ts";
 import { type ConfigOf, choice, type Field, flag, number, open, pair, type Schema, text, whole } from "./schema.ts";
 
 // What the configs of `snoopi distill` may say. Defaults are the paper's; where it is silent, SwiftBrush's or marked INFERRED.
@@ -53,7 +54,18 @@ const timesteps = (about: string) => open(pair([0, 1000], about, { least: 0 }));
 export const distillSchema = {
   preset: open(choice("sd15", "whose sizes --dry-run counts with where no --model is given", ["sd15", "sd21"])),
   seed: whole(0, "all randomness: prompts, noise, timesteps, κ and the adapters"),
-  prompts: text("world", "the tiny world's captions (world), or a text file of a prompt a line"),
+  prompts: promptsFrom(
+    "world",
+    "the tiny world's captions (world), or a file: .txt, .jsonl, .ndjson, also with .gz, .parquet; { file, column } with a name or several",
+  ),
+  embeddings: {
+    keep: choice("none", "how a file's prompts, all encoded before the first step, are kept on disk; a step then needs no text encoder", [
+      "none",
+      "f16",
+      "f32",
+    ]),
+    folder: open(text("", "where, for several students to share; training/embeddings of the student when absent")),
+  },
   base: choice("f32", "how the frozen teacher's weights lie in memory", ["f32", "f16"]),
   size: open(whole(64, "side of the pictures in pixels; the teacher's own when absent", { least: 8 })),
   pairs: {
@@ -92,7 +104,7 @@ export const distillSchema = {
     nasa: open(kappa("NASA-T: α of NASA in the student, a number or [min, max]; needs a negative for each prompt")),
     maxNorm: open(number(1, "gradients are scaled down to at most this norm", { least: 1e-12 })),
   },
-  negatives: open(text("", "what NASA-T keeps away: a text file of a negative a line, or world for the values of the tiny world")),
+  negatives: open(promptsFrom("world", "what NASA-T keeps away: a file as for prompts, or world for the values of the tiny world")),
   student: {
     train: choice("full", "all weights, or an adapter that is merged at the end", ["full", "lora"]),
     steps: whole(1, "steps that it draws in; more than 1 learn by backward simulation, which is DMD2's and not the paper's", {
@@ -118,13 +130,17 @@ export const distillSchema = {
     weight: number(0.1, "of the clamped CLIP loss of the decoded picture at the first step; 0 needs no clip/", { least: 0 }),
     margin: number(0.37, "the cosine above which there is no loss", { least: -1, most: 1 }),
     decay: choice("linear", "how the weight goes to 0 at the last step; INFERRED", ["linear", "cosine", "none"]),
+    atOnce: whole(
+      0,
+      "pictures that are decoded together, computed again on the way back so that all need the memory of these; 0 keeps all",
+    ),
   },
 } satisfies Schema;
 
 export type DistillConfig = ConfigOf<typeof distillSchema>;
 
 /** Keys that change what is written and when, and not what is learned: a resumed run may have others. */
-export const distillFreeKeys: readonly string[] = ["checkpointEvery", "sampleEvery", "preset"];
+export const distillFreeKeys: readonly string[] = ["checkpointEvery", "sampleEvery", "preset", "embeddings.folder"];
 
 /** @throws SnoopiError for keys that contradict each other. */
 export function checkDistillConfig(config: DistillConfig): void {
@@ -132,6 +148,10 @@ export function checkDistillConfig(config: DistillConfig): void {
     throw new SnoopiError(`config: ${what}.`);
   };
   const { pairs, regression, keepRegression, method, negatives } = config;
+  const { keep, folder } = config.embeddings;
+  if (keep !== "none" && config.prompts === "world")
+    refuse(`embeddings.keep is ${keep} and prompts world, whose captions are few. Leave it out`);
+  if (keep === "none" && folder !== null) refuse("embeddings.folder is given, and embeddings.keep is none. Give f16 or f32");
   if (pairs.count === 0 && regression.steps > 0)
     refuse(`regression.steps is ${regression.steps} and pairs.count 0. Give pairs to learn from`);
   if (pairs.count === 0 && keepRegression.weight > 0)

@@ -8,7 +8,7 @@ import { type PromptFormat, promptFormat } from "./prompt-format.ts";
 import { textLines } from "./text-rows.ts";
 
 export interface ReadPromptsOptions {
-  /** The field of JSON lines; the first of prompt, text and caption that is there when absent. */
+  /** The field of JSON lines or column of Parquet; the first of prompt, text and caption that is there when absent. */
   readonly column?: string;
   /** By the file's name when absent. */
   readonly format?: PromptFormat["kind"];
@@ -25,7 +25,7 @@ const maxJsonBytes = 1 << 24;
 
 /**
  * Reads prompts from a file in memory that does not grow with it: a prompt a line (`.txt`), a JSON object a line (`.jsonl`, `.ndjson`), either
- * also compressed (`.gz`). Lines that are no prompt (empty, not UTF-8, with control characters, not JSON,
+ * also compressed (`.gz`), or a column of Parquet (`.parquet`). Lines that are no prompt (empty, not UTF-8, with control characters, not JSON,
  * without the field, too long) are skipped, counted in `summary` and told to `onBad`.
  *
  * @throws SnoopiError for a file that cannot be read, and at its end for one of which nothing can be used.
@@ -88,7 +88,10 @@ async function* parsedLines(
 ): AsyncGenerator<readonly ParsedLine[], void> {
   const named = { maxLength, ...(column !== undefined && { column }) };
   if (format.kind === "parquet") {
-    throw new SnoopiError(`${path}: Parquet is not read here. Write it as .jsonl.`);
+    // The library is loaded by those who need it.
+    const { parquetRows } = await import("./parquet-rows.ts");
+    yield* parquetRows(path, { ...named, from });
+    return;
   }
   const parse = lineParser(format.kind, named);
   // In UTF-8 a unit is at most three bytes; white space around a prompt may come on top.

@@ -95,7 +95,11 @@ const distil = (json: unknown, out: string, more: Partial<DistillRunOptions> = {
 function stoppedAfter(count: number): Pick<DistillRunOptions, "signal" | "onStep"> {
   const controller = new AbortController();
   let done = 0;
-  return { signal: controller.signal, onStep: () => ++done === count && controller.abort() };
+  const onStep = (_: string, taken: number) => {
+    done += taken;
+    if (done >= count) controller.abort();
+  };
+  return { signal: controller.signal, onStep };
 }
 
 const read = (out: string, phase: string, file: string) => readFileSync(join(out, "training", phase, file));
@@ -172,6 +176,11 @@ describe("a distillation in miniature", () => {
     await distil(json, other, stoppedAfter(4));
     await distil(json, other, { resume: true });
     for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read(other, "distill", file)).toEqual(read(one, "distill", file));
+    const scheduler = JSON.parse(readFileSync(join(one, "scheduler", "scheduler_config.json"), "utf8"));
+    expect(scheduler).toMatchObject({ _class_name: "LCMScheduler", original_inference_steps: 2, beta_schedule: "scaled_linear" });
+    using loaded = await loadModel(await openModel(nodeFolder(one)), { device: cpu });
+    const { data } = await generate(loaded, { prompt: "a red circle", steps: 1 });
+    expect(data).toHaveLength(16 * 16 * 3);
   });
 
   test("begins with the regression start of another that agrees with it in that", async () => {
@@ -179,8 +188,8 @@ describe("a distillation in miniature", () => {
     mkdirSync(join(out, "training"), { recursive: true });
     for (const phase of ["pairs", "regression"]) cpSync(join(whole, "training", phase), join(out, "training", phase), { recursive: true });
     let taken = 0;
-    const other = { ...everything, steps: 2, method: { name: "swiftBrush" } };
-    await distil(other, out, { resume: true, onStep: () => taken++ });
+    const other = { ...everything, steps: 2, method: { name: "swiftBrush" }, clip: { weight: 0 } };
+    await distil(other, out, { resume: true, onStep: (_, count) => (taken += count) });
     // Of 6 pairs, 3 steps, 2 steps and 2 steps.
     expect(taken).toBe(6 + 2 + 2);
     await expect(distil({ ...other, regression: { steps: 4, batch: 3 } }, out, { resume: true })).rejects.toThrow(
@@ -198,7 +207,58 @@ describe("a distillation in miniature", () => {
     const notes: string[] = [];
     const json = { ...everything, steps: 2, ahead: 0, negatives: "negatives.txt", method: { name: "nasaT" } };
     const { finished } = await distil(json, fresh(), { onNote: (line) => notes.push(line) });
-    expect([finished, notes.join()]).toEqual([true, expect.stringContaining("prompts.txt: skipped 1 lines that are no text: 4")]);
+    const skipped = "prompts.txt: skipped 2 of 5 lines: 1 empty (2), 1 with NUL or other control characters (4).";
+    expect([finished, notes.join()]).toEqual([true, expect.stringContaining(skipped)]);
+  });
+
+  test("takes prompts from a column of JSON lines without the bad ones, resumed to the bits of a text file", async () => {
+    const texts = ["a red circle", "a small star", "a blue square on a white background"];
+    const line = (said: string) => `${JSON.stringify({ said })}\n`;
+    writeFileSync(join(root, "prompts.jsonl"), `${line(texts[0])}{"said": "a br\n{}\n${line(texts[1])}`);
+    writeFileSync(join(root, "more.jsonl"), line(texts[2]));
+    const out = fresh();
+    const json = { ...everything, prompts: { file: ["prompts.jsonl", "more.jsonl"], column: "said" } };
+    const notes: string[] = [];
+    // Of 6 pairs, 3 steps, 2 steps and 6 steps.
+    expect((await distil(json, out, { ...stoppedAfter(13), onNote: (said) => notes.push(said) })).finished).toBe(false);
+    expect(notes).toContain(
+      `${join(root, "prompts.jsonl")}: skipped 2 of 4 lines: 1 not a JSON object (2), 1 without a text in the field (3).`,
+    );
+    const more = `${line(texts[2])}${line("a green ring")}`;
+    writeFileSync(join(root, "more.jsonl"), more);
+    await expect(distil(json, out, { resume: true })).rejects.toThrow(/texts\.digest is "\w+" there and "\w+" here/);
+    writeFileSync(join(root, "more.jsonl"), line(texts[2]));
+    expect((await distil(json, out, { resume: true })).finished).toBe(true);
+    expect(read(out, "distill", "loss.csv")).toEqual(read(whole, "distill", "loss.csv"));
+    const unet = "unet/diffusion_pytorch_model.safetensors";
+    expect(readFileSync(join(out, unet))).toEqual(readFileSync(join(whole, unet)));
+  });
+
+  test("that keeps its encoded prompts has the bits of one that does not, stopped while it encodes or later", async () => {
+    const json = { ...everything, negatives: "negatives.txt", method: { name: "nasaT" }, steps: 4 };
+    writeFileSync(join(root, "negatives.txt"), "a shape on a black background\n");
+    const [plain, kept] = [fresh(), fresh()];
+    await distil(json, plain);
+    const cached = { ...json, embeddings: { keep: "f32" } };
+    const phases: string[] = [];
+    // Five texts with the empty one: stopped before any is encoded, then after them, among pairs and steps.
+    const early = new AbortController();
+    const onPhase = () => early.abort();
+    expect(await distil(cached, kept, { signal: early.signal, onPhase })).toMatchObject({
+      finished: false,
+      phase: "texts",
+      steps: 0,
+      total: 5,
+    });
+    for (const count of [7, 4]) expect((await distil(cached, kept, { resume: true, ...stoppedAfter(count) })).finished).toBe(false);
+    expect((await distil(cached, kept, { resume: true, onPhase: (name) => phases.push(name) })).finished).toBe(true);
+    expect(phases).toContain("texts");
+    const unet = "unet/diffusion_pytorch_model.safetensors";
+    expect(readFileSync(join(kept, unet))).toEqual(readFileSync(join(plain, unet)));
+    // Eight bytes of the hash of each text.
+    expect(readFileSync(join(kept, "training", "embeddings", "index.bin"))).toHaveLength(5 * 8);
+    expect(() => configOf({ ...cached, prompts: "world" })).toThrow("embeddings.keep is f32 and prompts world");
+    expect(() => configOf({ ...json, embeddings: { folder: "a" } })).toThrow("embeddings.folder is given, and embeddings.keep is none");
   });
 
   test("does not begin where there is something, nor goes on with another config or teacher", async () => {
@@ -223,7 +283,7 @@ describe("a distillation in miniature", () => {
     // A rate that throws the weights beyond f32.
     const json = { ...wild, student: { ...everything.student, rate: { peak: 1e30, warmup: 0 } } };
     await expect(distil(json, out)).rejects.toThrow(
-      /student of \w+: step 1 has a loss of .*; the .* is the first that is not finite\..*checkpoint/,
+      /student of \w+, judged by \w+: step 1 has a loss of .*; the .* is the first that is not finite\..*checkpoint/,
     );
     expect(rowsOf(out)).toHaveLength(1);
   });

@@ -28,13 +28,13 @@ export interface DistillRunOptions {
   readonly beside: string;
   readonly resume: boolean;
   readonly signal: AbortSignal;
-  /** A phase begins with `taken` of its `total` steps, and goes on by one with a note. */
+  /** A phase begins with `taken` of its `total` steps, and goes on by `count` with a note. */
   readonly onPhase?: (name: DistillPhase, taken: number, total: number) => void;
-  readonly onStep?: (note: string) => void;
+  readonly onStep?: (note: string, count: number) => void;
   readonly onNote?: (line: string) => void;
 }
 
-export type DistillPhase = "pairs" | "regression" | "ahead" | "distill";
+export type DistillPhase = "texts" | "pairs" | "regression" | "ahead" | "distill";
 
 export interface DistillEnded {
   readonly finished: boolean;
@@ -57,6 +57,8 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   using teacher = await openDistillTeacher({ ...options, folder: options.model, config });
   const { model, bank, latents } = teacher;
   const training = (name: DistillPhase) => join(out, "training", name);
+  /** What prompts of files add to what a resumed run has to agree with. */
+  const texts = teacher.texts === undefined ? {} : { texts: { digest: teacher.texts, keep: config.embeddings.keep } };
   const stopped = (phase: DistillPhase, steps: number, total: number): DistillEnded => ({
     finished: false,
     phase,
@@ -64,6 +66,17 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     total,
     dispatches: 0,
   });
+
+  if (teacher.kept) {
+    const { total } = teacher.kept;
+    let there = 0;
+    options.onPhase?.("texts", 0, total);
+    const onTexts = (count: number) => {
+      there += count;
+      options.onStep?.("", count);
+    };
+    if (!(await teacher.kept.fill({ signal, onTexts }))) return stopped("texts", there, total);
+  }
 
   let pairs: Pairs | undefined;
   if (config.pairs.count > 0) {
@@ -78,13 +91,14 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       bank,
       latents,
       sampling: config.pairs,
-      identity: { pairs: own, seed, prompts, base, size, teacher: teacher.origin },
+      identity: { pairs: own, seed, prompts, base, size, teacher: teacher.origin, ...texts },
       key: stepKey(key, 1, 0),
       resume,
       signal,
       onPairs(now) {
         if (now === 0) options.onPhase?.("pairs", 0, count);
-        for (; there < now; there++) options.onStep?.("");
+        else options.onStep?.("", now - there);
+        there = now;
       },
     });
     if (!pairs) return stopped("pairs", there, count);
@@ -99,11 +113,11 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     key: stepKey(key, 2, 0),
   });
   const sheet = (weights: Weights) => sheetOf(weights);
-  const common = (phase: DistillPhase, total: number, identity: unknown = config): Omit<RunOptions, "settings"> => ({
+  const common = (phase: DistillPhase, total: number, identity: object = config): Omit<RunOptions, "settings"> => ({
     folder: training(phase),
     checkpointEvery: config.checkpointEvery,
     sampleEvery: config.sampleEvery,
-    config: identity,
+    config: { ...identity, ...texts },
     free: distillFreeKeys,
     resume,
     signal,
@@ -111,7 +125,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     ...(options.onNote && phase === "distill" && { onNote: options.onNote }),
     onStep(taken, loss) {
       if (loss === undefined) options.onPhase?.(phase, taken, total);
-      else options.onStep?.(`loss ${loss.toPrecision(4)}`);
+      else options.onStep?.(`loss ${loss.toPrecision(4)}`, 1);
     },
   });
 
@@ -172,7 +186,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   }
 
   using stepper = distillStepper({
-    name: `student of ${teacher.origin}`,
+    name: `student of ${teacher.origin}${teacher.judge === undefined ? "" : `, judged by ${teacher.judge}`}`,
     device,
     config,
     assembled,
@@ -188,7 +202,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   const ended = await runSteps(stepper, { ...common("distill", config.steps), settings: config, columns });
   const { dispatches } = stepper;
   if (!ended.finished) return { ...stopped("distill", ended.steps, config.steps), dispatches };
-  await writeStudent(out, { teacher: options.model, weights: await assembled.whole(ended.weights) });
+  await writeStudent(out, { teacher: options.model, weights: await assembled.whole(ended.weights), steps: config.student.steps });
   return { finished: true, phase: "distill", steps: ended.steps, total: config.steps, dispatches };
 
   /** Pictures of fixed prompts and noises. */

@@ -27,17 +27,24 @@ import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
-import { listBank, type PromptBank, worldBank } from "../student/prompt-bank.ts";
-import { readLines } from "./lines.ts";
+import { type PromptBank, worldBank } from "../student/prompt-bank.ts";
+import { openDistillPrompts } from "./distill-prompts.ts";
+import type { KeptTexts } from "./kept-texts.ts";
 
 /** What a student is distilled from, read from a pipeline's folder. */
 export interface DistillTeacher extends Disposable {
   readonly model: OpenModel;
   /** Tells these weights from others. */
   readonly origin: string;
+  /** Tells the weights of CLIP from others, where there is one. */
+  readonly judge?: string;
   readonly base: ReadonlyMap<string, Tensor>;
   readonly bank: PromptBank;
   readonly negatives?: PromptBank;
+  /** Where encoded prompts are kept: it has to be filled before the banks are used. */
+  readonly kept?: KeptTexts;
+  /** Tells what prompts of files are from what others are. */
+  readonly texts?: string;
   readonly decode: (latents: Tensor) => Tensor;
   /** CLIP's embeddings of what latents show, where the config has a CLIP loss. */
   readonly embedLatents?: (x0: Tensor) => Tensor;
@@ -51,6 +58,8 @@ export interface DistillTeacherOptions {
   readonly config: DistillConfig;
   /** What paths in the config are relative to. */
   readonly beside: string;
+  /** The student's folder. */
+  readonly out: string;
   readonly onNote?: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -62,7 +71,9 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
   const { device, folder, config, signal } = options;
   const model = await openModel(nodeFolder(folder));
   const hash = createHash("sha256");
-  const owned: Tensor[] = [];
+  // Of its own: pairs and what is learned from them do not depend on it.
+  const judgeHash = createHash("sha256");
+  const owned: Disposable[] = [];
   const read = async <N>(kind: "clip" | "unet" | "vae", weights: TensorReader, build: (p: Params) => N, dtype: "f32" | "f16" = "f32") => {
     try {
       const { tensors } = await loadTensors(kind, hashed(weights, hash), { manifest: manifest(build), device, dtype, signal });
@@ -81,7 +92,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
         if (!found || show(found.shape) !== show(shape)) {
           throw new SnoopiError(`${weights.name}: "${name}" is ${found ? show(found.shape) : "missing"} and has to be ${show(shape)}.`);
         }
-        const { data } = await hashed(weights, hash).read(name, { dtype: "f32" });
+        const { data } = await hashed(weights, judgeHash).read(name, { dtype: "f32" });
         tensors.set(name, keep(fromData(data, { shape, dtype: "f32", device })));
       }
       owned.push(...tensors.values());
@@ -122,8 +133,6 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
       return all;
     };
     const tokenize = (one: string) => model.tokenizer.encode(one).ids;
-    const bankOf = (lines: readonly string[], withClip: boolean) =>
-      listBank(lines, { tokenize, encode, ...(withClip && clip && { embed }) });
     const encodeAll = (some: readonly string[]) =>
       encode(
         idsTensor(
@@ -132,10 +141,20 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
           { device },
         ),
       );
-    const bank =
-      config.prompts === "world"
-        ? worldBank(await many([...captions, ""], encodeAll), clip && (await many(captions, embed)))
-        : bankOf(await readLines(join(options.beside, config.prompts), { hash, ...noted(options) }), true);
+    const prompts = await openDistillPrompts({
+      ...options,
+      pipeline: folder,
+      model,
+      tokenize,
+      encode,
+      encodeTexts: encodeAll,
+      ...(clip && { embed }),
+      world: async () => worldBank(await many([...captions, ""], encodeAll), clip && (await many(captions, embed))),
+      unload() {
+        for (const t of text.tensors.values()) t.dispose();
+      },
+    });
+    owned.push(prompts);
     const { factor, size } = model;
     const side = { width: config.size ?? size.width, height: config.size ?? size.height };
     for (const one of Object.values(side)) {
@@ -144,31 +163,26 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
     return {
       model,
       base,
-      bank,
+      bank: prompts.bank,
       decode,
       ...(clip && {
         embedLatents: (x0: Tensor) => clip.network.picture(clipView(decode(x0), { size: clip.imageSize, norm: clip.norm })),
+        judge: judgeHash.digest("hex").slice(0, 16),
       }),
-      ...(config.negatives !== null && { negatives: bankOf(await negativesOf(config.negatives, options, hash), false) }),
+      ...(prompts.negatives && { negatives: prompts.negatives }),
+      ...(prompts.kept && { kept: prompts.kept }),
+      ...(prompts.digest !== undefined && { texts: prompts.digest }),
       origin: hash.digest("hex").slice(0, 16),
       latents: [model.vae.latentChannels, side.height / factor, side.width / factor],
       [Symbol.dispose]() {
-        for (const t of owned) t.dispose();
+        for (const one of owned) one[Symbol.dispose]();
       },
     };
   } catch (error) {
-    for (const t of owned) t.dispose();
+    for (const one of owned) one[Symbol.dispose]();
     throw error;
   }
 }
-
-const noted = ({ onNote }: DistillTeacherOptions) => (onNote ? { onNote } : {});
-
-/** A world's negative names one thing that may be in a picture. */
-const negativesOf = async (from: string, options: DistillTeacherOptions, hash: Hash): Promise<readonly string[]> =>
-  from === "world"
-    ? captions.filter((caption) => /^an? \S+ shape$|^an? (?!shape)\S+$|^a shape on a/.test(caption))
-    : await readLines(join(options.beside, from), { hash, ...noted(options) });
 
 interface Clip {
   readonly text: ClipTextConfig;

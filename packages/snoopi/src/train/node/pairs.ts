@@ -60,6 +60,7 @@ export async function makePairs(options: PairsOptions): Promise<Pairs | undefine
     let x0 = await stored(path, options, size * now);
     if (!x0) {
       x0 = await sampled(options, { noise, said, shape });
+      if (!x0) return undefined;
       const bad = x0.findIndex((v) => !Number.isFinite(v));
       if (bad >= 0)
         throw new SnoopiError(`pairs: the teacher's picture ${first + Math.floor(bad / size)} is not finite. Check the teacher.`);
@@ -105,9 +106,9 @@ async function stored(path: string, { identity, resume }: PairsOptions, length: 
 }
 
 async function sampled(
-  { device, network, schedule, bank, sampling: { sampler, steps, guidance } }: PairsOptions,
+  { device, network, schedule, bank, signal, sampling: { sampler, steps, guidance } }: PairsOptions,
   { noise, said, shape }: { readonly noise: Float32Array; readonly said: Int32Array; readonly shape: readonly number[] },
-): Promise<Float32Array> {
+): Promise<Float32Array | undefined> {
   return scope(async (s) => {
     const { context, empty, start } = s.run(() => ({
       context: contextOf(bank, said, device),
@@ -124,8 +125,9 @@ async function sampled(
       await realize([...next]);
       for (const t of now) t.dispose();
       now = next;
+      if (signal.aborted) break;
     }
-    const found = Float32Array.from((await now[0].data()) as Float32Array);
+    const found = signal.aborted ? undefined : Float32Array.from((await now[0].data()) as Float32Array);
     for (const t of now) t.dispose();
     return found;
 

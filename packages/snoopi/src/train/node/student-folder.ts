@@ -1,18 +1,22 @@
 import { cp, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
-import { readConfig, subfolder } from "@snoopi/models";
+import { readConfig, readJson, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import type { Weights } from "../stage.ts";
-import { writeComponent } from "./component.ts";
+import { writeComponent, writeJson } from "./component.ts";
 
-/** What a student takes from its teacher as it is. The scheduler is the same: one step is at its last training timestep. */
+/** What a student takes from its teacher as it is. The scheduler of a one-step student too: one step is at its last training timestep. */
 const taken = ["model_index.json", "scheduler", "text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
 
-/** Writes a student as a pipeline of its own: `unet/` with its weights, and the other components of its teacher. */
+/**
+ * Writes a student as a pipeline of its own: `unet/` with its weights, and the other components of its teacher. One of several steps gets
+ * diffusers' `LCMScheduler`, which goes to x₀ and back to noise at each as the student learned to; asked for as many steps it has the same
+ * timesteps, or where their number does not divide the training timesteps, those one below.
+ */
 export async function writeStudent(
   out: string,
-  { teacher, weights }: { readonly teacher: string; readonly weights: Weights },
+  { teacher, weights, steps }: { readonly teacher: string; readonly weights: Weights; readonly steps: number },
 ): Promise<void> {
   const config = await readConfig(subfolder(nodeFolder(teacher), "unet"));
   for (const name of taken) {
@@ -27,7 +31,21 @@ export async function writeStudent(
       );
     });
   }
+  if (steps > 1) await writeScheduler(out, { teacher, steps });
   await writeComponent(join(out, "unet"), { config, weights, library: "diffusers" });
+}
+
+async function writeScheduler(out: string, { teacher, steps }: { readonly teacher: string; readonly steps: number }): Promise<void> {
+  const folder = nodeFolder(teacher);
+  const [index, scheduler] = [
+    await readJson(folder, "model_index.json"),
+    await readJson(subfolder(folder, "scheduler"), "scheduler_config.json"),
+  ];
+  const name = "LCMScheduler";
+  // Its timesteps are every n-th of `original_inference_steps` evenly spaced ones: with as many, those of backward simulation.
+  const own = { ...scheduler, _class_name: name, original_inference_steps: steps, timestep_scaling: 10 };
+  await writeJson(join(out, "scheduler", "scheduler_config.json"), own);
+  await writeJson(join(out, "model_index.json"), { ...index, scheduler: ["diffusers", name] });
 }
 
 /** @throws SnoopiError where the student would overwrite its teacher. */

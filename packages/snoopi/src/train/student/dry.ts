@@ -12,6 +12,7 @@ import {
   vaeDecoder,
 } from "@snoopi/models";
 import type { ModelShape } from "../../pipeline/open.ts";
+import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
 import { captions } from "../../world/caption.ts";
 import type { ClipImageSizes } from "../clip-image.ts";
 import { clipModel } from "../clip-model.ts";
@@ -19,7 +20,7 @@ import type { DistillConfig } from "../distill-config.ts";
 import type { PackedTrained } from "../packed-trained.ts";
 import { assemble } from "./assemble.ts";
 import { clipView, plainPixels } from "./clip-view.ts";
-import { listBank, worldBank } from "./prompt-bank.ts";
+import { type ListBankOptions, listBank, storedBank, worldBank } from "./prompt-bank.ts";
 import { distillStepper } from "./stepper.ts";
 
 /** What a distillation's sizes follow from. */
@@ -94,7 +95,8 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
   const withClip = config.clip.weight > 0;
   const unetNetwork = model.networks.find(({ component }) => component === "unet")!;
   const base = part("teacher, frozen", () => weightsOf(unetNetwork.build, config.base));
-  const text = part("text encoder", () => network((p) => clipText(p, model.text)));
+  const stored = config.embeddings.keep !== "none";
+  const text = stored ? undefined : part("text encoder", () => network((p) => clipText(p, model.text)));
   const judges = withClip
     ? part("decoder and CLIP", () => ({
         decoder: network((p) => vaeDecoder(p, model.vae)),
@@ -103,9 +105,19 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
     : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
-  const encode = (ids: Tensor) => text.built(ids).last;
+  const encode = (ids: Tensor) => text!.built(ids).last;
   const embed = (of: readonly string[]) =>
     judges!.towers.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
+  const store: EmbeddingStore = {
+    shape: [length, hiddenSize],
+    dtype: "f32",
+    writable: false,
+    find: (texts) => ({ data: new Float32Array(texts.length * length * hiddenSize), missing: [] }),
+    add() {},
+    stored: (rows) => rows,
+  };
+  const bankOf = (list: readonly string[], judged: Pick<ListBankOptions, "embed">) =>
+    stored ? storedBank(list, store, judged) : listBank(list, { tokenize, encode, ...judged });
   const bank =
     config.prompts === "world"
       ? part("encoded prompts", () =>
@@ -114,7 +126,7 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
             withClip ? blank([captions.length, clip.text.projectionDim ?? hiddenSize]) : undefined,
           ),
         )
-      : listBank(["a", "b"], { tokenize, encode, ...(withClip && { embed }) });
+      : bankOf(["a", "b"], withClip ? { embed } : {});
 
   const side = (of: number) => (config.size ?? of) / model.factor;
   const latents = [model.vae.latentChannels, side(model.size.height), side(model.size.width)];
@@ -138,7 +150,7 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
       pairs: { noise: { shape: [1, ...latents], data: one() }, x0: { shape: [1, ...latents], data: one() }, said: new Int32Array(1) },
     }),
     ...(config.negatives !== null && {
-      negatives: listBank(["a"], { tokenize, encode }),
+      negatives: bankOf(["a"], {}),
     }),
   });
   let before = { flops: 0, dispatches: 0 };

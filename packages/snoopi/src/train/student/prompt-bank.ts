@@ -1,8 +1,9 @@
-import { type Device, embedding, fromData, type Key, reshape, type Tensor } from "@snoopi/core";
+import { type Device, embedding, fillBits, fromData, type Key, reshape, SnoopiError, type Tensor, toNumbers } from "@snoopi/core";
 import type { Context } from "@snoopi/models";
+import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
 import { captionIndex, captions } from "../../world/caption.ts";
-import { integers, namedOf, scenesOf, stepKey } from "../examples.ts";
-import type { Numbers } from "../stage.ts";
+import { namedOf, scenesOf, stepKey } from "../examples.ts";
+import { type Numbers, uploaded } from "../stage.ts";
 
 /** Prompts by their numbers, of which `count` is the empty text. */
 export interface PromptBank {
@@ -18,10 +19,8 @@ export interface PromptBank {
 }
 
 /** Prompts encoded, on a device. */
-export const contextOf = (bank: PromptBank, chosen: Int32Array, device: Device): Context => {
-  const { shape, data } = bank.inputs(chosen);
-  return bank.context(fromData(data, { shape, dtype: "i32", device }));
-};
+export const contextOf = (bank: PromptBank, chosen: Int32Array, device: Device): Context =>
+  bank.context(uploaded({ prompts: bank.inputs(chosen) }, device).prompts);
 
 /** Rows of `[n, …]`, by numbers `[m]`. */
 export function rowsOf(bank: Tensor, chosen: Tensor): Tensor {
@@ -41,6 +40,23 @@ export const worldBank = (texts: Tensor, embeddings?: Tensor): PromptBank => ({
   }),
 });
 
+/** Texts by number. */
+export interface TextList {
+  readonly length: number;
+  at(index: number): string | undefined;
+}
+
+const textsOf = (list: TextList, chosen: Int32Array): string[] => Array.from(chosen, (i) => (i === list.length ? "" : list.at(i)!));
+
+/** Numbers of texts, equally often in lists of millions as well, which takes 32 bits. */
+const drawFrom =
+  ({ length }: TextList): PromptBank["draw"] =>
+  (key, step, count) => {
+    const bits = new Uint32Array(count);
+    fillBits(stepKey(key, 0, step), 0, bits);
+    return Int32Array.from(bits, (value) => Math.floor((value * length) / 2 ** 32));
+  };
+
 export interface ListBankOptions {
   /** A text's tokens, all of one length. */
   readonly tokenize: (text: string) => ArrayLike<number>;
@@ -50,16 +66,35 @@ export interface ListBankOptions {
 }
 
 /** Texts of a list, equally often, encoded when they are asked for. */
-export function listBank(list: readonly string[], { tokenize, encode, embed }: ListBankOptions): PromptBank {
-  const textOf = (i: number) => (i === list.length ? "" : list[i]);
+export function listBank(list: TextList, { tokenize, encode, embed }: ListBankOptions): PromptBank {
   return {
     count: list.length,
-    draw: (key, step, count) => integers(count, list.length, stepKey(key, 0, step)),
+    draw: drawFrom(list),
     inputs(chosen) {
-      const ids = Array.from(chosen, (i) => Array.from(tokenize(textOf(i))));
+      const ids = textsOf(list, chosen).map((text) => Array.from(tokenize(text)));
       return { shape: [ids.length, ids[0].length], data: Int32Array.from(ids.flat()) };
     },
     context: (ids) => ({ tokens: encode(ids) }),
-    ...(embed && { embeddings: (chosen) => embed(Array.from(chosen, textOf)) }),
+    ...(embed && { embeddings: (chosen) => embed(textsOf(list, chosen)) }),
+  };
+}
+
+/** Texts of a list, equally often, all of which a store has encoded, the empty one too. */
+export function storedBank(list: TextList, store: EmbeddingStore, { embed }: Pick<ListBankOptions, "embed">): PromptBank {
+  return {
+    count: list.length,
+    draw: drawFrom(list),
+    inputs(chosen) {
+      const texts = textsOf(list, chosen);
+      const { data, missing } = store.find(texts);
+      if (missing.length > 0) {
+        throw new SnoopiError(
+          `embeddings: that of ${JSON.stringify(texts[missing[0]])} is missing or broken. Begin again with --resume: it is encoded then.`,
+        );
+      }
+      return { shape: [texts.length, ...store.shape], data: toNumbers(store.dtype, data) as Float32Array };
+    },
+    context: (tokens) => ({ tokens }),
+    ...(embed && { embeddings: (chosen) => embed(textsOf(list, chosen)) }),
   };
 }

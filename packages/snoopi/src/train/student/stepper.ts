@@ -14,6 +14,7 @@ import { stepKey } from "../examples.ts";
 import { rateAt } from "../rate.ts";
 import type { Stepper } from "../stepper.ts";
 import type { Assembled } from "./assemble.ts";
+import { inParts } from "./in-parts.ts";
 import { contextOf, type PromptBank } from "./prompt-bank.ts";
 import { drawPairs, type Pairs, pseudoHuber } from "./regression.ts";
 
@@ -144,14 +145,15 @@ export function distillStepper(options: DistillStepperOptions): DistillStepper {
 function judging({ config, assembled: { distillation }, embedLatents, pairs }: DistillStepperOptions) {
   const { keepRegression, clip, regression } = config;
   const keeps = pairs && keepRegression.weight > 0;
+  const seen = embedLatents && inParts(embedLatents, clip.atOnce);
   if (!keeps && !embedLatents) return undefined;
   const { student, process } = distillation;
   const predict = x0Predictor(student.network, { process, prediction: student.prediction });
   return (x0: Tensor, given: Readonly<Record<string, Tensor>>): Judged => {
     const told: Record<string, Tensor> = {};
     const losses: Tensor[] = [];
-    if (embedLatents) {
-      told.clip = clampedClipLoss(embedLatents(x0), given.clipText, { margin: clip.margin });
+    if (seen) {
+      told.clip = clampedClipLoss(seen(x0), given.clipText, { margin: clip.margin });
       losses.push(mul(told.clip, given.clipWeight));
     }
     if (keeps) {

@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { distillMethods } from "../distill/method.ts";
+import { checkDistillConfig, type DistillConfig, distillSchema, methodOf } from "./distill-config.ts";
+import { readConfig } from "./schema.ts";
+import { withKeys } from "./set-keys.ts";
+
+const folder = join(import.meta.dirname, "../../configs");
+
+function configOf(json: unknown): DistillConfig {
+  const config = readConfig(distillSchema, json);
+  checkDistillConfig(config);
+  return config;
+}
+
+const fileOf = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
+const files = readdirSync(folder).filter((name) => /^(pg-sb|tiny-(student|pg-sb|few-step|nasa-t)).*\.json$/.test(name));
+
+describe("the configs that are here", () => {
+  test("are those of three real sizes and four tiny students", () => {
+    expect(files).toHaveLength(7);
+  });
+
+  test.each(files)("%s is a config", (name) => {
+    expect(() => configOf(fileOf(name))).not.toThrow();
+  });
+
+  test.each(["pg-sb-sd15.json", "pg-sb-sd21.json"])("%s has the method's published numbers", (name) => {
+    const config = configOf(fileOf(name));
+    expect(methodOf(config)).toEqual({ ...distillMethods.pgSb, loraWeighting: "abar" });
+    expect([config.student.rate.peak, config.loraTeacher.rate.peak, config.loraTeacher.rank]).toEqual([1e-6, 1e-3, 64]);
+  });
+
+  test("tiny-nasa-t.json trains away from a negative, and tiny-few-step.json takes two steps", () => {
+    expect(methodOf(configOf(fileOf("tiny-nasa-t.json"))).nasa).toEqual({ scale: { uniform: [0, 1] }, per: "batch" });
+    expect(configOf(fileOf("tiny-few-step.json")).student.steps).toBe(2);
+  });
+
+  test("students of all tiny configs may begin with one regression start", () => {
+    const starts = files
+      .filter((name) => name.startsWith("tiny-"))
+      .map((name) => {
+        const { seed, prompts, base, size, pairs, regression } = configOf(fileOf(name));
+        return JSON.stringify({ seed, prompts, base, size, pairs, regression });
+      });
+    expect(new Set(starts).size).toBe(1);
+  });
+});
+
+test("the rows of Table 2 and the control at the interval's mean are two keys each", () => {
+  const kappaOf = (...set: string[]) => methodOf(configOf(withKeys(fileOf("tiny-pg-sb.json"), set))).kappa;
+  const random = { uniform: [0.5, 4] };
+  const row = (teacher: unknown, lora: unknown) => ({ teacher, lora, per: "sample", draws: "shared" });
+  expect(kappaOf()).toEqual(row(random, random));
+  expect(kappaOf("method.loraKappa=2.25")).toEqual(row(random, { fixed: 2.25 }));
+  expect(kappaOf("method.teacherKappa=2.25")).toEqual(row({ fixed: 2.25 }, random));
+  expect(kappaOf("method.teacherKappa=2.25", "method.loraKappa=2.25")).toEqual(row({ fixed: 2.25 }, { fixed: 2.25 }));
+});
+
+test.each([
+  [{ regression: { steps: 3 } }, "regression.steps is 3 and pairs.count 0"],
+  [{ pairs: { count: 4 } }, "neither regression.steps nor keepRegression.weight uses them"],
+  [{ pairs: { count: 4 }, regression: { steps: 1 }, student: { train: "lora" } }, "student.train is lora"],
+  [{ method: { name: "nasaT" } }, "method.nasa has nothing to keep away. Give negatives"],
+  [{ negatives: "world" }, "method pgSb does not use NASA"],
+  [{ method: { loraSteps: 0 } }, "only sds goes without a LoRA teacher"],
+  [{ method: { name: "sds" }, ahead: 3 }, "method sds has no LoRA teacher"],
+  [{ method: { studentRange: [500, 20] } }, "method.studentRange is [500, 20]"],
+  [{ method: { loraKappa: [4, 0.5] } }, "method.loraKappa is [4,0.5]"],
+  [{ student: { lr: 1 }, stps: 2 }, "student.lr, stps are unknown"],
+])("%j is refused", (json, message) => {
+  expect(() => configOf(json)).toThrow(message);
+});

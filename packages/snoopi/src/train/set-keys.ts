@@ -1,0 +1,43 @@
+import { SnoopiError } from "@snoopi/core";
+
+/**
+ * A config with some keys said otherwise, each as `method.teacherKappa=[0.5, 4]`: the value is JSON, or else the text itself. What it was read from
+ * stays as it was.
+ * @throws SnoopiError for what has no `=`, for a key said twice, and for one inside something that is no object.
+ */
+export function withKeys(json: unknown, said: readonly string[]): unknown {
+  const result = structuredClone(json ?? {});
+  const seen = new Set<string>();
+  for (const one of said) {
+    const [, key, text] = /^([^=]+)=(.*)$/s.exec(one) ?? [];
+    if (key === undefined)
+      throw new SnoopiError(`config: ${JSON.stringify(one)} sets no key. Write KEY=VALUE, such as method.loraKappa=4.5.`);
+    if (seen.has(key)) throw new SnoopiError(`config: ${key} is set twice. Set it once.`);
+    seen.add(key);
+    const path = key.split(".");
+    const last = path.pop()!;
+    let at: unknown = result;
+    for (const part of path) {
+      if (!isObject(at)) break;
+      // Of its own alone: a key named as what every object inherits is one that the schema refuses.
+      if (!Object.hasOwn(at, part)) put(at, part, {});
+      at = at[part];
+    }
+    if (!isObject(at)) throw new SnoopiError(`config: ${key} is inside of what is no object. Set a key that ends at a value.`);
+    put(at, last, valueIn(text));
+  }
+  return result;
+}
+
+const put = (at: Record<string, unknown>, key: string, value: unknown) =>
+  Object.defineProperty(at, key, { value, enumerable: true, writable: true, configurable: true });
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+function valueIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
