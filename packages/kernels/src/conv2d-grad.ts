@@ -46,14 +46,22 @@ export const conv2dInputGrad: Lowering<Attrs> = {
       const product = { ...common, inputs: [...common.inputs, bindDense(weight)], params: { ...sizes, ...a, ...b } };
       if (!lanes) return [{ ...product, kernel: matmulTiled, consts: { BIAS: 0, A_K_FAST: 0, B_K_FAST: 0 }, groups: tiles(64, 64) }];
       const kernel = pixels % 4 === 0 ? matmulLanesNn : matmulLanes;
-      return [{ ...product, kernel, consts: { R: 16, C: 2, BIAS: 0 }, groups: tiles(16, 64) }];
+      const columns = pixels <= 32 ? 32 : 64;
+      return [{ ...product, kernel, consts: { R: 16, C: columns / 32, BIAS: 0 }, groups: tiles(16, columns) }];
     }
     if (lanes && unit && KH === 3 && KW === 3 && keepsRows(attrs, KW) && W % 4 === 0) {
       // The convolution of the cotangent with the weight turned around, its channels swapped.
       const turned = { batch, I: O, O: I, H: OH, W: OW, OH: H, padTop: KH - 1 - padTop };
       const inputs = [...common.inputs, bindDense(weight)];
       return [
-        { ...common, inputs, params: turned, kernel: conv2dLanes3x3, consts: { R: 8, C: 2, BIAS: 0, FLIP: 1 }, groups: tiles(8, 64) },
+        {
+          ...common,
+          inputs,
+          params: turned,
+          kernel: conv2dLanes3x3,
+          consts: { R: 8, C: 2, BIAS: 0, FLIP: 1 },
+          groups: Math.ceil(I / 8) * Math.ceil((batch * pixels) / 64),
+        },
       ];
     }
     // One of the classes of pixels that met the same taps.

@@ -109,15 +109,23 @@ function whole({ attrs: { stride, padding }, inputs: [x, weight, bias], out, fac
     const a = { aOffset: 0, aRow: I, aCol: 1, aOuter: 0, aInner: 0 };
     const b = { bOffset: 0, bRow: pixels, bCol: 1, bOuter: 0, bInner: I * pixels };
     const product = { ...common, params: { ...sizes, ...a, ...b } };
+    const columns = pixels <= 32 ? 32 : 64;
     return [
       lanes
-        ? { ...product, kernel: matmulLanesNn, consts: { R: 16, C: 2, BIAS: 2 * BIAS }, groups: tiles(16, 64) }
+        ? { ...product, kernel: matmulLanesNn, consts: { R: 16, C: columns / 32, BIAS: 2 * BIAS }, groups: tiles(16, columns) }
         : { ...product, kernel: matmulTiled, consts: { BIAS: 2 * BIAS, A_K_FAST: 1, B_K_FAST: 0 }, groups: tiles(64, 64) },
     ];
   }
   if (!lanes) return [{ ...common, kernel: conv2dTiled, consts: { BIAS, KERNEL_H: KH, KERNEL_W: KW }, groups: tiles(64, 64) }];
   if (KH === 3 && KW === 3 && unit && padLeft === 1 && padRight === 1 && W % 4 === 0) {
-    return [{ ...common, kernel: conv2dLanes3x3, consts: { R: 8, C: 2, BIAS, FLIP: 0 }, groups: tiles(8, 64) }];
+    return [
+      {
+        ...common,
+        kernel: conv2dLanes3x3,
+        consts: { R: 8, C: 2, BIAS, FLIP: 0 },
+        groups: Math.ceil(O / 8) * Math.ceil((batch * pixels) / 64),
+      },
+    ];
   }
   return [{ ...common, kernel: conv2dLanes, consts: { R: 16, C: 2, BIAS }, groups: tiles(16, 64) }];
 }

@@ -15,7 +15,7 @@ export const conv2dLanes3x3: Kernel = {
   outWidth: 4,
   params: ["batch", "I", "O", "H", "W", "OH", "padTop"],
   body: /* wgsl */ `
-// Implicit matmul: rows = output channels, columns = pixels, k = (channel, ky, kx) in the order weights are stored.
+// Implicit matmul: rows = output channels, columns = pixels of all images (small ones share a group), k = (channel, ky, kx) in the order weights are stored.
 // One subgroup owns R channels x 8*C quads (a quad = 4 pixels along x). A step is one input row (channel, ky): one
 // vec4 load per quad gives all three kx taps, because a shifted quad needs only one pixel of the neighbour lane.
 // Lane l of a chunk of 8 steps holds the 3 weights of step l for each channel; they are broadcast step by step.
@@ -24,20 +24,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   let W4 = P.W / 4u;
   let quads = P.OH * W4;
   let oTiles = (P.O + R - 1u) / R;
-  let quadTiles = (quads + 8u * C - 1u) / (8u * C);
   let tile = group.y * grid.x + group.x;
-  let batch = tile / (oTiles * quadTiles);
   let o0 = tile % oTiles * R;
-  let quad0 = tile / oTiles % quadTiles * 8u * C + lane;
-  let image = batch * P.I * P.H * W4;
+  let quad0 = tile / oTiles * 8u * C + lane;
   let rows = P.I * 3u;
   let edge = lane == 0u || lane == 7u;
 
+  var batch: array<u32, C>;
   var x4: array<u32, C>;
   var y0: array<i32, C>;
   for (var j = 0u; j < C; j++) {
-    x4[j] = (quad0 + j * 8u) % W4;
-    y0[j] = i32((quad0 + j * 8u) / W4) - i32(P.padTop);
+    let quad = quad0 + j * 8u;
+    // What is beyond the last image is computed there and not stored.
+    batch[j] = min(quad / quads, P.batch - 1u);
+    x4[j] = quad % quads % W4;
+    y0[j] = i32(quad % quads / W4) - i32(P.padTop);
   }
 
   var acc: array<array<vec4f, C>, R>;
@@ -56,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       for (var j = 0u; j < C; j++) {
         let iy = y0[j] + i32(ky);
         let inside = iy >= 0 && iy < i32(P.H);
-        let at = image + (c * P.H + u32(clamp(iy, 0, i32(P.H) - 1))) * W4 + x4[j];
+        let at = ((batch[j] * P.I + c) * P.H + u32(clamp(iy, 0, i32(P.H) - 1))) * W4 + x4[j];
         let q = select(vec4f(), x_at4(at), inside);
         // The first and last lane have no neighbour in the subgroup and load it.
         var before = 0.0;
@@ -84,14 +85,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     }
   }
 
-  let channels = select(0u, min(R, P.O - o0), batch < P.batch);
+  let channels = min(R, P.O - o0);
   for (var i = 0u; i < channels; i++) {
     for (var j = 0u; j < C; j++) {
       let quad = quad0 + j * 8u;
-      if (quad < quads) {
+      if (quad < quads * P.batch) {
         var s = acc[i][j];
         if (BIAS == 1u) { s += bias_at(o0 + i); }
-        out[(batch * P.O + o0 + i) * quads + quad] = s;
+        out[(batch[j] * P.O + o0 + i) * quads + quad % quads] = s;
       }
     }
   }

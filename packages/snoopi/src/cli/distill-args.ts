@@ -80,7 +80,7 @@ Ctrl-C stops with a checkpoint.
 
   --config FILE      keys and their values as JSON; absent keys are as below
   --set KEY=VALUE    says one key otherwise, such as method.loraKappa=4.5; may be
-                     given many times
+                     given many times; names of files are relative to FILE
   --model TEACHER    a diffusers folder
   --out DIR          the student's folder; DIR/training has checkpoints, curves
                      and sample sheets

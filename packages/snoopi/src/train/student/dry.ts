@@ -97,17 +97,13 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
   const base = part("teacher, frozen", () => weightsOf(unetNetwork.build, config.base));
   const stored = config.embeddings.keep !== "none";
   const text = stored ? undefined : part("text encoder", () => network((p) => clipText(p, model.text)));
-  const judges = withClip
-    ? part("decoder and CLIP", () => ({
-        decoder: network((p) => vaeDecoder(p, model.vae)),
-        towers: network((p) => clipModel(p, clip)),
-      }))
-    : undefined;
+  const decoder = part("decoder", () => network((p) => vaeDecoder(p, model.vae)));
+  const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
   const encode = (ids: Tensor) => text!.built(ids).last;
   const embed = (of: readonly string[]) =>
-    judges!.towers.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
+    towers!.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
   const store: EmbeddingStore = {
     shape: [length, hiddenSize],
     dtype: "f32",
@@ -140,10 +136,10 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
     bank,
     latents,
     key: [0, 0],
-    ...(judges && {
+    ...(towers && {
       embedLatents: (x0: Tensor) => {
-        const image = judges.decoder.built(unscaleLatents(x0, model.vae));
-        return judges.towers.built.picture(clipView(image, { size: clip.image.imageSize, norm: plainPixels }));
+        const image = decoder.built(unscaleLatents(x0, model.vae));
+        return towers.built.picture(clipView(image, { size: clip.image.imageSize, norm: plainPixels }));
       },
     }),
     ...(config.pairs.count > 0 && {
