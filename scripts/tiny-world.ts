@@ -15,9 +15,11 @@ interface Ended {
 }
 
 const usage = "usage: npm run tiny-world -- --out DIR [--size full|miniature] [--device webgpu|cpu|auto]";
-const { out, size, device } = words();
+const { out, size, device } = options();
 const record = join(out, "steps.json");
 mkdirSync(out, { recursive: true });
+// Ctrl-C reaches the step as well, which ends with a checkpoint and an exit code.
+process.on("SIGINT", () => {});
 
 for (const { name, args } of stepsOf(size, out)) {
   const ended = read();
@@ -41,7 +43,7 @@ for (const { name, args } of stepsOf(size, out)) {
 const total = Object.values(read()).reduce((sum, { seconds }) => sum + seconds, 0);
 process.stderr.write(`tiny-world: all done, ${(total / 3600).toFixed(2)} h in all. See ${join(out, "results")}.\n`);
 
-function words(): { out: string; size: Size; device: string } {
+function options(): { out: string; size: Size; device: string } {
   try {
     const { values } = parseArgs({ options: { out: { type: "string" }, size: { type: "string" }, device: { type: "string" } } });
     const { out, size = "full", device = "auto" } = values;
@@ -71,7 +73,5 @@ function write(ended: Readonly<Record<string, Ended>>): void {
 function run(args: readonly string[]): Promise<number> {
   const command = resolve(import.meta.dirname, "../packages/snoopi/bin/snoopi.mjs");
   const child = spawn(process.execPath, [command, ...args], { stdio: "inherit" });
-  // Ctrl-C reaches both; the step ends with a checkpoint, and its exit code is told.
-  process.on("SIGINT", () => {});
   return new Promise((ended, failed) => child.on("error", failed).on("close", (code) => ended(code ?? 1)));
 }

@@ -1,22 +1,16 @@
-import { readFileSync } from "node:fs";
-import { openBrowserGpu } from "../browser-gpu.ts";
 import type { Network, Values } from "../training/networks.ts";
 import type { Trainer } from "../training/trainer.ts";
+import { openJax } from "./jax.ts";
 
 // The peers are installed only where the benchmark runs: their types are not at hand.
 type Any = any;
 
 /** jax-js on WebGPU: loss, gradients and update in one function compiled by `jit`. The package has no optimisers: their formulas stand here. */
 export async function open(): Promise<Trainer> {
-  openBrowserGpu();
-  const name: string = "@jax-js/jax";
-  const jax: Any = await import(name);
-  await jax.init("webgpu");
-  jax.defaultDevice("webgpu");
-  const { version } = JSON.parse(readFileSync(new URL("node_modules/@jax-js/jax/package.json", import.meta.url), "utf8"));
+  const { jax, version } = await openJax();
   const { jit, numpy: np, tree, valueAndGrad } = jax;
   return {
-    version: `@jax-js/jax ${version}`,
+    version,
     async prepare(network) {
       const up = ({ shape, values }: Values) => np.array(values).reshape([...shape]);
       const zerosLike = (values: Record<string, Values>) =>

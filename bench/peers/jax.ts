@@ -6,16 +6,22 @@ import type { Library, Prepared } from "../library.ts";
 // The peers are installed only where the benchmark runs: their types are not at hand.
 type Any = any;
 
-/** jax-js on WebGPU, every problem compiled by its `jit`. */
-export async function open(): Promise<Library> {
+/** jax-js on WebGPU. */
+export async function openJax(): Promise<{ readonly jax: Any; readonly version: string }> {
   openBrowserGpu();
   const name: string = "@jax-js/jax";
   const jax: Any = await import(name);
   await jax.init("webgpu");
   jax.defaultDevice("webgpu");
   const { version } = JSON.parse(readFileSync(new URL("node_modules/@jax-js/jax/package.json", import.meta.url), "utf8"));
+  return { jax, version: `@jax-js/jax ${version}` };
+}
+
+/** Every problem compiled by its `jit`. */
+export async function open(): Promise<Library> {
+  const { jax, version } = await openJax();
   return {
-    version: `@jax-js/jax ${version}`,
+    version,
     async prepare(problem, inputs) {
       const [shapes, fn] = formula(jax, problem);
       const { numpy: np } = jax;

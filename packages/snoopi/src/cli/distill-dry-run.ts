@@ -4,8 +4,9 @@ import type { WebGpuDevice } from "@snoopi/kernels/node";
 import { sd15, sd21 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { modelShape, openModel } from "../pipeline/open.ts";
+import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
-import { clipSizes, readClip } from "../train/node/distill-teacher.ts";
+import { readClip } from "../train/node/distill-teacher.ts";
 import { type DistillCost, type DistillSizes, distillCost } from "../train/student/dry.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
@@ -51,7 +52,7 @@ async function sizesOf({ preset, clip }: DistillConfig, path: string | undefined
     throw new SnoopiError("distill: neither --model is given nor a preset in the config. Give one, for its sizes.");
   }
   const model = await openModel(nodeFolder(path));
-  return { model, ...(clip.weight > 0 && { clip: clipSizes(await readClip(path)) }) };
+  return { model, ...(clip.weight > 0 && { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) }) };
 }
 
 /** A report's lines, and whether the step fits what is known of the device. */

@@ -9,7 +9,8 @@ import { withKeys } from "../train/set-keys.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
 import { distillDryRun } from "./distill-dry-run.ts";
-import { createProgress, type Phase } from "./progress.ts";
+import type { Phase } from "./progress.ts";
+import { openTerminal } from "./terminal.ts";
 
 /** Distils a student and writes it, or stops early with a checkpoint: whether it came to its end. */
 export async function distillCommand(options: DistillOptions, { signal }: { signal: AbortSignal }): Promise<boolean> {
@@ -22,12 +23,7 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
   if (options.dryRun) return distillDryRun(config, options);
   const { model, out, resume } = options as DistillOptions & { readonly model: string; readonly out: string };
   checkFolders(model, out);
-  const { stderr } = process;
-  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
-  const say = (line: string) => {
-    progress.close();
-    stderr.write(`${line}\n`);
-  };
+  const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
   say(opened.line);
   let phase: Phase | undefined;

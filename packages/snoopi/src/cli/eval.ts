@@ -7,7 +7,8 @@ import type { Table, TableOptions } from "../eval/table/table.ts";
 import { openDevice } from "./device.ts";
 import type { EvalOptions, TableName } from "./eval-args.ts";
 import { contactSheets } from "./eval-contact.ts";
-import { createProgress, type Phase } from "./progress.ts";
+import type { Phase } from "./progress.ts";
+import { openTerminal } from "./terminal.ts";
 
 const tables: { readonly [N in TableName]: (options: TableOptions) => Table } = {
   guidance: guidanceTable,
@@ -21,12 +22,8 @@ export async function evalCommand(
   options: EvalOptions,
   { signal, software }: { readonly signal: AbortSignal; readonly software: string },
 ): Promise<boolean> {
-  const { stderr, stdout } = process;
-  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
-  const say = (line: string) => {
-    progress.close();
-    stderr.write(`${line}\n`);
-  };
+  const { stdout } = process;
+  const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
   const { device } = opened;
   say(opened.line);

@@ -9,7 +9,8 @@ import type { GenerateOptions } from "./args.ts";
 import { openDevice, slownessOf } from "./device.ts";
 import { metadataOf } from "./metadata.ts";
 import { openOutput } from "./output.ts";
-import { createProgress, type Phase } from "./progress.ts";
+import type { Phase } from "./progress.ts";
+import { openTerminal } from "./terminal.ts";
 
 /** Makes the picture and prints its path. All that can be checked is checked before weights are read. */
 export async function generateCommand(
@@ -20,13 +21,8 @@ export async function generateCommand(
   const plan = planOf(model, options);
   const output = await openOutput(options.out);
 
-  const say = (line: string) => process.stderr.write(`${line}\n`);
-  const { stderr } = process;
-  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
-  const onWarning = (text: string) => {
-    progress.close();
-    say(`snoopi: warning: ${text}`);
-  };
+  const { progress, say } = openTerminal();
+  const onWarning = (text: string) => say(`snoopi: warning: ${text}`);
   for (const key of model.ignored) onWarning(`${key} in the model's config is unknown and was ignored.`);
 
   using opened = await openDevice(options.device);

@@ -9,7 +9,8 @@ import { teacherJob } from "../train/node/teacher-job.ts";
 import { vaeJob } from "../train/node/vae-job.ts";
 import { readConfig } from "../train/schema.ts";
 import { openDevice } from "./device.ts";
-import { createProgress, type Phase } from "./progress.ts";
+import type { Phase } from "./progress.ts";
+import { openTerminal } from "./terminal.ts";
 import type { TrainOptions } from "./train-args.ts";
 
 const jobs: { readonly [N in StageName]: (config: TrainConfig<N>, options: JobOptions) => Job | Promise<Job> } = {
@@ -26,12 +27,7 @@ export async function trainCommand(
   const json = options.config === undefined ? {} : await readJson(nodeFolder(dirname(options.config)), basename(options.config));
   const config = readConfig(trainSchemas[name], json) as TrainConfig;
   checkTrainConfig(name, config);
-  const { stderr } = process;
-  const progress = createProgress({ stream: stderr, isTTY: stderr.isTTY === true, columns: () => stderr.columns });
-  const say = (line: string) => {
-    progress.close();
-    stderr.write(`${line}\n`);
-  };
+  const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
   say(opened.line);
   try {

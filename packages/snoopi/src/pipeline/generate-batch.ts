@@ -1,14 +1,14 @@
 import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import { type Context, idsTensor, unscaleLatents } from "@snoopi/models";
-import { type Denoiser, denoiser, noiseAt } from "../denoiser.ts";
+import { type Denoiser, noiseAt } from "../denoiser.ts";
 import { fewStepTimesteps } from "../distill/few-step.ts";
-import { cfg } from "../guidance/cfg.ts";
-import { type NegativeGuidance, negativeGuidance } from "../guidance/negative-guidance.ts";
+import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import { ddimSteps } from "../sampler/ddim.ts";
 import { oneStep } from "../sampler/one-step.ts";
 import type { Numbers } from "../train/stage.ts";
 import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
+import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
 
 /** Several pictures of one way of drawing. */
@@ -60,20 +60,15 @@ export async function generateBatch(
     signal?.throwIfAborted();
     // One text for all is projected once.
     const prompt = encoded(new Set(prompts).size === 1 ? prompts.slice(0, 1) : prompts);
-    if (plan.steer) {
-      const { method, negative, scale } = plan.steer;
-      const length = method === "vsf" ? model.tokenizer.encode(negative).length : undefined;
-      const empty = method === "neutral" ? encoded([""]) : undefined;
-      guidance = negativeGuidance(method, { negative: encoded([negative], length), scale, ...(empty && { empty }) });
-    }
-    const without = denoiser(loaded.unet, model.schedule);
-    const steered = guidance ? denoiser(loaded.unet, model.schedule, { guidance }) : without;
-    let guided = steered;
-    if (plan.cfg) guided = cfg(steered, { scale: plan.cfg.scale, negative: encoded([plan.cfg.negative]), negativeDenoiser: without });
+    const { without, ...used } = guided(loaded, plan, (text, padding) =>
+      encoded([text], padding === "trimmed" ? model.tokenizer.encode(text).length : undefined),
+    );
+    guidance = used.guidance;
+    let { denoise } = used;
     if (kappas) {
       const scales = held(() => fromData(kappas, { shape: [kappas.length, 1, 1, 1], dtype: "f32", device }));
       const nothing = encoded([""]);
-      guided = (x, t, context, step) => {
+      denoise = (x, t, context, step) => {
         const away = without(x, t, nothing, step);
         return away.add(without(x, t, context, step).sub(away).mul(scales));
       };
@@ -83,7 +78,7 @@ export async function generateBatch(
 
     const noise = noises.map(({ shape, data }) => held(() => fromData(data, { shape, dtype: "f32", device })));
     let x = noise[0];
-    for (const advance of advances(guided, loaded, { steps, sampler, noise, context })) {
+    for (const advance of advances(denoise, loaded, { steps, sampler, noise, context })) {
       signal?.throwIfAborted();
       const before = x;
       x = held(() => advance(before));

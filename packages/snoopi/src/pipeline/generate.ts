@@ -1,11 +1,10 @@
 import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
 import { type Context, idsTensor, toPixels, unscaleLatents } from "@snoopi/models";
-import { type Denoiser, denoiser } from "../denoiser.ts";
-import { cfg } from "../guidance/cfg.ts";
-import { type NegativeGuidance, negativeGuidance } from "../guidance/negative-guidance.ts";
+import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import { ddimSteps } from "../sampler/ddim.ts";
 import { oneStep } from "../sampler/one-step.ts";
+import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
 import { type Plan, planOf, type Request } from "./request.ts";
 
@@ -56,18 +55,11 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
   let x: Tensor | undefined;
   try {
     await encodeTexts(loaded, texts, contexts, hooks);
-    if (plan.steer) {
-      const { method, negative, scale } = plan.steer;
-      const { tokens, length } = contextOf(negative);
-      // One softmax over both texts: the negative's padding would take its share of the prompt's attention.
-      const away = method === "vsf" ? held(() => tokens.slice([null, [0, length]])) : { tokens };
-      guidance = negativeGuidance(method, { negative: away, scale, ...(method === "neutral" && { empty: contextOf("") }) });
-    }
-    const without = denoiser(loaded.unet, model.schedule);
-    const steered = guidance ? denoiser(loaded.unet, model.schedule, { guidance }) : without;
-    const guided: Denoiser = plan.cfg
-      ? cfg(steered, { scale: plan.cfg.scale, negative: contextOf(plan.cfg.negative), negativeDenoiser: without })
-      : steered;
+    const { denoise, ...used } = guided(loaded, plan, (text, padding) => {
+      const { tokens, length } = contextOf(text);
+      return padding === "trimmed" ? held(() => tokens.slice([null, [0, length]])) : { tokens };
+    });
+    guidance = used.guidance;
 
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
     const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
@@ -77,8 +69,8 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     const context = subtract ? held(() => subtractText(prompt, contextOf(subtract.negative), subtract).tokens) : prompt;
     const steps: ((x: Tensor) => Tensor)[] =
       plan.steps === 1
-        ? [(z) => oneStep(guided, model.schedule, z, context)]
-        : ddimSteps(guided, model.schedule, plan.steps, context).map((step) => step.advance);
+        ? [(z) => oneStep(denoise, model.schedule, z, context)]
+        : ddimSteps(denoise, model.schedule, plan.steps, context).map((step) => step.advance);
     onProgress?.("steps", 0, steps.length);
     for (const [i, advance] of steps.entries()) {
       signal?.throwIfAborted();

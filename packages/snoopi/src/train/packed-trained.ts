@@ -1,13 +1,13 @@
 import { sizeOf, type Tensor } from "@snoopi/core";
-import { adamw, ema as emaOf, type Optimizer, type Parts } from "@snoopi/core/optim";
+import { adamw, ema as emaOf, type Optimizer, type Parts, type Stateful } from "@snoopi/core/optim";
 import type { Trained } from "../distill/update.ts";
 import { packed } from "./packed.ts";
 import type { Weights } from "./stage.ts";
-import { counted } from "./step.ts";
 
-/** Parameters that move end to end, with what a checkpoint holds of them. */
+/** Parameters, which are the caller's, that move end to end, with what a checkpoint holds of them. */
 export interface PackedTrained extends Trained, Disposable {
   readonly parameters: Readonly<Record<string, Tensor>>;
+  join(gradients: unknown): readonly Tensor[];
   /** Numbers in each of the tensors that they lie in. */
   readonly sizes: readonly number[];
   parts(taken: number): Parts;
@@ -73,10 +73,15 @@ export function packedTrained(
       optimizer[Symbol.dispose]();
       average?.[Symbol.dispose]();
       for (const pack of packs) pack[Symbol.dispose]();
-      for (const t of Object.values(parameters)) t.dispose();
     },
   };
 }
+
+/** A part whose numbers are known better: it counts recordings, and a captured step is recorded twice at most. */
+const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
+  state: () => ({ ...part.state(), numbers }),
+  restore: (state) => part.restore(state),
+});
 
 function grouped(parameters: Readonly<Record<string, Tensor>>): Record<string, Tensor>[] {
   const groups: Record<string, Tensor>[] = [];

@@ -14,8 +14,8 @@ import {
   type Tensor,
   valueAndGradients,
 } from "@snoopi/core";
-import { adamw, clipFactor, ema as emaOf, globalNorm, type Parts, type Stateful } from "@snoopi/core/optim";
-import { packed } from "./packed.ts";
+import { clipFactor, globalNorm, type Parts } from "@snoopi/core/optim";
+import { packedTrained } from "./packed-trained.ts";
 import { type Rate, rateAt } from "./rate.ts";
 import { type Batch, type Stage, uploaded, type Weights } from "./stage.ts";
 
@@ -55,9 +55,7 @@ const largest = 3.4028234663852886e38;
  */
 export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weightDecay }: StepSettings): Trainer {
   const { parameters, device } = stage;
-  const pack = packed(parameters);
-  const optimizer = adamw([pack.all], { lr: rate.peak, betas, weightDecay, gated: true });
-  const average = ema > 0 ? emaOf([pack.all], { decay: ema, gated: true }) : undefined;
+  const moved = packedTrained(parameters, { lr: rate.peak, betas, weightDecay, ema });
   let names: readonly string[] = [];
   const program: Captured<[Readonly<Record<string, Tensor>>, Tensor], Tensor> = capture(
     (batch, lr) => {
@@ -68,12 +66,11 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
         told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
         return loss;
       });
-      const gradient = pack.join(gradients);
-      const norm = globalNorm([gradient]);
+      const joined = moved.join(gradients);
+      const norm = globalNorm(joined);
       const finite = lessEqual(add(abs(loss), norm), largest);
-      optimizer.step([gradient], { lr, scale: clipFactor(norm, maxNorm), finite });
-      pack.settle();
-      average?.update({ finite });
+      moved.optimizer.step(joined, { lr, scale: clipFactor(norm, maxNorm), finite });
+      moved.ema?.update({ finite });
       names = ["loss", "norm", ...Object.keys(told)];
       const report = concat([loss, norm, ...Object.values(told)].map((t) => reshape(t, [1])));
       for (const t of Object.values(told)) t.dispose();
@@ -82,35 +79,23 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
     { device },
   );
   return {
-    parts: (taken) => ({
-      weights: parameters,
-      optimizer: counted(optimizer, { steps: taken }),
-      ...(average && { average: counted(average, { updates: taken }) }),
-    }),
-    adopt: pack.adopt,
+    parts: moved.parts,
+    adopt: moved.adopt,
     step(step, batch) {
       const report = noGrad(() => scope(() => program(uploaded(batch, device), scalar(rateAt(rate, step, steps), device))));
       device.submit();
       return readReport(report, names);
     },
-    weights: () => pack.read(average ? average.tensors()[0] : pack.all),
+    weights: moved.weights,
     get dispatches() {
       return program.dispatches;
     },
     [Symbol.dispose]() {
       program[Symbol.dispose]();
-      optimizer[Symbol.dispose]();
-      average?.[Symbol.dispose]();
-      pack[Symbol.dispose]();
+      moved[Symbol.dispose]();
     },
   };
 }
-
-/** A part whose numbers are known better: it counts recordings, and a captured step is recorded twice at most. */
-export const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
-  state: () => ({ ...part.state(), numbers }),
-  restore: (state) => part.restore(state),
-});
 
 const scalar = (value: number, device: Device): Tensor => fromData(Float32Array.of(value), { shape: [], dtype: "f32", device });
 

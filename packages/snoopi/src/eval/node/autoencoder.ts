@@ -1,21 +1,10 @@
 import { type Device, scope, type Tensor } from "@snoopi/core";
-import {
-  autoencoderKL,
-  load,
-  loadTensors,
-  manifest,
-  openComponentWeights,
-  type Params,
-  params,
-  readConfig,
-  scaleLatents,
-  subfolder,
-  vaeConfig,
-} from "@snoopi/models";
+import { autoencoderKL, openComponentWeights, type Params, readConfig, scaleLatents, subfolder, vaeConfig } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import { openNetwork } from "../../train/node/network.ts";
+import { originOf } from "../../train/node/origin.ts";
 import { type Numbers, uploaded } from "../../train/stage.ts";
 import { resized } from "../table/resize.ts";
-import { originOf } from "./origin.ts";
 
 /** A model's VAE, both ways. */
 export interface Autoencoder extends Disposable {
@@ -34,9 +23,7 @@ export async function openAutoencoder(model: string, { device }: { readonly devi
   const folder = subfolder(nodeFolder(model), "vae");
   const config = vaeConfig(await readConfig(folder));
   const build = (p: Params) => autoencoderKL(p, config);
-  const weights = await openComponentWeights(folder);
-  const { tensors } = await loadTensors("vae", weights, { manifest: manifest(build), device, dtype: "f32" }).finally(() => weights.close());
-  const network = build(params(load(tensors)));
+  const { network, tensors } = await openNetwork("vae", await openComponentWeights(folder), { build, device, dtype: "f32" });
   const encoded = (pictures: Numbers) => network.encode(uploaded({ x: resized(pictures, config.sampleSize) }, device).x).mean;
   return {
     model,

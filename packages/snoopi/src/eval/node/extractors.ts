@@ -1,29 +1,17 @@
 import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { type Device, fromData, keep, mean, reshape, SnoopiError, scope, type Tensor } from "@snoopi/core";
-import {
-  clipTextConfig,
-  endPositions,
-  idsTensor,
-  type JsonObject,
-  load,
-  manifest,
-  openComponentWeights,
-  type Params,
-  params,
-  readClipTokenizer,
-  readConfig,
-  subfolder,
-} from "@snoopi/models";
+import { type Device, fromData, mean, reshape, scope, type Tensor } from "@snoopi/core";
+import { endPositions, idsTensor, openComponentWeights, type Params, readClipTokenizer, readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
-import type { ClipImageSizes } from "../../train/clip-image.ts";
 import { clipModel } from "../../train/clip-model.ts";
+import { clipSizes } from "../../train/clip-sizes.ts";
+import { openNetwork } from "../../train/node/network.ts";
+import { originOf } from "../../train/node/origin.ts";
 import { uploaded } from "../../train/stage.ts";
 import { cosines } from "../cosine.ts";
 import type { Extractor } from "../table/evaluate.ts";
 import { resized } from "../table/resize.ts";
 import type { Autoencoder } from "./autoencoder.ts";
-import { originOf } from "./origin.ts";
 
 export interface OpenExtractor extends Extractor, Disposable {}
 
@@ -40,18 +28,11 @@ export async function openExtractor(
 async function clipExtractor(model: string, device: Device): Promise<OpenExtractor> {
   const folder = nodeFolder(model);
   const config = await readConfig(subfolder(folder, "clip"));
-  const [textJson, visionJson] = ["text_config", "vision_config"].map((key) => config[key] as JsonObject | undefined);
-  if (!textJson || !visionJson) {
-    throw new SnoopiError(
-      `${model}/clip/config.json: it has no text_config and vision_config, so it is no CLIPModel. Train one with snoopi train clip.`,
-    );
-  }
-  const text = clipTextConfig({ projection_dim: config.projection_dim, ...textJson });
-  const image = imageSizes(visionJson, `${model}/clip/config.json`);
+  const { text, image } = clipSizes(config, `${model}/clip/config.json`);
   const tokenizer = await readClipTokenizer(subfolder(folder, "tokenizer"), { maxPositions: text.maxPositionEmbeddings });
   const build = (p: Params) => clipModel(p, { text, image });
-  const tensors = await readAll(subfolder(folder, "clip"), manifest(build), device);
-  const network = build(params(load(tensors)));
+  const weights = await openComponentWeights(subfolder(folder, "clip"));
+  const { network, tensors } = await openNetwork("as stored", weights, { build, device, dtype: "f32" });
   return {
     about: `the image tower of ${basename(resolve(model))}/clip, ${image.hiddenSize} numbers of its class token`,
     origin: await originOf(model, ["clip"]),
@@ -112,44 +93,4 @@ function coarse(z: Tensor, grid: number): Tensor {
   const [rows, columns] = [height, width].map((size) => (size % grid === 0 ? grid : size));
   const squares = mean(reshape(z, [batch, channels, rows, height / rows, columns, width / columns]), { axis: [3, 5] });
   return reshape(squares, [batch, channels * rows * columns]);
-}
-
-/** Every tensor of a network whose names are those of its file. */
-async function readAll(
-  folder: ReturnType<typeof subfolder>,
-  wanted: ReturnType<typeof manifest>,
-  device: Device,
-): Promise<Map<string, Tensor>> {
-  const weights = await openComponentWeights(folder);
-  const tensors = new Map<string, Tensor>();
-  try {
-    const missing = [...wanted.keys()].filter((name) => !weights.entries.has(name));
-    if (missing.length > 0) throw new SnoopiError(`${folder.name}: ${missing.length} parameters are missing: ${missing.join(", ")}.`);
-    for (const [name, shape] of wanted) {
-      const { data, dtype } = await weights.read(name, { dtype: "f32" });
-      tensors.set(name, keep(fromData(data, { shape, dtype, device })));
-    }
-    return tensors;
-  } catch (error) {
-    for (const t of tensors.values()) t.dispose();
-    throw error;
-  } finally {
-    await weights.close();
-  }
-}
-
-function imageSizes(json: JsonObject, where: string): ClipImageSizes {
-  const size = (key: string): number => {
-    const value = json[key];
-    if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-    throw new SnoopiError(`${where}: vision_config.${key} is ${JSON.stringify(value)}. Give a whole number above 0.`);
-  };
-  return {
-    imageSize: size("image_size"),
-    patchSize: size("patch_size"),
-    hiddenSize: size("hidden_size"),
-    intermediateSize: size("intermediate_size"),
-    numHiddenLayers: size("num_hidden_layers"),
-    numAttentionHeads: size("num_attention_heads"),
-  };
 }

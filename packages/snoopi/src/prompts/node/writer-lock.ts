@@ -1,7 +1,8 @@
-import { closeSync, openSync, readdirSync, readFileSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, readdirSync, unlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { isAlive, startOf } from "../../train/node/alive.ts";
 
 /** The right to write a folder, until it is let go of. */
 export interface WriterLock {
@@ -32,7 +33,7 @@ export function lockForWriting(folder: string): WriterLock {
     for (const name of readdirSync(folder)) {
       const [, where, pid, start] = lockName.exec(name) ?? [];
       if (where === undefined || name === own) continue;
-      if (where === host() && !isAlive(Number(pid), Number(start))) removed(join(folder, name));
+      if (where === host() && !isAlive(Number(pid), Number(start) || undefined)) removed(join(folder, name));
       else {
         throw new SnoopiError(
           `${folder}: process ${pid}${where === host() ? "" : ` on ${where}`} writes it. Wait until it ends${where === host() ? "" : `, or remove ${name} if it is no more`}.`,
@@ -51,30 +52,5 @@ function removed(path: string): void {
     unlinkSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-}
-
-/** Whether it is the process that it was: numbers are given again. */
-function isAlive(pid: number, start: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // A process of another user may not be signalled, and is there.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
-  }
-  const now = startOf(pid);
-  return now === undefined || start === 0 || now === start;
-}
-
-/** When a process began, in ticks since the machine did; `undefined` where the system does not say. 0 for one that has ended and was not waited for. */
-function startOf(pid: number): number | undefined {
-  try {
-    // The name in parentheses may hold anything.
-    const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
-      .replace(/^.*\) /s, "")
-      .split(" ");
-    return /[ZX]/.test(fields[0]) ? 0 : Number(fields[19]);
-  } catch {
-    return undefined;
   }
 }

@@ -9,6 +9,7 @@ import { gpu } from "../../../../../test/gpu.ts";
 import { generate } from "../../pipeline/generate.ts";
 import { loadModel } from "../../pipeline/load.ts";
 import { openModel } from "../../pipeline/open.ts";
+import { clipSizes } from "../clip-sizes.ts";
 import { trainSchemas } from "../config.ts";
 import { fromCsv } from "../curve.ts";
 import { checkDistillConfig, type DistillConfig, distillSchema } from "../distill-config.ts";
@@ -16,7 +17,7 @@ import { readConfig } from "../schema.ts";
 import { distillCost } from "../student/dry.ts";
 import { clipJob } from "./clip-job.ts";
 import { type DistillRunOptions, distillRun } from "./distill-run.ts";
-import { clipSizes, readClip } from "./distill-teacher.ts";
+import { readClip } from "./distill-teacher.ts";
 import { runTraining } from "./run.ts";
 import { teacherJob } from "./teacher-job.ts";
 import { vaeJob } from "./vae-job.ts";
@@ -297,7 +298,7 @@ describe("a distillation in miniature", () => {
 });
 
 describe("a dry run", () => {
-  const sizes = async () => ({ model: await openModel(nodeFolder(model)), clip: clipSizes(await readClip(model)) });
+  const sizes = async () => ({ model: await openModel(nodeFolder(model)), clip: clipSizes(await readClip(model), model) });
 
   test("counts what is trained, and its parts add up to the peak", async () => {
     const cost = distillCost(configOf(everything), await sizes());

@@ -1,19 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, show, type Tensor } from "@snoopi/core";
+import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
   type ClipTextConfig,
   clipText,
-  clipTextConfig,
   endPositions,
   idsTensor,
-  load,
-  loadTensors,
-  manifest,
+  type NameRule,
   openComponentWeights,
   type Params,
-  params,
   readConfig,
   readJson,
   subfolder,
@@ -25,11 +21,13 @@ import { nodeFolder } from "@snoopi/models/node";
 import { needed, type OpenModel, openModel } from "../../pipeline/open.ts";
 import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
+import { clipSizes } from "../clip-sizes.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
 import { type PromptBank, worldBank } from "../student/prompt-bank.ts";
 import { openDistillPrompts } from "./distill-prompts.ts";
 import type { KeptTexts } from "./kept-texts.ts";
+import { type OpenNetwork, openNetwork } from "./network.ts";
 
 /** What a student is distilled from, read from a pipeline's folder. */
 export interface DistillTeacher extends Disposable {
@@ -74,32 +72,11 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
   // Of its own: pairs and what is learned from them do not depend on it.
   const judgeHash = createHash("sha256");
   const owned: Disposable[] = [];
-  const read = async <N>(kind: "clip" | "unet" | "vae", weights: TensorReader, build: (p: Params) => N, dtype: "f32" | "f16" = "f32") => {
-    try {
-      const { tensors } = await loadTensors(kind, hashed(weights, hash), { manifest: manifest(build), device, dtype, signal });
-      owned.push(...tensors.values());
-      return { network: build(params(load(tensors))), tensors };
-    } finally {
-      await weights.close();
-    }
-  };
-  /** A network under its library's own names, of which the file may have more. */
-  const readWhole: Read = async (weights, build) => {
-    try {
-      const tensors = new Map<string, Tensor>();
-      for (const [name, shape] of manifest(build)) {
-        const found = weights.entries.get(name);
-        if (!found || show(found.shape) !== show(shape)) {
-          throw new SnoopiError(`${weights.name}: "${name}" is ${found ? show(found.shape) : "missing"} and has to be ${show(shape)}.`);
-        }
-        const { data } = await hashed(weights, judgeHash).read(name, { dtype: "f32" });
-        tensors.set(name, keep(fromData(data, { shape, dtype: "f32", device })));
-      }
-      owned.push(...tensors.values());
-      return build(params(load(tensors)));
-    } finally {
-      await weights.close();
-    }
+  const read = async <N>(rule: NameRule, weights: TensorReader, build: (p: Params) => N, dtype: "f32" | "f16" = "f32") => {
+    const of = rule === "as stored" ? judgeHash : hash;
+    const opened = await openNetwork(rule, hashed(weights, of), { build, device, dtype, signal });
+    owned.push(...opened.tensors.values());
+    return opened;
   };
   const component = (name: "unet" | "vae" | "text_encoder") => model.weights(name);
   const unetNetwork = model.networks.find((one) => one.component === "unet")!;
@@ -111,7 +88,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
     const text = await read("clip", await component("text_encoder"), (p) => clipText(p, model.text));
     const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids).last);
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
-    const clip = config.clip.weight > 0 ? await openClip(folder, readWhole) : undefined;
+    const clip = config.clip.weight > 0 ? await openClip(folder, read) : undefined;
 
     const embed = (texts: readonly string[]): Tensor => {
       const { text, network } = clip!;
@@ -191,7 +168,7 @@ interface Clip {
   readonly network: ReturnType<typeof clipModel>;
 }
 
-type Read = <N>(weights: TensorReader, build: (p: Params) => N) => Promise<N>;
+type Read = <N>(rule: "as stored", weights: TensorReader, build: (p: Params) => N) => Promise<OpenNetwork<N>>;
 
 /** What `clip/` says of its towers. @throws SnoopiError when it is not there, saying what makes it. */
 export const readClip = (path: string) =>
@@ -204,29 +181,14 @@ export const readClip = (path: string) =>
 async function openClip(path: string, read: Read): Promise<Clip> {
   const folder = subfolder(nodeFolder(path), "clip");
   const json = await readClip(path);
-  const { text, image } = clipSizes(json);
-  const network = await read(await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
+  const { text, image } = clipSizes(json, `${path}/clip/config.json`);
+  const { network } = await read("as stored", await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
   const given = await access(join(path, "clip", "preprocessor_config.json")).then(
     () => readJson(folder, "preprocessor_config.json"),
     () => undefined,
   );
   const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
   return { text, imageSize: image.imageSize, norm, network };
-}
-
-/** The towers of a CLIPModel's config. */
-export function clipSizes(json: { readonly [key: string]: unknown }) {
-  const vision = json.vision_config as Record<string, number>;
-  const text = clipTextConfig({ ...(json.text_config as Record<string, number>), projection_dim: json.projection_dim as number });
-  const image = {
-    imageSize: vision.image_size,
-    patchSize: vision.patch_size,
-    hiddenSize: vision.hidden_size,
-    intermediateSize: vision.intermediate_size,
-    numHiddenLayers: vision.num_hidden_layers,
-    numAttentionHeads: vision.num_attention_heads,
-  };
-  return { text, image };
 }
 
 /** The same, with all that is read through it going into a digest. */

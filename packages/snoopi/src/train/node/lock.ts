@@ -2,6 +2,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { isAlive, startOf } from "./alive.ts";
 
 interface Owner {
   readonly pid: number;
@@ -16,7 +17,7 @@ interface Owner {
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const path = join(folder, ".lock");
-  const own = JSON.stringify({ pid: process.pid, host: hostname(), began: (await beginOf(process.pid)) ?? "" } satisfies Owner);
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), began: String(startOf(process.pid) ?? "") } satisfies Owner);
   const mine = join(folder, `.lock.${crypto.randomUUID().slice(0, 8)}`);
   const release = { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
   try {
@@ -27,7 +28,7 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
       const there = await readFile(path, "utf8").catch(() => undefined);
       if (there === undefined) continue;
       const owner = ownerOf(there);
-      if (owner && (await works(owner))) {
+      if (owner && works(owner)) {
         throw new SnoopiError(
           `${folder}: process ${owner.pid}${owner.host === hostname() ? "" : ` of ${owner.host}`} is at work in it. Wait for it, give another --out, or remove ${path} if that is no run.`,
         );
@@ -69,20 +70,4 @@ function ownerOf(text: string): Owner | undefined {
 }
 
 /** Whether an owner lives. Of another machine nothing is known, so it may. */
-async function works({ pid, host, began }: Owner): Promise<boolean> {
-  if (host !== hostname()) return true;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-  const now = await beginOf(pid);
-  return now === undefined || began === "" || now === began;
-}
-
-/** When a process began, in the system's ticks: where `/proc` tells it, in the 22nd field, the 20th after the name in brackets. */
-const beginOf = (pid: number): Promise<string | undefined> =>
-  readFile(`/proc/${pid}/stat`, "utf8").then(
-    (text) => text.slice(text.lastIndexOf(")") + 2).split(" ")[19],
-    () => undefined,
-  );
+const works = ({ pid, host, began }: Owner): boolean => host !== hostname() || isAlive(pid, began === "" ? undefined : Number(began));

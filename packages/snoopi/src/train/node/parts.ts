@@ -1,6 +1,3 @@
-import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
   autoencoderKL,
@@ -8,12 +5,8 @@ import {
   clipText,
   clipTextConfig,
   idsTensor,
-  load,
-  loadTensors,
-  manifest,
   openComponentWeights,
   type Params,
-  params,
   readClipTokenizer,
   readConfig,
   scaleLatents,
@@ -27,6 +20,8 @@ import type { Scene } from "../../world/scene.ts";
 import { picturesOf } from "../examples.ts";
 import { type Numbers, uploaded } from "../stage.ts";
 import type { JobOptions } from "./job.ts";
+import { openNetwork } from "./network.ts";
+import { originOf } from "./origin.ts";
 
 /** What a teacher is trained between, read from a model's folder. */
 export interface Parts extends Disposable {
@@ -48,13 +43,7 @@ const atOnce = 64;
 export async function openParts({ out, device, signal }: JobOptions): Promise<Parts> {
   const folder = nodeFolder(out);
   const of = async <N>(component: string, kind: "vae" | "clip", build: (p: Params) => N) => {
-    const weights = await openComponentWeights(subfolder(folder, component));
-    try {
-      const { tensors } = await loadTensors(kind, weights, { manifest: manifest(build), device, dtype: "f32" });
-      return { network: build(params(load(tensors))), tensors };
-    } finally {
-      await weights.close();
-    }
+    return openNetwork(kind, await openComponentWeights(subfolder(folder, component)), { build, device, dtype: "f32" });
   };
   const configOf = async (component: string, stage: string) =>
     readConfig(subfolder(folder, component)).catch((error: Error) => {
@@ -69,7 +58,7 @@ export async function openParts({ out, device, signal }: JobOptions): Promise<Pa
   return {
     vae,
     text,
-    origin: await digest([join(out, "vae", "diffusion_pytorch_model.safetensors"), join(out, "text_encoder", "model.safetensors")]),
+    origin: await originOf(out, ["vae", "text_encoder"]),
     ...autoencoder.network,
     async texts() {
       const ids = [...captions, ""].map((caption) => [...tokenizer.encode(caption).ids]);
@@ -106,11 +95,4 @@ export async function openParts({ out, device, signal }: JobOptions): Promise<Pa
       for (const t of owned) t.dispose();
     },
   };
-}
-
-/** The first digits of the SHA-256 of files, one after the other. */
-async function digest(paths: readonly string[]): Promise<string> {
-  const hash = createHash("sha256");
-  for (const path of paths) hash.update(await readFile(path));
-  return hash.digest("hex").slice(0, 16);
 }

@@ -83,8 +83,10 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
       return found;
     },
     [Symbol.dispose]() {
-      student[Symbol.dispose]();
-      loraTeacher?.[Symbol.dispose]();
+      for (const one of [student, ...(loraTeacher ? [loraTeacher] : [])]) {
+        one[Symbol.dispose]();
+        for (const t of Object.values(one.parameters)) t.dispose();
+      }
     },
   };
 }
