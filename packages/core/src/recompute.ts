@@ -140,8 +140,8 @@ export function recompute(results: readonly Node[], start: number, recipes: Reci
       const recipe = recipes.get(node);
       if (known || !recipe) return known ?? node;
       const inputs = recipe.inputs.map(copyOf);
-      // Between the reader and whatever was recorded before it, after the copies that it reads itself.
-      const copy = new Node(node.device, node.spec, { origin: { ...recipe, inputs } }, reader.serial - 1 + ++count / 1024);
+      // Between whatever was recorded before the reader and the reader, after the copies that it reads itself: −1/2, −1/3, −1/4, …
+      const copy = new Node(node.device, node.spec, { origin: { ...recipe, inputs } }, reader.serial - 1 / (++count + 1));
       copies.set(node, copy);
       return copy;
     };
