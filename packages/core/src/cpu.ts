@@ -28,7 +28,7 @@ export function createCpu(): Device {
     supports() {},
     allocate: (dtype, length) => (collecting ? collecting.allocate(dtype, length) : hold(zerosOf(dtype, length))),
     upload: (_, data) => hold(data.slice()),
-    accepts: (_op, _attrs, _index, layout) => isDense(layout),
+    accepts: (_op, _attrs, _index, { layout }) => isDense(layout),
     run(op: Op<any>, attrs, inputs, out, extras) {
       if (collecting) return collecting.add(() => this.run(op, attrs, inputs, out, extras));
       // f16 results are computed wide and rounded at the end.

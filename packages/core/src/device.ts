@@ -41,8 +41,8 @@ export interface Device {
   allocate(dtype: DType, length: number): Storage;
   /** Room for `data`, filled with it. */
   upload(dtype: DType, data: TypedArray): Storage;
-  /** Whether the kernel of `op` reads input `index` in this layout as it is; otherwise it gets a dense copy. */
-  accepts(op: Op<any>, attrs: unknown, index: number, layout: Layout): boolean;
+  /** Whether the kernel of `op` reads input `index` where it lies; otherwise it gets a dense copy. */
+  accepts(op: Op<any>, attrs: unknown, index: number, lies: Pick<Operand, "layout" | "dtype">): boolean;
   /**
    * The order of the axes, slowest first, in which the kernel of `op` writes result `index` (further results follow the first), given how
    * its inputs lie. Row-major where there is none: a kernel that writes what its reader wants saves a copy.

@@ -41,6 +41,8 @@ interface Plan {
 }
 
 function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, done }: Plan): Generator<number, void> {
+  const own = new Set(order);
+  const movable = (n: Node) => own.has(n) && !keep.has(n);
   for (const node of order) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
@@ -52,7 +54,7 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
       continue;
     }
     if (isView(origin.op)) {
-      node.settle(look(device, node));
+      node.settle(look(device, node, movable));
       continue;
     }
     const group = groups.get(node);
@@ -68,7 +70,7 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
         origin.attrs,
         node.spec,
       );
-      call(device, node);
+      call(device, node, movable);
       yield cost;
     }
   }
@@ -135,7 +137,7 @@ function compute(device: Device, shape: Shape, expression: Expression, inputs: r
 }
 
 /** A view shares its input's storage; where its layout cannot be expressed, a dense copy's. */
-function look(device: Device, node: Node): Materialized {
+function look(device: Device, node: Node, movable: (n: Node) => boolean): Materialized {
   const { op, attrs, inputs } = node.origin!;
   const made = inputs[0].value as Materialized;
   const which = isView(op) ? op.extra?.(attrs) : undefined;
@@ -144,11 +146,23 @@ function look(device: Device, node: Node): Materialized {
   const direct = view(base.layout);
   if (direct) return { storage: base.storage.retain(), layout: direct };
   const copy = compute(device, base.layout.shape, copyOf(node.spec.dtype), [{ ...base, dtype: node.spec.dtype }]);
+  if (which === undefined && movable(inputs[0])) moveIfAlone(inputs[0], copy);
   return { storage: copy.storage, layout: view(copy.layout) as Layout };
 }
 
+/**
+ * Lets a value be where its copy is, for its other readers, unless something else looks into its storage: then both would be kept, where
+ * the copy alone can go as soon as it was read.
+ */
+function moveIfAlone(node: Node, copy: Materialized): void {
+  const { storage, ...rest } = node.value as Materialized;
+  if (storage.refs > 1) return;
+  node.value = { ...rest, storage: copy.storage.retain(), layout: copy.layout };
+  storage.release();
+}
+
 /** Runs the op's own kernel, with dense copies of the inputs it cannot read as they lie. */
-function call(device: Device, node: Node): void {
+function call(device: Device, node: Node, movable: (n: Node) => boolean): void {
   const { attrs, inputs } = node.origin!;
   const op = node.origin!.op as Op<any>;
   const copies: Storage[] = [];
@@ -161,9 +175,10 @@ function call(device: Device, node: Node): void {
   try {
     const operands = inputs.map((n, i) => {
       const x = operand(n);
-      if (device.accepts(op, attrs, i, x.layout)) return x;
+      if (device.accepts(op, attrs, i, x)) return x;
       const copy = compute(device, n.spec.shape, copyOf(n.spec.dtype), [x]);
       copies.push(copy.storage);
+      if (movable(n)) moveIfAlone(n, copy);
       return { ...x, ...copy };
     });
     const specs = inputs.map((n) => n.spec);

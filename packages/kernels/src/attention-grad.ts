@@ -21,7 +21,7 @@ interface Kernels {
 }
 
 const gradient = (owns: "queries" | "keys", kernels: Kernels): Lowering<Attrs> => ({
-  accepts: (index, layout) => index === 5 || (index === 4 ? bindable(layout) : readsHeads(layout)),
+  accepts: (index, lies) => index === 5 || (index === 4 ? bindable(lies) : readsHeads(lies.layout)),
   order: (_, [q, k]) => asTokens(owns === "queries" ? q : k),
 
   launch(call) {

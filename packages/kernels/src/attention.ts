@@ -9,7 +9,7 @@ import { hasLanes } from "./facts.ts";
 import type { Lowering } from "./lowering.ts";
 
 export const attention: Lowering<AttrsOf<"attention">> = {
-  accepts: (index, layout) => index === 3 || readsHeads(layout),
+  accepts: (index, { layout }) => index === 3 || readsHeads(layout),
   order: (index, [q]) => (index === 0 ? asTokens(q) : undefined),
 
   launch(call) {

@@ -91,7 +91,7 @@ export function createBackend(
       writeAligned(gpu, block.buffer, words);
       return storage;
     },
-    accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+    accepts: (op, attrs, index, lies) => loweringOf(op)?.accepts?.(index, lies, attrs) ?? isDense(lies.layout),
     orderOf: (op, index, inputs) => loweringOf(op)?.order?.(index, inputs),
     run: (op, attrs, inputs, out, extras) => launched((room) => launchesOf({ op, attrs, inputs, out, extras }, room)),
     elementwise(expression, inputs, out) {

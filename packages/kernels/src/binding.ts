@@ -1,17 +1,18 @@
-import { isDense, type Layout, type Operand, sizeOf } from "@snoopi/core";
+import { isDense, type Operand, sizeOf } from "@snoopi/core";
 import type { Bound } from "./encoder.ts";
+import type { Lies } from "./lowering.ts";
 import type { Block } from "./pool.ts";
 
-const bytesOf = (x: Operand): number => (x.dtype === "f16" ? 2 : 4);
+const bytesOf = (x: Pick<Operand, "dtype">): number => (x.dtype === "f16" ? 2 : 4);
 
-/** Elements between places where WebGPU lets a binding start (256 bytes), for the smallest elements there are. */
-const alignment = 128;
+/** Elements between places where WebGPU lets a binding start: 256 bytes. */
+const alignmentOf = (x: Pick<Operand, "dtype">): number => 256 / bytesOf(x);
 
 /** The whole block of an operand: for kernels that are told offsets and strides. */
 export const bind = ({ storage, dtype }: Operand): Bound => ({ block: storage.buffer as Block, dtype });
 
 /** Row-major without gaps from a place where a binding may start: what kernels that take no strides read. */
-export const bindable = (layout: Layout): boolean => isDense(layout) && layout.offset % alignment === 0;
+export const bindable = (x: Lies): boolean => isDense(x.layout) && x.layout.offset % alignmentOf(x) === 0;
 
 /** Only the elements of a {@link bindable} operand. */
 export function bindDense(x: Operand): Bound {
@@ -27,6 +28,7 @@ export function bindDense(x: Operand): Bound {
 export function stretch(x: Operand): { first: number; bytes: number } {
   const { shape, strides, offset } = x.layout;
   const last = strides.reduce((at, s, i) => at + s * Math.max(0, shape[i] - 1), offset);
+  const alignment = alignmentOf(x);
   const first = Math.floor(offset / alignment) * alignment;
   return { first, bytes: Math.ceil(((last - first + 1) * bytesOf(x)) / 16) * 16 };
 }

@@ -30,7 +30,7 @@ const keepsRows = ({ stride: [, x], padding: [, , left, right] }: Attrs, KW: num
   x === 1 && left === right && ((KW === 3 && left === 1) || (KW === 1 && left === 0));
 
 export const conv2dInputGrad: Lowering<Attrs> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch({ attrs, inputs: [g, weight], out, facts }) {
     const params = sizesOf(attrs, attrs.shape, weight.layout.shape, g.layout.shape);
     const { batch, I, O, H, W, OH, OW, KH, KW, strideY, strideX, padTop } = params;
@@ -74,7 +74,7 @@ export const conv2dInputGrad: Lowering<Attrs> = {
 };
 
 export const conv2dWeightGrad: Lowering<Attrs> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const {
       attrs,

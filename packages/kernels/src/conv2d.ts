@@ -13,7 +13,7 @@ import { matmulTiled } from "./matmul/tiled.ts";
 import { portion, readable, stretches, writing } from "./split.ts";
 
 export const conv2d: Lowering<Window> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
 
   launch(call) {
     const {

@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 };
 
 export const embedding: Lowering<void> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch({ inputs: [table, ids], out, facts }) {
     const [rows, width] = table.layout.shape;
     const n = sizeOf(out.layout.shape);
@@ -88,7 +88,7 @@ export const embedding: Lowering<void> = {
 };
 
 export const scatterAdd: Lowering<{ rows: number }> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const [x, ids] = call.inputs;
     const [rows, width] = call.out.layout.shape;

@@ -13,7 +13,7 @@ function rowsOf({ shape }: Call<void>["out"]["layout"]): { rows: number; half: n
 }
 
 export const geglu: Lowering<void> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const { rows: all, half } = rowsOf(call.inputs[0].layout);
     const kernel = half % 4 === 0 ? forward : gegluScalar;
@@ -24,7 +24,7 @@ export const geglu: Lowering<void> = {
 };
 
 export const gegluGrad: Lowering<void> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const { rows: all, half } = rowsOf(call.out.layout);
     const kernel = half % 4 === 0 ? backward : gegluGradScalar;

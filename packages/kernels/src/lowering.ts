@@ -14,10 +14,13 @@ export interface Call<A> {
   temporary(spec: Spec): Operand;
 }
 
+/** Where an operand is, as far as a kernel that only reads it cares. */
+export type Lies = Pick<Operand, "layout" | "dtype">;
+
 /** How an op becomes kernels: which layouts they read in place, and what is launched. */
 export interface Lowering<A = any> {
   /** Default: dense inputs only, starting anywhere. */
-  accepts?(index: number, layout: Layout, attrs: A): boolean;
+  accepts?(index: number, lies: Lies, attrs: A): boolean;
   /** As {@link Device.orderOf}: the order in which result `index` is written. Default row-major. */
   order?(index: number, inputs: readonly Layout[]): readonly number[] | undefined;
   launch(call: Call<A>): readonly Launch[];

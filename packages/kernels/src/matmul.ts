@@ -20,7 +20,7 @@ function stacks(a: Layout, b: Layout, batch: Shape) {
 }
 
 export const matmul: Lowering<void> = {
-  accepts: (index, layout) => index !== 2 || bindable(layout),
+  accepts: (index, lies) => index !== 2 || bindable(lies),
 
   launch({ inputs: [a, b, bias], out, facts, temporary }: Call<void>) {
     const shape = out.layout.shape;

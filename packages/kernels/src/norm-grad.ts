@@ -17,7 +17,7 @@ import { reduceThread } from "./reduce/thread.ts";
 import { byRows } from "./split.ts";
 import { byPairsOfRows, type PairOfRows, pairsOfRows } from "./split-pair.ts";
 
-const accepts: Lowering["accepts"] = (_, layout) => bindable(layout);
+const accepts: Lowering["accepts"] = (_, lies) => bindable(lies);
 
 export const moments: Lowering<{ eps: number }> = {
   accepts,

@@ -18,7 +18,7 @@ type GroupNorm = Call<{ groups: number; eps: number }>;
 
 /** Statistics of chunks of each group, their coefficients for each channel plane, and those applied. */
 export const groupNorm: Lowering<GroupNorm["attrs"]> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
 
   launch(call) {
     const {
@@ -86,7 +86,7 @@ function application(planes: number, plane: number) {
 }
 
 export const layerNorm: Lowering<{ eps: number }> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
 
   launch(call) {
     const {

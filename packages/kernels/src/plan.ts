@@ -16,7 +16,7 @@ export function webgpuPlan(facts: Facts): DryOptions {
     bytes: footprint,
     maxInputs: facts.maxInputs,
     plan: {
-      accepts: (op, attrs, index, layout) => loweringOf(op)?.accepts?.(index, layout, attrs) ?? isDense(layout),
+      accepts: (op, attrs, index, lies) => loweringOf(op)?.accepts?.(index, lies, attrs) ?? isDense(lies.layout),
       orderOf: (op, index, inputs) => loweringOf(op)?.order?.(index, inputs),
       run: (temporary, op, attrs, inputs, out, extras) =>
         started(launchesOf({ op, attrs, inputs: inputs.map(standIn), out: standIn(out), extras: extras.map(standIn) }, roomOf(temporary))),

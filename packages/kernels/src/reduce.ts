@@ -3,7 +3,7 @@ import { bindable, bindDense, bindStretch, fits } from "./binding.ts";
 import { copyLaunches } from "./copy.ts";
 import { elementwiseLaunches } from "./elementwise.ts";
 import type { Launch } from "./encoder.ts";
-import type { Call, Lowering } from "./lowering.ts";
+import type { Call, Lies, Lowering } from "./lowering.ts";
 import { maxAxes, reduceStrided, type Walk, walks } from "./reduce/strided.ts";
 import { reduceThread } from "./reduce/thread.ts";
 import { reduceTree } from "./reduce/tree.ts";
@@ -61,11 +61,11 @@ const half = ({ layout: { shape, strides, offset }, ...x }: Operand, axis: numbe
 /** Folds what can be bound into an `out` that can be. */
 function whole(room: Room, x: Operand, axes: readonly number[], out: Operand): Launch[] {
   const { layout } = x;
-  const block = blockOf(layout, axes);
+  const block = blockOf(x, axes);
   if (block) return contiguous(room, { ...x, layout: { ...dense(block), offset: layout.offset } }, out);
   const inner = trailing(axes);
   const outer = axes.filter((a) => !inner.includes(a));
-  if (outer.length && sizeOf(inner.map((i) => layout.shape[i])) >= worthPass && blockOf(layout, inner)) {
+  if (outer.length && sizeOf(inner.map((i) => layout.shape[i])) >= worthPass && blockOf(x, inner)) {
     // Images and pixels, as in a bias's gradient: the pixels first, as they lie.
     const between = room.temporary({ shape: layout.shape.map((d, i) => (inner.includes(i) ? 1 : d)), dtype: out.dtype });
     return [...whole(room, x, inner, between), ...whole(room, between, outer, out)];
@@ -95,10 +95,10 @@ function walk({ shape, strides }: Layout, axes: readonly number[]): Walk {
 
 type Block = readonly [outer: number, length: number, inner: number];
 
-/** The layout as [outer, length, inner] without gaps, of which `axes` are the length; undefined where it is not that, or no binding may start there. */
-function blockOf(layout: Layout, axes: readonly number[]): Block | undefined {
+/** What lies as [outer, length, inner] without gaps, of which `axes` are the length; undefined where it is not that, or no binding may start there. */
+function blockOf({ layout, dtype }: Lies, axes: readonly number[]): Block | undefined {
   const gone = walk(layout, axes);
-  if (gone.shape.length !== 1 || !bindable({ ...dense([]), offset: layout.offset })) return undefined;
+  if (gone.shape.length !== 1 || !bindable({ layout: { ...dense([]), offset: layout.offset }, dtype })) return undefined;
   const [length, inner] = [gone.shape[0], gone.strides[0]];
   if (length <= 1) return undefined;
   const { shape, strides } = walk(layout, others(layout, axes));

@@ -158,7 +158,7 @@ function byPlanes(kernel: Kernel, call: Call<Resize>, sizes: Record<"H" | "W" | 
 }
 
 export const resize: Lowering<Resize> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const [, , H, W] = call.inputs[0].layout.shape;
     const [OH, OW] = call.attrs.size;
@@ -167,7 +167,7 @@ export const resize: Lowering<Resize> = {
 };
 
 export const resizeGrad: Lowering<Resize> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
   launch(call) {
     const [, , OH, OW] = call.inputs[0].layout.shape;
     const [H, W] = call.attrs.size;

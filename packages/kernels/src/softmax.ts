@@ -11,7 +11,7 @@ import { byRows } from "./split.ts";
 import { byPairsOfRows } from "./split-pair.ts";
 
 export const softmax: Lowering<void> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
 
   launch(call) {
     const { shape } = call.inputs[0].layout;
@@ -25,7 +25,7 @@ export const softmax: Lowering<void> = {
 };
 
 export const softmaxGrad: Lowering<void> = {
-  accepts: (_, layout) => bindable(layout),
+  accepts: (_, lies) => bindable(lies),
 
   launch(call) {
     const { shape } = call.inputs[1].layout;

@@ -16,7 +16,7 @@ export const portion = (x: Operand, first: number, shape: Shape): Operand => ({
 
 /** A portion to read: where it lies, or copied if no binding can start there. */
 export function readable(call: Room, x: Operand, before: Launch[]): Operand {
-  if (bindable(x.layout)) return x;
+  if (bindable(x)) return x;
   const copy = call.temporary({ shape: x.layout.shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });
   before.push(...copyLaunches(call.facts, x, copy));
   return copy;
@@ -24,7 +24,7 @@ export function readable(call: Room, x: Operand, before: Launch[]): Operand {
 
 /** Calls `launch` on a portion to write: where it lies, or beside it with a copy after. */
 export function writing(call: Room, out: Operand, launch: (target: Operand) => readonly Launch[]): Launch[] {
-  if (bindable(out.layout)) return [...launch(out)];
+  if (bindable(out)) return [...launch(out)];
   const beside = call.temporary({ shape: out.layout.shape, dtype: out.dtype });
   return [...launch(beside), ...copyLaunches(call.facts, beside, out, out.layout)];
 }

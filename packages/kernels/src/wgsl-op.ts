@@ -106,7 +106,7 @@ export function wgslOp<A>(declared: WgslOp<A>): (...args: Args<A>) => Tensor | T
     },
     ...(declared.cost && { cost: (specs, { attrs }, out) => (declared.cost as NonNullable<WgslOp<A>["cost"]>)(specs, attrs, out) }),
     lowering: {
-      accepts: (_, layout) => bindable(layout),
+      accepts: (_, lies) => bindable(lies),
       launch: ({ inputs, out, extras, attrs: { workgroups, params = {} } }) => [
         { kernel, inputs: inputs.map(bindDense), out: bindDense(out), extras: extras.map(bindDense), params, groups: workgroups },
       ],
