@@ -1,6 +1,7 @@
 import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
+import { expendable, type Over, supersedes } from "./in-place.ts";
 import { dense, expanded, isDense, type Layout, laidIn } from "./layout.ts";
 import { letGo, type Materialized, type Node, type Storage } from "./node.ts";
 import { isConstant, isView, type Op, type Spec } from "./op.ts";
@@ -11,9 +12,10 @@ import { type Shape, sizeOf } from "./shape.ts";
  * submit, wait or stop in between: at each yield the graph is consistent, and what has not run is still recorded.
  *
  * Memory follows reference counts: a node that ran lets go of its inputs, so a storage returns to the device right after its
- * last reader, and the next allocation may take it.
+ * last reader, and the next allocation may take it. An elementwise kernel writes over an input that it is the last to read, and over the
+ * value that `over` names for its result, where nothing reads that later.
  */
-export function* execute(device: Device, wanted: readonly Node[]): Generator<number, void> {
+export function* execute(device: Device, wanted: readonly Node[], over: Over = new Map()): Generator<number, void> {
   const { order, readers } = needed(wanted);
   const keep = new Set(wanted);
   const { groups, inlined } = fuse(order, readers, keep, device.maxInputs);
@@ -26,7 +28,7 @@ export function* execute(device: Device, wanted: readonly Node[]): Generator<num
     for (const n of group.inputs) n.release();
   };
   try {
-    yield* run(device, order, { groups, inlined, stored, keep, done });
+    yield* run(device, order, { groups, inlined, stored, keep, over, done });
   } finally {
     for (const group of held) done(group);
   }
@@ -37,13 +39,16 @@ interface Plan {
   readonly inlined: ReadonlySet<Node>;
   readonly stored: ReadonlySet<Node>;
   readonly keep: ReadonlySet<Node>;
+  readonly over: Over;
   done(group: Group): void;
 }
 
-function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, done }: Plan): Generator<number, void> {
+function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, over, done }: Plan): Generator<number, void> {
   const own = new Set(order);
   const movable = (n: Node) => own.has(n) && !keep.has(n);
-  for (const node of order) {
+  const later = (from: number) =>
+    order.slice(from + 1).flatMap((n) => (inlined.has(n) ? [] : [groups.get(n)?.inputs ?? n.origin?.inputs ?? []]));
+  for (const [at, node] of order.entries()) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
     if (!origin || inlined.has(node)) continue;
@@ -60,7 +65,9 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
     const group = groups.get(node);
     if (group) {
       const inputs = group.inputs.map((n) => operand(n));
-      node.settle(compute(device, node.spec.shape, group.expression, inputs));
+      const before = over.get(node);
+      const room = before && supersedes(group, before, { later: later(at), kept: keep }) ? before : expendable(group);
+      node.settle(compute(device, node.spec.shape, group.expression, inputs, room?.value?.storage));
       done(group);
       yield sizeOf(node.spec.shape);
     } else {
@@ -120,10 +127,10 @@ function readBeyondGroups(order: readonly Node[], groups: ReadonlyMap<Node, Grou
 
 const operand = (node: Node): Operand => ({ ...(node.value as Materialized), dtype: node.spec.dtype });
 
-/** Evaluates an expression into a fresh dense storage. */
-function compute(device: Device, shape: Shape, expression: Expression, inputs: readonly Operand[]): Materialized {
+/** Evaluates an expression into a fresh dense storage, or over that of an input that lies like the result. */
+function compute(device: Device, shape: Shape, expression: Expression, inputs: readonly Operand[], over?: Storage): Materialized {
   const { dtype } = expression.term;
-  const out = { storage: device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
+  const out = { storage: over?.retain() ?? device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
   if (sizeOf(shape) > 0) {
     const broadcast = inputs.map((x) => ({ ...x, layout: expanded(x.layout, shape) }));
     try {

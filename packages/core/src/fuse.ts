@@ -18,6 +18,8 @@ export interface Expression {
 /** One kernel to be: the node it computes and the nodes it reads. */
 export interface Group {
   readonly root: Node;
+  /** What is computed on the way, without being stored. */
+  readonly inside: ReadonlySet<Node>;
   readonly inputs: readonly Node[];
   readonly expression: Expression;
 }
@@ -57,7 +59,7 @@ export function fuse(order: readonly Node[], readers: ReadonlyMap<Node, number>,
     inside.delete(root);
     for (const n of inside) inlined.add(n);
     const inputs = [...leaves];
-    groups.set(root, { root, inputs, expression: express(root, inside, inputs) });
+    groups.set(root, { root, inside, inputs, expression: express(root, inside, inputs) });
   }
   return { groups, inlined };
 }

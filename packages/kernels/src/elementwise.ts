@@ -57,6 +57,9 @@ export function packs({ maxBindingBytes }: Facts, inputs: readonly Operand[], ou
 }
 
 /**
+ * An input that lies where the result goes (at most one, and as the result lies) is read from there: a buffer cannot be bound twice where it
+ * is written.
+ *
  * The kernel is the only one that is assembled: the formula printed, with as many axes as the operands need once those that run
  * together are merged. Four elements a thread where the innermost axis allows it.
  */
@@ -87,16 +90,18 @@ function launchOf(limit: number, { term, constants }: Expression, inputs: readon
     walks.push({ width: widths[k], offset: offset !== 0, steps: steps.map((step) => (step === 0 ? "none" : step === 1 ? "one" : "some")) });
     return bound;
   });
-  const key = `${width}:${walks.map((w) => `${w.width}${w.offset}${w.steps}`).join(";")}:${print(term)}`;
+  const over = inputs.findIndex((x) => x.storage === out.storage);
+  const key = `${over}:${width}:${walks.map((w) => `${w.width}${w.offset}${w.steps}`).join(";")}:${print(term)}`;
   let kernel = kernels.get(key);
   if (!kernel) {
-    kernel = assemble(term, constants.length, width, walks);
+    kernel = assemble(term, constants.length, width, walks, over);
     kernels.set(key, kernel);
   }
   constants.forEach((c, i) => {
     params[`c${i}`] = c;
   });
-  return { kernel, inputs: bounds.slice(1), out: bounds[0], params, groups: Math.ceil(params.n / threads) };
+  const [result, ...read] = bounds;
+  return { kernel, inputs: read.filter((_, k) => k !== over), out: result, params, groups: Math.ceil(params.n / threads) };
 }
 
 /** Whether `out` can be written four elements at a time. */
@@ -127,7 +132,7 @@ interface Walk {
   readonly steps: readonly ("none" | "one" | "some")[];
 }
 
-function assemble(term: Term, constants: number, width: 1 | 4, walks: readonly Walk[]): Kernel {
+function assemble(term: Term, constants: number, width: 1 | 4, walks: readonly Walk[], over: number): Kernel {
   const rank = walks[0].steps.length;
   const widths = walks.slice(1).map((w) => w.width);
   const numbers = (name: string) => Array.from({ length: rank }, (_, axis) => `${name}${axis}`);
@@ -147,7 +152,7 @@ function assemble(term: Term, constants: number, width: 1 | 4, walks: readonly W
   };
   widths.forEach((w, k) => {
     const read = w === 4 ? `x${k}_at4(${place(k + 1)})` : `x${k}_at(${place(k + 1)})`;
-    lines.push(`let v${k} = ${read};`);
+    lines.push(`let v${k} = ${k === over ? `out[${place(0)}]` : read};`);
   });
   const { code } = evaluate(term, width);
   const store = term.dtype === "f16" ? `packed4(${code})` : code;
@@ -161,7 +166,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 }`;
   return {
     name: `elementwise ${print(term)}`.slice(0, 200),
-    inputs: widths.map((w, k) => ({ name: `x${k}`, width: w })),
+    inputs: widths.flatMap((w, k) => (k === over ? [] : [{ name: `x${k}`, width: w }])),
     outWidth: width,
     params,
     body,

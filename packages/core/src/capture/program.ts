@@ -87,7 +87,8 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
   let outputs: Node[] = [];
   const program: Program = device.capture(() => {
     let pending = 0;
-    for (const cost of execute(device, [...trace.outputs, ...states.map((s) => s.after)])) {
+    const over = new Map(leaders.map(({ before, after }) => [after, before]));
+    for (const cost of execute(device, [...trace.outputs, ...states.map((s) => s.after)], over)) {
       pending += cost;
       if (pending < perSubmit) continue;
       device.submit();
@@ -95,7 +96,9 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
     }
     // What is only passed on has to be read before the state moves.
     outputs = trace.outputs.map((node) => (given.has(storageOf(node)) ? copied(node) : node.retain()));
-    const moves = leaders.map(({ before, after }) => [before, given.has(storageOf(after)) ? copied(after) : after] as const);
+    const moves = leaders
+      .filter(({ before, after }) => storageOf(before) !== storageOf(after))
+      .map(({ before, after }) => [before, given.has(storageOf(after)) ? copied(after) : after] as const);
     for (const [before, after] of moves) overwrite(device, before, after);
   });
   own.push(...outputs.filter((node) => !own.includes(node)));
