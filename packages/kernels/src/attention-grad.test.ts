@@ -6,7 +6,7 @@ import { webgpu } from "./node.ts";
 
 const real = await webgpu();
 afterAll(() => real.destroy());
-const groups = createBackend(real.gpu, { ...real.facts, subgroupSize: undefined, software: false }, real.description, (p) => p);
+const groups = createBackend(real.gpu, { ...real.facts, subgroupSize: undefined, software: false }, real.description);
 
 type Mask = "none" | "bool by key" | "bool by query" | "float" | "float by query";
 

@@ -7,7 +7,7 @@ import { webgpu } from "./node.ts";
 // Where a CPU poses as a GPU, one thread computes a query's output, up to 160 columns of it. The other kernels are in variants.test.ts.
 const real = await webgpu();
 afterAll(() => real.destroy());
-const device = createBackend(real.gpu, { ...real.facts, subgroupSize: undefined, software: true }, real.description, (p) => p);
+const device = createBackend(real.gpu, { ...real.facts, subgroupSize: undefined, software: true }, real.description);
 
 type Mask = "none" | "bool by key" | "bool by query" | "float" | "−∞ by query";
 

@@ -33,14 +33,26 @@ export interface WebGpuDevice extends Device {
   destroy(): void;
 }
 
+/** What a device is told of where it runs. */
+export interface BackendOptions {
+  /**
+   * The most bytes that tensors and freed buffers kept for reuse may hold together. What would exceed it first frees the kept ones, then
+   * throws OutOfMemoryError. Copies on their way to JavaScript are not counted. Default no limit but the device's.
+   */
+  readonly budgetBytes?: number;
+  /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
+  readonly wait?: <T>(work: Promise<T>) => Promise<T>;
+  /** Called whenever a bind group is made, which only a collection of garbage frees; the Node entry asks for one now and then. */
+  readonly boundAnother?: () => void;
+}
+
 export function createBackend(
   gpu: GPUDevice,
   facts: Facts,
   description: string,
-  wait: <T>(p: Promise<T>) => Promise<T>,
-  budgetBytes?: number,
+  { wait = (work) => work, boundAnother = () => {}, budgetBytes }: BackendOptions = {},
 ): WebGpuDevice {
-  const encoder = new Encoder(gpu, facts.maxBindingBytes);
+  const encoder = new Encoder(gpu, facts.maxBindingBytes, boundAnother);
   const pool = new Pool(gpu, facts.maxBufferBytes, {
     ...(budgetBytes !== undefined && { budgetBytes }),
     settle() {

@@ -21,7 +21,7 @@ import { webgpu } from "./node.ts";
 // Backward kernels of ops that work by rows or planes, with what each class of device takes. Binding no more than 16 KiB, they work in parts.
 const real = await webgpu();
 afterAll(() => real.destroy());
-const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description, (p) => p);
+const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description);
 const [cpuLike, gpuLike] = [{ software: true }, { software: false, subgroupSize: undefined }];
 const maxBindingBytes = 16 * 1024;
 

@@ -22,7 +22,7 @@ import { webgpu } from "./node.ts";
 
 const real = await webgpu();
 afterAll(() => real.destroy());
-const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description, (p) => p);
+const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description);
 
 type Lie = "whole" | "turned" | "cut along the axis" | "cut elsewhere" | "stretched";
 

@@ -8,7 +8,7 @@ import { webgpu } from "./node.ts";
 
 const real = await webgpu();
 afterAll(() => real.destroy());
-const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description, (p) => p);
+const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description);
 
 const devices: readonly (readonly [string, Device])[] = [
   ["the kernels of this adapter", real],

@@ -76,7 +76,7 @@ test("more groups than one dimension of a dispatch allows compute every element,
   // Eight rows a group here, one a group with workgroup trees.
   const sizes = [
     [device, 8 * 65536 + 9],
-    [createBackend(device.gpu, { ...device.facts, software: false }, "", (p) => p), 65536 + 9],
+    [createBackend(device.gpu, { ...device.facts, software: false }, ""), 65536 + 9],
   ] as const;
   for (const [d, n] of sizes) {
     const y = await softmax(reshape(arange(n, { device: d }), [n, 1]).mul(tensor([0, 0], { device: d }))).data();

@@ -1,8 +1,8 @@
 import { SnoopiError } from "@snoopi/core";
-import { createBackend, type WebGpuDevice } from "./backend.ts";
+import { type BackendOptions, createBackend, type WebGpuDevice } from "./backend.ts";
 import type { Facts } from "./facts.ts";
 
-export interface WebGpuOptions {
+export interface WebGpuOptions extends BackendOptions {
   /** Where to look for an adapter. Default `navigator.gpu`. */
   readonly gpu?: GPU;
   /** A device of your own, used as it is. */
@@ -12,13 +12,6 @@ export interface WebGpuOptions {
   readonly raiseLimits?: boolean;
   /** Use subgroups where the adapter has them. Default true; false is for comparing kernels. */
   readonly subgroups?: boolean;
-  /**
-   * The most bytes that tensors and freed buffers kept for reuse may hold together. What would exceed it first frees the kept ones, then
-   * throws OutOfMemoryError. Copies on their way to JavaScript are not counted. Default no limit but the device's.
-   */
-  readonly budgetBytes?: number;
-  /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
-  readonly wait?: <T>(work: Promise<T>) => Promise<T>;
 }
 
 /** Opens the GPU as a device for tensors. Throws when there is no adapter. */
@@ -28,16 +21,16 @@ export async function webgpu({
   adapterInfo,
   raiseLimits = true,
   subgroups = true,
-  budgetBytes = Number.POSITIVE_INFINITY,
-  wait = (p) => p,
+  ...host
 }: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  const { budgetBytes = Number.POSITIVE_INFINITY } = host;
   if (!(budgetBytes > 0)) throw new SnoopiError(`webgpu: budgetBytes is ${budgetBytes}. Give a number of bytes above zero.`);
-  const open = (opened: GPUDevice, info: GPUAdapterInfo) => createBackend(opened, factsOf(opened, info), describe(info), wait, budgetBytes);
+  const open = (opened: GPUDevice, info: GPUAdapterInfo) => createBackend(opened, factsOf(opened, info), describe(info), host);
   if (device) return open(device, adapterInfo ?? device.adapterInfo);
-  const host = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  if (!host)
+  const runtime = gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (!runtime)
     throw new SnoopiError("webgpu: this runtime has no WebGPU. In Node, import webgpu from @snoopi/kernels/node; else use device cpu.");
-  const adapter = await host.requestAdapter({ powerPreference: "high-performance" });
+  const adapter = await runtime.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter)
     throw new SnoopiError(
       "webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.",

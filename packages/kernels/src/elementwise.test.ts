@@ -5,8 +5,8 @@ import { createBackend } from "./backend.ts";
 import { webgpu } from "./node.ts";
 
 const device = await webgpu();
-const bounded = createBackend(device.gpu, { ...device.facts, maxBindingBytes: 4096 }, device.description, (p) => p);
-const groups = createBackend(device.gpu, { ...device.facts, subgroupSize: undefined, software: false }, device.description, (p) => p);
+const bounded = createBackend(device.gpu, { ...device.facts, maxBindingBytes: 4096 }, device.description);
+const groups = createBackend(device.gpu, { ...device.facts, subgroupSize: undefined, software: false }, device.description);
 afterAll(() => device.destroy());
 
 // Two elements of f16 share a word, so results are stored by fours, which these shapes and strides do not allow.

@@ -138,7 +138,7 @@ test("a binding beyond the device's limit is refused before it is encoded", () =
 });
 
 test("a read after a refused submit throws instead of giving zeros", async () => {
-  const own = createBackend(gpu, device.facts, "", (p) => p);
+  const own = createBackend(gpu, device.facts, "");
   const storage = own.upload("f32", new Float32Array(64).fill(3));
   // A buffer from elsewhere that was destroyed: the submit that uses it is dropped whole.
   const gone = own.allocate("f32", 64);

@@ -31,6 +31,9 @@ export interface Replay {
   destroy(): void;
 }
 
+/** Bind groups that are kept for launches to come, of which a large step has some ten thousand. */
+const mostKept = 10_000;
+
 /** Slots of parameters in one submit. WebGPU aligns dynamic offsets to 256 bytes. */
 const slots = 512;
 const slotBytes = 512;
@@ -39,6 +42,7 @@ const slotBytes = 512;
 export class Encoder {
   readonly #device: GPUDevice;
   readonly #maxBinding: number;
+  readonly #boundAnother: () => void;
   readonly pipelines: Pipelines;
   readonly #uniforms: GPUBuffer;
   readonly #staging = new DataView(new ArrayBuffer(slots * slotBytes));
@@ -51,9 +55,11 @@ export class Encoder {
   #collected: (Launch | "submit")[] | undefined;
   #lost: GPUDeviceLostInfo | undefined;
 
-  constructor(device: GPUDevice, maxBinding: number) {
+  /** `boundAnother` is called whenever a bind group was made: nothing but a collection of garbage frees one. */
+  constructor(device: GPUDevice, maxBinding: number, boundAnother: () => void = () => {}) {
     this.#device = device;
     this.#maxBinding = maxBinding;
+    this.#boundAnother = boundAnother;
     this.pipelines = new Pipelines(device);
     this.#uniforms = device.createBuffer({ size: slots * slotBytes, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
     void device.lost.then((info) => {
@@ -229,7 +235,7 @@ export class Encoder {
     let group = this.#bindGroups.get(key);
     if (!group) {
       group = this.#createBindGroup(layout, bound, this.#uniforms);
-      if (this.#bindGroups.size > 20_000) this.#bindGroups.clear();
+      if (this.#bindGroups.size >= mostKept) this.#bindGroups.clear();
       this.#bindGroups.set(key, group);
     }
     return group;
@@ -237,6 +243,7 @@ export class Encoder {
 
   #createBindGroup(layout: GPUBindGroupLayout, bound: readonly Bound[], uniforms: GPUBuffer): GPUBindGroup {
     const resources = bound.map(({ block, offset, bytes }) => ({ buffer: block.buffer, offset: offset ?? 0, size: bytes ?? block.bytes }));
+    this.#boundAnother();
     const entries = [...resources, { buffer: uniforms, size: slotBytes }].map((resource, binding) => ({ binding, resource }));
     return this.#device.createBindGroup({ layout, entries });
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { SnoopiError } from "@snoopi/core";
 import type { WebGpuDevice } from "./backend.ts";
 import { isSoftware, webgpu as open, type WebGpuOptions } from "./device.ts";
@@ -24,9 +26,27 @@ export async function webgpu({
   Object.assign(globalThis, dawn.globals);
   // Dawn crashes when its GPU object is collected while a device lives: it is kept for good.
   host.snoopiGpu ??= dawn.create([...flags]) as GPU;
-  const device = await open({ gpu: host.snoopiGpu, wait: gently(() => software), ...options });
+  const device = await open({ gpu: host.snoopiGpu, wait: gently(() => software), boundAnother, ...options });
   const software = isSoftware((device.gpu as GPUDevice & { adapterInfo: GPUAdapterInfo }).adapterInfo);
   return device;
+}
+
+/**
+ * Bind groups from one collection of garbage to the next. A bind group is a small object to V8, which is in no hurry to collect it, but to
+ * lavapipe it is a mapping of memory, of which Linux allows a process 65,530; the one beyond crashes it.
+ */
+const betweenCollections = 8192;
+
+let bound = 0;
+let collect: (() => void) | undefined;
+
+function boundAnother(): void {
+  if (++bound % betweenCollections > 0) return;
+  if (!collect) {
+    setFlagsFromString("--expose-gc");
+    collect = runInNewContext("gc") as () => void;
+  }
+  collect();
 }
 
 let waiting = 0;

@@ -28,19 +28,13 @@ import { webgpu } from "./node.ts";
 // The real limit is 128 MiB. A pretended one of 16 KiB takes the same paths in milliseconds.
 const limit = 16 * 1024;
 const real = await webgpu();
-const small: WebGpuDevice = createBackend(real.gpu, { ...real.facts, maxBindingBytes: limit }, real.description, (p) => p);
+const small: WebGpuDevice = createBackend(real.gpu, { ...real.facts, maxBindingBytes: limit }, real.description);
 const groups: WebGpuDevice = createBackend(
   real.gpu,
   { ...real.facts, subgroupSize: undefined, software: false, maxBindingBytes: limit },
   real.description,
-  (p) => p,
 );
-const unaided: WebGpuDevice = createBackend(
-  real.gpu,
-  { ...real.facts, subgroupSize: undefined, maxBindingBytes: limit },
-  real.description,
-  (p) => p,
-);
+const unaided: WebGpuDevice = createBackend(real.gpu, { ...real.facts, subgroupSize: undefined, maxBindingBytes: limit }, real.description);
 afterAll(() => real.destroy());
 
 const random = (shape: readonly number[], key: number, device: Device) => normal(shape, { key, device });

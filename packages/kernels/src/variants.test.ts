@@ -26,7 +26,7 @@ import { webgpu } from "./node.ts";
 // Kernels are chosen by what the device is said to be. Each family is compared with the CPU reference on sizes around its tiles' edges.
 const real = await webgpu();
 afterAll(() => real.destroy());
-const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description, (p) => p);
+const posing = (facts: Partial<Facts>): Device => createBackend(real.gpu, { ...real.facts, ...facts }, real.description);
 
 const devices: readonly (readonly [string, Device])[] = [
   ["the kernels of this adapter", real],
