@@ -36,6 +36,34 @@ test("the vectors are orthonormal and give the matrix back", () => {
   );
 });
 
+test("a matrix of low rank, most of whose tridiagonal form is rounding, is taken apart all the same", () => {
+  const few = fc.tuple(fc.integer({ min: 20, max: 72 }), fc.integer({ min: 1, max: 12 }), fc.integer());
+  fc.assert(
+    fc.property(few, ([n, rank, seed]) => {
+      let state = seed >>> 0;
+      const next = () => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return Math.fround(state / 2 ** 32 - 0.5);
+      };
+      const rows = Float64Array.from({ length: rank * n }, next);
+      const matrix = new Float64Array(n * n);
+      for (let r = 0; r < rank; r++)
+        for (let at = 0; at < n * n; at++) matrix[at] += rows[r * n + Math.floor(at / n)] * rows[r * n + (at % n)];
+      const values = [...symmetricEigen(matrix, { vectors: false }).values].sort((a, b) => b - a);
+      const bound = 64 * n * Number.EPSILON * Math.hypot(...matrix);
+      for (const value of values.slice(rank)) expect(Math.abs(value)).toBeLessThanOrEqual(bound);
+      let trace = 0;
+      for (let i = 0; i < n; i++) trace += matrix[i * n + i];
+      expect(Math.abs(values.reduce((sum, value) => sum + value, 0) - trace)).toBeLessThanOrEqual(n * bound);
+    }),
+    // Three that iterations judging each coupling by its neighbours alone never finish.
+    {
+      numRuns: 50,
+      examples: [[[66, 2, 137]], [[69, 3, 154]], [[70, 12, 5707]]],
+    },
+  );
+});
+
 test("values alone are the same values", () => {
   fc.assert(
     fc.property(symmetric, ({ matrix }) => {

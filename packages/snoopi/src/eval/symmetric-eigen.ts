@@ -93,10 +93,15 @@ function reflections(a: Float64Array, scales: Float64Array, n: number): Float64A
 /** Turns the diagonal into eigenvalues and the rows of `basis` into eigenvectors; `side` goes to zero. */
 function implicitQl(d: Float64Array, e: Float64Array, basis: Float64Array): void {
   const n = d.length;
+  // Below this a coupling is rounding of the whole. Beside diagonal entries that are rounding too (a matrix of low rank has many) no coupling
+  // would ever be small, and the sweeps would go on for ever.
+  let size = 0;
+  for (let i = 0; i < n; i++) size = Math.max(size, Math.abs(d[i]) + Math.abs(e[i]));
+  const least = Math.max(smallest, Number.EPSILON * size);
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
       let m = l;
-      while (m < n - 1 && Math.abs(e[m]) > Math.max(smallest, Number.EPSILON * (Math.abs(d[m]) + Math.abs(d[m + 1])))) m++;
+      while (m < n - 1 && Math.abs(e[m]) > least) m++;
       if (m === l) break;
       if (sweep === mostSweeps) {
         throw new SnoopiError(`eigenvalues: value ${l} of ${n} did not settle in ${mostSweeps} sweeps. Please report the matrix.`);
