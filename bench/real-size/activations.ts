@@ -20,12 +20,15 @@ type Named = ReadonlyMap<string, Tensor>;
 
 async function measure(trained: (typeof cases)[number], activations: DType, checkpoint: boolean) {
   const device = createDryDevice(webgpuPlan(facts));
-  let allocated = 0;
-  const { allocate } = device;
-  device.allocate = (type, length) => {
-    const storage = allocate(type, length);
-    allocated += storage.bytes;
-    return storage;
+  let results = 0;
+  const { run: call, elementwise } = device;
+  device.run = (op, attrs, inputs, out, extras) => {
+    for (const { storage } of [out, ...extras]) results += storage.bytes;
+    call(op, attrs, inputs, out, extras);
+  };
+  device.elementwise = (expression, inputs, out) => {
+    results += out.storage.bytes;
+    elementwise(expression, inputs, out);
   };
   const make = (shape: Shape) => zeros(shape, { dtype, device });
   const weights: Named = new Map([...shapes].map(([name, shape]) => [name, make(shape)]));
@@ -61,10 +64,10 @@ async function measure(trained: (typeof cases)[number], activations: DType, chec
   }[trained] as [unknown, (own: unknown) => Tensor];
 
   // A forward pass that has run: its tape is all that holds anything.
-  const [before, start] = [device.memory().bytes, allocated];
+  const [before, start] = [device.memory().bytes, results];
   const [y, pull] = vjp(fn, part);
   await realize([y]);
-  const written = allocated - start;
+  const written = results - start;
   y.dispose();
   const kept = device.memory().bytes - before;
   pull[Symbol.dispose]();
