@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, distill, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tokenizers, training
+from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tokenizers, training
 
 
 def write_judges() -> None:
@@ -43,6 +43,7 @@ PARTS = {
     "vae": components.write_vae,
     "nasa": nasa.write,
     "pipeline": pipelines.write,
+    "few-step": few_step.write,
     "schedule": schedules.write_schedules,
     "ddim": schedules.write_ddim,
     "randn": randn.write,

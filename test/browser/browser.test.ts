@@ -120,6 +120,7 @@ describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
         prompt: "a photo of a cat sitting on a red chair!",
         negative: "blurry, low quality, watermark",
         nasaScale: 0.5,
+        steps: 1,
         seed: 0,
       };
       await tab.call("fetchFiles", files);

@@ -33,7 +33,7 @@ beforeAll(() => {
 describe("snoopi distill", () => {
   test("says how each phase goes and leaves a pipeline that snoopi generate takes", async () => {
     const { code, stdout, stderr } = await snoopi(words("whole"));
-    expect([code, stdout]).toEqual([0, `student: snoopi generate --model ${join(folder.path, "whole")} --steps 1\n`]);
+    expect([code, stdout]).toEqual([0, `student: snoopi generate --model ${join(folder.path, "whole")}\n`]);
     for (const line of ["pairs: 4 in ", "regression: 3 in ", "distill: 8 in "]) expect(stderr).toContain(line);
     expect(readdirSync(join(folder.path, "whole", "training", "distill")).sort()).toEqual([
       ...["checkpoint.safetensors", "loss.csv", "loss.svg", "sample-000008.png"],
@@ -56,6 +56,8 @@ describe("snoopi distill", () => {
       "16",
     ]);
     expect([made.code, readFileSync(picture).length > 0]).toEqual([0, true]);
+    // Its folder says what it is.
+    expect(made.stderr).toContain("\nmodel: whole, 1 step\n");
   });
 
   test("stops at Ctrl-C with a checkpoint, and goes on to the same bits", { timeout: 300_000 }, async () => {
@@ -97,7 +99,7 @@ describe("snoopi distill", () => {
 
   test.each([
     [["distill"], "snoopi: distill: --config FILE is missing. See snoopi distill --help."],
-    [["distill", "--config", "x.json", "--out", "x"], "snoopi: distill: --model DIR is missing. See snoopi distill --help."],
+    [["distill", "--config", "x.json", "--model", "m"], "snoopi: distill: --out DIR is missing. See snoopi distill --help."],
     [
       ["distill", "--config", "x.json", "--budget", "3", "--model", "m", "--out", "x"],
       "snoopi: distill: --budget is for --dry-run. Leave it out.",

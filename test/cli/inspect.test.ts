@@ -27,7 +27,7 @@ test("a model's folder is listed with its components, schedule, size and what ge
     "schedule (DDIMScheduler): predicts v_prediction, 1000 timesteps, scaled_linear betas 0.00085 to 0.012, leading spacing",
     "picture: 96×96 unless told otherwise, any multiples of 8",
     expect.stringMatching(
-      /^generate at 96×96 in one step: [\d.]+ kB of weights and [\d.]+ MB of activations at once, [\d.]+ MB on a GPU with buffers kept for reuse; [\d.]+ MFLOP$/,
+      /^generate at 96×96 in 25 steps with guidance: [\d.]+ kB of weights and [\d.]+ MB of activations at once, [\d.]+ MB on a GPU with buffers kept for reuse; [\d.]+ [MG]FLOP$/,
     ),
     "",
   ]);

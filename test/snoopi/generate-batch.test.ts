@@ -40,7 +40,7 @@ for (const { name: on, device } of devices) {
       return { shape: [of.length, ...shape()], data: Float32Array.from(of.flatMap((seed) => [...torchGenerator(seed).randn(one)])) };
     };
     const alone = async (request: Request): Promise<Float32Array> => {
-      const latents = await sample(loaded, planOf(loaded.model, request));
+      const latents = await sample(loaded, planOf(loaded.model, { steps: 1, ...request }));
       const image = await decodeImage(loaded, latents);
       const data = (await image.data()) as Float32Array;
       image.dispose();
@@ -63,7 +63,7 @@ for (const { name: on, device } of devices) {
       "two steps and NASA": { steps: 2, guidance: "nasa", negative: "rain" },
     };
     test.each(Object.entries(ways))("draws by %s what each prompt draws alone", async (_, way) => {
-      const made = halves(await generateBatch(loaded, { ...way, prompts, noises: [noiseOf(seeds)] } as BatchRequest));
+      const made = halves(await generateBatch(loaded, { steps: 1, ...way, prompts, noises: [noiseOf(seeds)] } as BatchRequest));
       for (const [i, prompt] of prompts.entries()) close(made[i], await alone({ ...way, prompt, seed: seeds[i] }));
     });
 
@@ -94,9 +94,21 @@ for (const { name: on, device } of devices) {
       close(data as Float32Array, expected);
     });
 
+    test("draws a student's steps from one stream of noise as the pipeline of one does", async () => {
+      const student = { ...loaded, model: { ...loaded.model, sampling: { steps: 3, sampler: "few-step" as const } } };
+      const size = shape().reduce((a, b) => a * b, 1);
+      const generator = torchGenerator(4);
+      const noises = [0, 1, 2].map(() => ({ shape: [1, ...shape()], data: generator.randn(size) }));
+      const { data } = await generateBatch(student, { prompts: ["a red cat"], noises });
+      const latents = await sample(student, planOf(student.model, { prompt: "a red cat", seed: 4 }));
+      const image = await decodeImage(student, latents);
+      close(data as Float32Array, (await image.data()) as Float32Array);
+      for (const t of [image, latents]) t.dispose();
+    });
+
     test("leaves no memory behind, also when it is stopped or refused", async () => {
       const before = device.memory().bytes;
-      await generateBatch(loaded, { prompts, noises: [noiseOf(seeds)], guidance: "neutral", negative: "rain" });
+      await generateBatch(loaded, { prompts, noises: [noiseOf(seeds)], steps: 1, guidance: "neutral", negative: "rain" });
       const stopped = generateBatch(loaded, { prompts, noises: [noiseOf(seeds)] }, { signal: AbortSignal.abort() });
       await expect(stopped).rejects.toThrow();
       expect(device.memory().bytes).toBe(before);

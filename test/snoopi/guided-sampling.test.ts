@@ -84,7 +84,7 @@ for (const { name: on, device } of devices) {
       }));
 
     const latents = async (request: Omit<Request, "prompt">, prompt = "a cat") => {
-      const x = await sample(loaded, planOf(loaded.model, { prompt, ...request }));
+      const x = await sample(loaded, planOf(loaded.model, { prompt, steps: 1, ...request }));
       const values = await x.data();
       x.dispose();
       return values;

@@ -9,12 +9,12 @@ beforeAll(async () => {
   model = await openTiny("sd15-tiny");
 });
 
-const plan = (request: Omit<Request, "prompt">) => planOf(model, { prompt: "a cat", ...request });
-const usual = { prompt: "a cat", steps: 1, seed: 0, width: 64, height: 64 };
+const plan = (request: Omit<Request, "prompt">) => planOf(model, { prompt: "a cat", steps: 1, ...request });
+const usual = { prompt: "a cat", steps: 1, sampler: "ddim", seed: 0, width: 64, height: 64 };
 
 describe("a plan", () => {
   const plans: [string, Omit<Request, "prompt">, object][] = [
-    ["is one step of the model's own size from seed 0, unguided, by default", {}, {}],
+    ["is of the model's own size from seed 0, and unguided in one step, by default", {}, {}],
     [
       "steers by NASA at 0.5 in one step with a negative",
       { negative: "blurry" },
@@ -71,6 +71,28 @@ describe("a plan", () => {
   ];
   test.each(plans)("%s", (_, request, expected) => {
     expect(plan(request)).toEqual({ ...usual, ...expected });
+  });
+
+  test("takes 25 guided steps of DDIM where the model is no student", () => {
+    expect(planOf(model, { prompt: "a cat" })).toEqual({ ...usual, steps: 25, cfg: { negative: "", scale: 7.5 } });
+  });
+
+  test("takes a student's own steps, unguided, and keeps a negative away by NASA", () => {
+    const student = (steps: number): OpenModel => ({ ...model, sampling: { steps, sampler: "few-step" } });
+    for (const steps of [1, 2, 4]) {
+      const own = { ...usual, steps, sampler: "few-step" };
+      expect(planOf(student(steps), { prompt: "a cat" })).toEqual(own);
+      expect(planOf(student(steps), { prompt: "a cat", negative: "blurry" })).toEqual({
+        ...own,
+        steer: { method: "nasa", negative: "blurry", scale: 0.5 },
+      });
+    }
+    expect(planOf(student(2), { prompt: "a cat", steps: 3, guidance: "cfg" })).toEqual({
+      ...usual,
+      ...{ steps: 3, sampler: "few-step", cfg: { negative: "", scale: 1.5 } },
+    });
+    // Asked to, it goes the way of others.
+    expect(planOf(student(2), { prompt: "a cat", sampler: "ddim" })).toMatchObject({ sampler: "ddim", cfg: { scale: 7.5 } });
   });
 
   test("takes any multiples of the VAE's factor as a size, and nothing else", async () => {

@@ -86,6 +86,7 @@ export { type GuidancePlan, type GuidanceRequest, guidanceNames } from "./pipeli
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/load.ts";
 export { type ModelShape, modelShape, type Network, type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
+export { type Sampler, type Sampling, samplingOf } from "./pipeline/sampling.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
 export { dpmSolverSteps, type SolverStep } from "./sampler/dpm-solver.ts";
 export { oneStep } from "./sampler/one-step.ts";

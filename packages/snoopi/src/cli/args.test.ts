@@ -4,11 +4,12 @@ import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { parseCommand, parseGenerate, parseInspect } from "./args.ts";
 
 const least = ["--model", "m", "--prompt", "a fox", "--out", "x.png"];
-const defaults = { model: "m", prompt: "a fox", out: "x.png", steps: 1, guidance: 1, seed: 0, device: "auto" };
+const defaults = { model: "m", prompt: "a fox", out: "x.png", seed: 0, device: "auto" };
 
 describe("parseGenerate", () => {
-  test("fills in what is not given", () => {
+  test("fills in what is not given, of which the model that ships is one", () => {
     expect(parseGenerate(least)).toEqual(defaults);
+    expect(parseGenerate(["--prompt", "a fox", "--out", "x.png"])).toEqual({ ...defaults, model: "tiny" });
   });
 
   test("reads every option", () => {
@@ -20,19 +21,9 @@ describe("parseGenerate", () => {
     });
   });
 
-  test("uses NASA for a negative prompt in one step, and guidance for one in more", () => {
-    expect(parseGenerate([...least, "--negative", "rain"])).toEqual({ ...defaults, negative: "rain", nasaScale: 0.5 });
-    expect(parseGenerate([...least, "--negative", "rain", "--steps", "2"])).toEqual({
-      ...defaults,
-      negative: "rain",
-      steps: 2,
-      guidance: 7.5,
-    });
-  });
-
-  test("takes guidance of at most 1 as none where nothing depends on it", () => {
+  test("leaves to the model how a negative prompt is kept away, and in how many steps", () => {
+    expect(parseGenerate([...least, "--negative", "rain"])).toEqual({ ...defaults, negative: "rain" });
     expect(parseGenerate([...least, "--steps", "2", "--guidance", "-1"])).toEqual({ ...defaults, steps: 2, guidance: -1 });
-    expect(parseGenerate([...least, "--steps", "2", "--guidance", "1", "--negative", "", "--nasa-scale", "1"]).nasaScale).toBe(1);
   });
 
   test.each(guidanceNames)("takes the guidance %s by its name, in one step and in more, with a scale or without", (guidance) => {
@@ -74,7 +65,6 @@ describe("parseGenerate", () => {
   });
 
   test.each([
-    [["--prompt", "a", "--out", "x.png"], "generate: --model DIR is missing. See snoopi generate --help."],
     [["--model", "m", "--out", "x.png"], 'generate: --prompt "…" is missing. See snoopi generate --help.'],
     [["--model", "m", "--prompt", "a"], "generate: --out picture.png is missing. See snoopi generate --help."],
     [
@@ -111,14 +101,6 @@ describe("parseGenerate", () => {
     ],
     [[...least, "--nasa-scale", "1"], 'generate: --nasa-scale needs a negative prompt to scale. Add --negative "…".'],
     [
-      [...least, "--guidance", "2"],
-      "generate: one step takes no --guidance. Use --steps 2 or more with it, or --negative with --nasa-scale.",
-    ],
-    [
-      [...least, "--steps", "2", "--guidance", "1", "--negative", "a"],
-      "generate: --negative has no effect with --guidance 1. Use a guidance above 1, or add --nasa-scale.",
-    ],
-    [
       [...least, "--negative", "a", "--guidance", "nga"],
       'generate: --guidance is "nga". Give a number, or one of nasa, nasa-guarded, nag, vsf, neutral, cfg, subtract.',
     ],
@@ -141,13 +123,13 @@ describe("parseGenerate", () => {
 });
 
 describe("parseInspect", () => {
-  test("takes one path", () => {
+  test("takes one path, or none for the model that ships", () => {
+    expect(parseInspect([])).toEqual({ path: "tiny" });
     expect(parseInspect(["m", "--variant", "fp16"])).toEqual({ path: "m", variant: "fp16" });
     expect(parseInspect(["--", "-m"])).toEqual({ path: "-m" });
   });
 
   test.each([
-    [[], "inspect: 0 paths are given. Give one, a model's folder or a .safetensors file."],
     [["a", "b"], "inspect: 2 paths are given. Give one, a model's folder or a .safetensors file."],
     [["a", "--seed", "1"], "inspect: --seed is no option. See snoopi inspect --help."],
   ])("refuses %j", (argv, says) => {

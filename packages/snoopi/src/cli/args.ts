@@ -9,17 +9,17 @@ import { wordsOf } from "./words.ts";
 
 /** What `snoopi generate` was asked for, with defaults filled in. */
 export interface GenerateOptions {
-  /** A folder as diffusers' `save_pretrained` writes it. */
+  /** A folder as diffusers' `save_pretrained` writes it, or a name of `shippedModels`. */
   readonly model: string;
   readonly prompt: string;
-  /** The text to steer away from: that of a method named as `guidance`, else NASA's when `nasaScale` is there, else of guidance's second pass. */
+  /** The text to steer away from. What steers, where nothing below says so, depends on the model: `guidancePlan` knows. */
   readonly negative?: string;
-  /** NASA's scale, ≥ 0. There exactly when NASA is used without its name. */
+  /** NASA's scale, ≥ 0. */
   readonly nasaScale?: number;
-  /** Passes through the network, ≥ 1. */
-  readonly steps: number;
-  /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. 1 for one step. */
-  readonly guidance: number | string;
+  /** Passes through the network, ≥ 1; what the model is made for where absent. */
+  readonly steps?: number;
+  /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. */
+  readonly guidance?: number | string;
   /** The named method's scale, ≥ 0; its default where absent. */
   readonly guidanceScale?: number;
   /** −2⁶³ … 2⁶⁴ − 1; a bigint where a number would not be exact. */
@@ -35,7 +35,7 @@ export interface GenerateOptions {
 }
 
 export interface InspectOptions {
-  /** A diffusers folder or a safetensors file. */
+  /** A diffusers folder, a name of `shippedModels`, or a safetensors file. */
   readonly path: string;
   readonly variant?: string;
 }
@@ -75,15 +75,14 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
   if (positionals.length > 0) {
     throw new SnoopiError(`generate: ${JSON.stringify(positionals[0])} belongs to no option. Put quotes around a text with spaces.`);
   }
-  const { model, prompt, negative, out, variant } = values;
-  if (model === undefined) throw missing("--model DIR");
+  const { model = "tiny", prompt, negative, out, variant } = values;
   if (prompt === undefined) throw missing('--prompt "…"');
   if (out === undefined) throw missing("--out picture.png");
   if (!/\.png$/i.test(out))
     throw new SnoopiError(`generate: --out ${JSON.stringify(out)} does not end in .png, and pictures are written as PNG only. Name it so.`);
   if (variant !== undefined) checkVariant("generate", variant);
 
-  const steps = integer(values, "steps", { least: 1 }) ?? 1;
+  const steps = integer(values, "steps", { least: 1 });
   const guidance = choiceOrNumber(values, "guidance", guidanceNames);
   const guidanceScale = finite(values, "guidance-scale", { least: 0 });
   const nasaScale = finite(values, "nasa-scale", { least: 0 });
@@ -102,24 +101,16 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
   if (named && guidance !== "cfg" && negative === undefined) {
     throw new SnoopiError(`generate: --guidance ${guidance} needs something to keep away. Add --negative "…".`);
   }
-  if (guidance !== undefined && !named && steps === 1) {
-    throw new SnoopiError("generate: one step takes no --guidance. Use --steps 2 or more with it, or --negative with --nasa-scale.");
-  }
-  const cfg = guidance ?? (steps === 1 ? 1 : 7.5);
-  if (typeof cfg === "number" && negative !== undefined && nasaScale === undefined && steps > 1 && cfg <= 1) {
-    throw new SnoopiError(`generate: --negative has no effect with --guidance ${cfg}. Use a guidance above 1, or add --nasa-scale.`);
-  }
-  const nasa = nasaScale ?? (negative !== undefined && steps === 1 && !named ? 0.5 : undefined);
   return {
     model,
     prompt,
     out,
-    steps,
-    guidance: cfg,
     seed: seedOf(values),
     device: choice(values, "device", ["webgpu", "cpu", "auto"]) ?? "auto",
     ...(negative === undefined ? {} : { negative }),
-    ...(nasa === undefined ? {} : { nasaScale: nasa }),
+    ...(nasaScale === undefined ? {} : { nasaScale }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(guidance === undefined ? {} : { guidance }),
     ...(guidanceScale === undefined ? {} : { guidanceScale }),
     ...(width === undefined ? {} : { width }),
     ...(height === undefined ? {} : { height }),
@@ -130,8 +121,8 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
 /** Reads and checks the words after `snoopi inspect`. */
 export function parseInspect(argv: readonly string[]): InspectOptions {
   const { values, positionals } = wordsOf("inspect", argv, ["variant"]);
-  const [path] = positionals;
-  if (path === undefined || positionals.length > 1) {
+  const [path = "tiny"] = positionals;
+  if (positionals.length > 1) {
     throw new SnoopiError(`inspect: ${positionals.length} paths are given. Give one, a model's folder or a .safetensors file.`);
   }
   if (values.variant === undefined) return { path };

@@ -9,6 +9,8 @@ test("everything that can be said is taken", () => {
   ).toEqual({
     ...{ config: "c.json", model: "m", out: "o", set: ["seed=2", "method.loraKappa=[0.5,4]"], resume: true, dryRun: false, device: "cpu" },
   });
+  // The teacher that ships; a dry run counts with published sizes.
+  expect(parseDistill(words("--config c.json --out o"))).toMatchObject({ model: "tiny-teacher" });
   expect(parseDistill(words("--config c.json --dry-run --budget 20"))).toEqual({
     ...{ config: "c.json", set: [], resume: false, dryRun: true, device: "auto", budget: 20 },
   });
@@ -16,7 +18,6 @@ test("everything that can be said is taken", () => {
 
 test.each([
   ["--model m", "distill: --config FILE is missing."],
-  ["--config c.json --out o", "distill: --model DIR is missing."],
   ["--config c.json --model m", "distill: --out DIR is missing."],
   ["--config c.json --model m --out o --budget 3", "distill: --budget is for --dry-run. Leave it out."],
   ["--config c.json --model m --out o --set", "distill: --set has no value. Write --set KEY=VALUE."],

@@ -9,7 +9,7 @@ export interface DistillOptions {
   readonly config: string;
   /** Keys of the config that are said otherwise: `KEY=VALUE`. */
   readonly set: readonly string[];
-  /** The teacher's folder. Only a dry run goes without. */
+  /** The teacher's folder, or a name of `shippedModels`. Only a dry run goes without. */
   readonly model?: string;
   /** The student's folder. Only a dry run goes without. */
   readonly out?: string;
@@ -35,11 +35,10 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   if (positionals.length > 0) {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
   }
-  const { config, model, out, device: word = "auto" } = values;
+  // A dry run without a model counts with published sizes.
+  const { config, model = dryRun ? undefined : "tiny-teacher", out, device: word = "auto" } = values;
   if (config === undefined) throw new SnoopiError("distill: --config FILE is missing. See snoopi distill --help.");
-  for (const [name, value] of Object.entries({ model, out })) {
-    if (value === undefined && !dryRun) throw new SnoopiError(`distill: --${name} DIR is missing. See snoopi distill --help.`);
-  }
+  if (out === undefined && !dryRun) throw new SnoopiError("distill: --out DIR is missing. See snoopi distill --help.");
   const device = devices.find((one) => one === word);
   if (device === undefined) throw new SnoopiError(`distill: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
   if (values.budget !== undefined && !dryRun) throw new SnoopiError("distill: --budget is for --dry-run. Leave it out.");
@@ -71,7 +70,7 @@ function setsOf(argv: readonly string[]): { readonly set: readonly string[]; rea
 
 export function distillHelp(): string {
   const keys = describeSchema(distillSchema);
-  return `snoopi distill --config FILE.json --model TEACHER --out DIR [--set KEY=VALUE …] [--resume] [--device NAME]
+  return `snoopi distill --config FILE.json --out DIR [--model TEACHER] [--set KEY=VALUE …] [--resume] [--device NAME]
 snoopi distill --config FILE.json --dry-run [--model TEACHER] [--budget GIB]
 
 Makes a one-step student of a text-to-image model: pairs and a regression start
@@ -81,7 +80,8 @@ Ctrl-C stops with a checkpoint.
   --config FILE      keys and their values as JSON; absent keys are as below
   --set KEY=VALUE    says one key otherwise, such as method.loraKappa=4.5; may be
                      given many times; names of files are relative to FILE
-  --model TEACHER    a diffusers folder
+  --model TEACHER    a diffusers folder; tiny-teacher, which ships with snoopi,
+                     unless given
   --out DIR          the student's folder; DIR/training has checkpoints, curves
                      and sample sheets
   --resume           go on where it was

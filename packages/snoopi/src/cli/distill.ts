@@ -9,6 +9,7 @@ import { withKeys } from "../train/set-keys.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
 import { distillDryRun } from "./distill-dry-run.ts";
+import { namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -20,8 +21,9 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
     withKeys(await readJson(nodeFolder(beside), basename(options.config)), options.set),
   );
   checkDistillConfig(config);
-  if (options.dryRun) return distillDryRun(config, options);
-  const { model, out, resume } = options as DistillOptions & { readonly model: string; readonly out: string };
+  const named = options.model === undefined ? {} : { model: (await namedModel(options.model)).folder };
+  if (options.dryRun) return distillDryRun(config, { ...options, ...named });
+  const { model, out, resume } = { ...options, ...named } as DistillOptions & { readonly model: string; readonly out: string };
   checkFolders(model, out);
   const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
@@ -50,10 +52,7 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
       return false;
     }
     phase?.done();
-    const { steps } = config.student;
-    // Several steps go to x₀ and back to noise, as generate's DDIM does not.
-    const how = steps === 1 ? `snoopi generate --model ${out} --steps 1` : `snoopi eval … --student ${out}@${steps}`;
-    process.stdout.write(`student: ${how}\n`);
+    process.stdout.write(`student: snoopi generate --model ${out}\n`);
     return true;
   } finally {
     progress.close();

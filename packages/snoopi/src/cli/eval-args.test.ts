@@ -36,6 +36,13 @@ describe("parseEval", () => {
     });
   });
 
+  test("is about the models that ship where none is given", () => {
+    const shipped = { model: "tiny-teacher", students: [{ label: "tiny", model: "tiny" }] };
+    for (const table of ["guidance", "students", "exclusion", "contact"]) expect(parsed(`${table} --out o`)).toMatchObject(shipped);
+    expect(parsed("exclusion --model m --out o")).toMatchObject({ model: "m", students: [] });
+    expect(parsed("students --student s --out o")).toMatchObject({ model: "tiny-teacher", students: [{ label: "s", model: "s" }] });
+  });
+
   test("takes students as often as they come, with labels and passes", () => {
     const { students } = parsed(
       "students --model m --out o --student runs/a/ --student pg=runs/b --student=pg=runs/c --student few=runs/d@4",
@@ -54,7 +61,6 @@ describe("parseEval", () => {
     ["--model m --out o", 'eval: "" is no table. Give one of guidance, students, exclusion, judge and contact.'],
     ["fid --model m --out o", 'eval: "fid" is no table.'],
     ["guidance judge --model m --out o", 'eval: "guidance judge" is no table.'],
-    ["guidance --out o", "eval: --model DIR is missing. See snoopi eval --help."],
     ["guidance --model m", "eval: --out DIR is missing. See snoopi eval --help."],
     ["students --model m --out o", "eval: students needs some. Add --student DIR for each."],
     ["students --model m --out o --student", "eval: --student has no value. Write --student DIR, or LABEL=DIR, or LABEL=DIR@STEPS."],

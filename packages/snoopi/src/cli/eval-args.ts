@@ -32,16 +32,17 @@ const allMethods: readonly Sweep[] = [
 
 /** Reads and checks the words after `snoopi eval`. */
 export function parseEval(argv: readonly string[]): EvalOptions {
-  const { students, rest } = takeStudents(argv);
+  const { students: given, rest } = takeStudents(argv);
   const { values, positionals } = wordsOf("eval", rest, names);
   const [name, ...others] = positionals;
   const table = [...tableNames, "contact" as const].find((one) => one === name);
   if (table === undefined || others.length > 0) {
     throw new SnoopiError(`eval: ${JSON.stringify(positionals.join(" "))} is no table. Give one of ${tableNames.join(", ")} and contact.`);
   }
-  const { model, out, device: word = "auto" } = values;
-  if (model === undefined) throw new SnoopiError("eval: --model DIR is missing. See snoopi eval --help.");
+  const { model = "tiny-teacher", out, device: word = "auto" } = values;
   if (out === undefined) throw new SnoopiError("eval: --out DIR is missing. See snoopi eval --help.");
+  // With nothing given it is the shipped teacher and its student.
+  const students = given.length === 0 && values.model === undefined ? [{ label: "tiny", model: "tiny" }] : given;
   if (table === "students" && students.length === 0) throw new SnoopiError("eval: students needs some. Add --student DIR for each.");
   const device = devices.find((one) => one === word);
   if (device === undefined) throw new SnoopiError(`eval: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
@@ -141,7 +142,7 @@ function sweepOf(word: string): Sweep {
   return { method, scales: listOf("methods", scales).map((scale) => numberOf("methods", scale)) };
 }
 
-export const evalHelp = `snoopi eval TABLE --model DIR --out DIR [--student DIR …] [options]
+export const evalHelp = `snoopi eval TABLE --out DIR [--model DIR] [--student DIR …] [options]
 
 Fills a table about models of the tiny world: makes pictures, reads them with the
 pixel judge, compares them with the world's own, and writes TABLE.json, TABLE.md and
@@ -154,7 +155,9 @@ SVG charts. Ctrl-C, or a kill, loses the batch it was at: the same command goes 
   judge              how often the judge is right where the truth is known
   contact            no table: sheets of prompts, and of negatives before and after
 
-  --model DIR        a diffusers folder; its clip/ takes the features, or else its VAE
+  --model DIR        a diffusers folder; its clip/ takes the features, or else its VAE.
+                     Without it, and without students, tiny-teacher and its student
+                     tiny, which ship with snoopi
   --student DIR      as often as there are students. LABEL=DIR names a row; several of
                      one label are trainings of one kind, whose spread is shown.
                      DIR@N draws with N passes in place of --steps

@@ -7,6 +7,7 @@ import type { Table, TableOptions } from "../eval/table/table.ts";
 import { openDevice } from "./device.ts";
 import type { EvalOptions, TableName } from "./eval-args.ts";
 import { contactSheets } from "./eval-contact.ts";
+import { namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -19,10 +20,11 @@ const tables: { readonly [N in TableName]: (options: TableOptions) => Table } = 
 
 /** Fills a table, or draws contact sheets, and prints the files' paths: whether it came to its end. */
 export async function evalCommand(
-  options: EvalOptions,
+  asked: EvalOptions,
   { signal, software }: { readonly signal: AbortSignal; readonly software: string },
 ): Promise<boolean> {
   const { stdout } = process;
+  const options = await withFolders(asked);
   const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
   const { device } = opened;
@@ -52,4 +54,13 @@ export async function evalCommand(
   } finally {
     progress.close();
   }
+}
+
+/** The same with folders in place of the names of shipped models. */
+async function withFolders(options: EvalOptions): Promise<EvalOptions> {
+  const folderOf = async (word: string) => (await namedModel(word)).folder;
+  const model = await folderOf(options.model);
+  const students = [];
+  for (const one of options.students) students.push({ ...one, model: await folderOf(one.model) });
+  return { ...options, model, students };
 }

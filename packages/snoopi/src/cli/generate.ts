@@ -1,13 +1,14 @@
-import { basename, resolve } from "node:path";
 import { nodeFolder } from "@snoopi/models/node";
+import { inSteps } from "../eval/table/table.ts";
 import { encodePng } from "../picture/png.ts";
 import { generate, type Stage } from "../pipeline/generate.ts";
 import { loadModel } from "../pipeline/load.ts";
 import { openModel } from "../pipeline/open.ts";
-import { planOf } from "../pipeline/request.ts";
+import { type Plan, planOf } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
 import { openDevice, slownessOf } from "./device.ts";
 import { metadataOf } from "./metadata.ts";
+import { namedModel } from "./named-model.ts";
 import { openOutput } from "./output.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
@@ -17,7 +18,8 @@ export async function generateCommand(
   options: GenerateOptions,
   { signal, software }: { signal: AbortSignal; software: string },
 ): Promise<void> {
-  const model = await openModel(nodeFolder(options.model), options.variant === undefined ? {} : { variant: options.variant });
+  const { folder, name } = await namedModel(options.model);
+  const model = await openModel(nodeFolder(folder), options.variant === undefined ? {} : { variant: options.variant });
   const plan = planOf(model, options);
   const output = await openOutput(options.out);
 
@@ -28,6 +30,7 @@ export async function generateCommand(
   using opened = await openDevice(options.device);
   const { device } = opened;
   say(opened.line);
+  say(`model: ${name}, ${inWords(plan)}`);
   const slowness = device.name === "cpu" ? await slownessOf(model, options) : undefined;
   if (slowness) onWarning(slowness);
   try {
@@ -40,12 +43,22 @@ export async function generateCommand(
       decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
     };
     const picture = await generate(loaded, options, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
-    const text = metadataOf(plan, { model: basename(resolve(options.model)), software });
+    const text = metadataOf(plan, { model: name, software });
     await output.write(await encodePng({ ...picture, text }));
   } finally {
     progress.close();
   }
   process.stdout.write(`${options.out}\n`);
+}
+
+/** How a picture is drawn: `1 step`, `25 steps with guidance 7.5`, `2 steps away from the negative by nasa 0.5`. */
+function inWords({ steps, steer, cfg, subtract }: Plan): string {
+  const away = steer ?? subtract;
+  const parts = [
+    ...(cfg ? [`guidance ${cfg.scale}`] : []),
+    ...(away ? [`the negative kept away by ${steer?.method ?? "subtract"} ${away.scale}`] : []),
+  ];
+  return `${inSteps(steps)}${parts.length > 0 ? ` with ${parts.join(" and ")}` : ""}`;
 }
 
 /** Turns "so much of so much" into a phase that begins at the first report and ends with the last. */

@@ -1,37 +1,45 @@
 /** What the commands print for `--help`. */
 export const help = `snoopi: text to image in one step, with negative prompts that work.
 
-  snoopi generate --model DIR --prompt "…" --out picture.png   make a picture
-  snoopi inspect PATH                                          say what is in a model
-  snoopi train vae|clip|teacher --out DIR                      train one from nothing
-  snoopi distill --config FILE --model DIR --out DIR           make a one-step student
-  snoopi eval TABLE --model DIR --out DIR                      fill a table of figures
+  snoopi generate --prompt "…" --out picture.png            make a picture
+  snoopi inspect PATH                                       say what is in a model
+  snoopi train vae|clip|teacher --out DIR                   train one from nothing
+  snoopi distill --config FILE --model DIR --out DIR        make a one-step student
+  snoopi eval TABLE --out DIR                               fill a table of figures
   snoopi --version
+
+--model takes a diffusers folder. tiny, a one-step student of one shape on a ground
+("a small red star on a black background"), and tiny-teacher ship with snoopi.
 
 snoopi COMMAND --help lists a command's options.`;
 
-export const generateHelp = `snoopi generate --model DIR --prompt "…" --out picture.png [options]
+export const generateHelp = `snoopi generate --prompt "…" --out picture.png [options]
 
-  --model DIR        a diffusers folder, the one with model_index.json
+  --model DIR        a diffusers folder, the one with model_index.json; or tiny or
+                     tiny-teacher, which ship with snoopi; tiny unless given. A folder
+                     of such a name is ./tiny
   --prompt TEXT      what to show
   --out FILE.png     the picture to write; one that is there is replaced
   --negative TEXT    what to keep away
-  --nasa-scale A     how strongly, inside cross-attention (NASA); 0.5 for one step
+  --nasa-scale A     how strongly, inside cross-attention (NASA); 0.5 in one step
+                     and in a student's steps
   --seed N           the starting noise, as in PyTorch; 0 unless given
   --width, --height  pixels; the model's own size unless given
-  --steps N          1 unless given; from 2 on with DDIM
-  --guidance G       classifier-free guidance, for 2 steps or more; 7.5 unless
-                     given, 1 turns it off. --negative is its negative prompt
-                     unless --nasa-scale is given too
+  --steps N          unless given those that a student was made for, of which its
+                     scheduler (LCMScheduler) tells; else 25, by DDIM
+  --guidance G       classifier-free guidance, for 2 steps or more; unless given
+                     none for a student, else 7.5; 1 turns it off. --negative is
+                     its negative prompt unless --nasa-scale is given too
   --guidance NAME    how to keep the negative away, in one step or more: nasa,
                      nasa-guarded, nag, vsf, neutral, cfg or subtract
   --guidance-scale X how strongly; each method has a default of its own
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;
 
-export const inspectHelp = `snoopi inspect PATH [--variant NAME]
+export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 
-PATH is a diffusers folder or a .safetensors file. Prints components, parameters,
+PATH is a diffusers folder or a .safetensors file, or tiny or tiny-teacher, which
+ship with snoopi; tiny unless given. Prints components, parameters,
 dtypes, bytes, what is missing or unexpected, and the memory that generate needs.
 The exit code is 1 when generate could not use the folder.
 

@@ -2,8 +2,10 @@ import { createDryDevice, SnoopiError, sizeOf } from "@snoopi/core";
 import { footprint } from "@snoopi/kernels";
 import { type ComponentWeights, matchWeights, openPipelineFolder, type PipelineComponent, type PipelineFolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import { inSteps } from "../eval/table/table.ts";
 import { estimate } from "../pipeline/estimate.ts";
 import { needed, type OpenModel, openModel } from "../pipeline/open.ts";
+import { goesStraight } from "../pipeline/sampling.ts";
 import { compareWeights } from "./inspect-match.ts";
 import { shownBytes } from "./progress.ts";
 import { grouped, shownFlops, some, table } from "./text.ts";
@@ -94,7 +96,7 @@ async function memoryLine(model: OpenModel, weights: Weights): Promise<string> {
     },
   );
   return (
-    `generate at ${model.size.width}×${model.size.height} in one step: ${shownBytes(weightBytes)} of weights and ` +
+    `generate at ${model.size.width}×${model.size.height} in ${inSteps(model.sampling.steps)}${goesStraight(model.sampling) ? "" : " with guidance"}: ${shownBytes(weightBytes)} of weights and ` +
     `${shownBytes(peakBytes - weightBytes)} of activations at once, ${shownBytes(deviceBytes)} on a GPU with buffers kept for reuse; ${shownFlops(flops)}`
   );
 }

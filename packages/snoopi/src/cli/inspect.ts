@@ -3,10 +3,12 @@ import { SnoopiError } from "@snoopi/core";
 import type { InspectOptions } from "./args.ts";
 import { describeFile } from "./inspect-file.ts";
 import { describeFolder } from "./inspect-folder.ts";
+import { namedModel } from "./named-model.ts";
 import { printable } from "./text.ts";
 
 /** Prints what is at a path. The exit code is 1 when `generate` could not use a folder. */
-export async function inspectCommand({ path, variant }: InspectOptions): Promise<number> {
+export async function inspectCommand({ path: word, variant }: InspectOptions): Promise<number> {
+  const { folder: path } = await namedModel(word);
   const found = await stat(path).catch(() => {
     throw new SnoopiError(`${path}: there is no such file or folder.`);
   });

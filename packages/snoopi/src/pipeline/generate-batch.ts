@@ -1,15 +1,13 @@
 import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import { type Context, idsTensor, unscaleLatents } from "@snoopi/models";
-import { type Denoiser, noiseAt } from "../denoiser.ts";
-import { fewStepTimesteps } from "../distill/few-step.ts";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
-import { ddimSteps } from "../sampler/ddim.ts";
-import { oneStep } from "../sampler/one-step.ts";
 import type { Numbers } from "../train/stage.ts";
+import { advances } from "./advances.ts";
 import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
+import type { Sampler, Sampling } from "./sampling.ts";
 
 /** Several pictures of one way of drawing. */
 export interface BatchRequest extends GuidanceRequest {
@@ -17,10 +15,9 @@ export interface BatchRequest extends GuidanceRequest {
   readonly prompts: readonly string[];
   /** The noise `[B, C, h, w]` that pictures start from; `few-step` takes one for each of its steps. */
   readonly noises: readonly Numbers[];
-  /** Passes: 1 unless given. */
+  /** Passes, and how several are taken: as the model's own scheduler says unless given. */
   readonly steps?: number;
-  /** How several steps are taken: by DDIM, or as a student that goes to x₀ and back to noise at each. */
-  readonly sampler?: "ddim" | "few-step";
+  readonly sampler?: Sampler;
   /** κ of classifier-free guidance for each picture, all of its steps alike. In place of `guidance`. */
   readonly kappas?: Float32Array;
 }
@@ -37,9 +34,10 @@ export async function generateBatch(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<Numbers> {
   const { model, device } = loaded;
-  const { prompts, noises, steps = 1, sampler = "ddim", kappas } = request;
-  checkBatch(request);
-  const plan = kappas ? {} : guidancePlan(request, steps);
+  const { prompts, noises, kappas } = request;
+  const sampling: Sampling = { steps: request.steps ?? model.sampling.steps, sampler: request.sampler ?? model.sampling.sampler };
+  checkBatch(request, sampling);
+  const plan = kappas ? {} : guidancePlan(request, sampling);
   const owned = new Set<Tensor>();
   const held = (make: () => Tensor): Tensor => {
     const t = keep(scope(make));
@@ -78,7 +76,7 @@ export async function generateBatch(
 
     const noise = noises.map(({ shape, data }) => held(() => fromData(data, { shape, dtype: "f32", device })));
     let x = noise[0];
-    for (const advance of advances(denoise, loaded, { steps, sampler, noise, context })) {
+    for (const advance of advances(denoise, model.schedule, { ...sampling, context, noise: (i) => noise[i] })) {
       signal?.throwIfAborted();
       const before = x;
       x = held(() => advance(before));
@@ -94,30 +92,7 @@ export async function generateBatch(
   }
 }
 
-interface Way {
-  readonly steps: number;
-  readonly sampler: "ddim" | "few-step";
-  readonly noise: readonly Tensor[];
-  readonly context: Context;
-}
-
-function advances(
-  denoise: Denoiser,
-  { model: { schedule } }: LoadedModel,
-  { steps, sampler, noise, context }: Way,
-): ((x: Tensor) => Tensor)[] {
-  if (steps === 1) return [(x) => oneStep(denoise, schedule, x, context)];
-  if (sampler === "ddim") return ddimSteps(denoise, schedule, steps, context).map(({ advance }) => advance);
-  const asked = fewStepTimesteps({ timesteps: schedule.config.numTrainTimesteps }, steps);
-  return asked.map((t, i) => (x) => {
-    const x0 = denoise(x, t, context, i);
-    if (i === steps - 1) return x0;
-    const { alpha, sigma } = noiseAt(schedule, asked[i + 1]);
-    return x0.mul(alpha).add(noise[i + 1].mul(sigma));
-  });
-}
-
-function checkBatch({ prompts, noises, steps = 1, sampler = "ddim", kappas, guidance, negative }: BatchRequest): void {
+function checkBatch({ prompts, noises, kappas, guidance, negative }: BatchRequest, { steps, sampler }: Sampling): void {
   if (prompts.length === 0) throw new SnoopiError("generate: there are no prompts. Give at least 1.");
   const wanted = sampler === "few-step" ? steps : 1;
   if (noises.length !== wanted) throw new SnoopiError(`generate: there are ${noises.length} noises, and ${sampler} takes ${wanted}.`);

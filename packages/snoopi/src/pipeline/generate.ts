@@ -2,8 +2,7 @@ import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoo
 import { type Context, idsTensor, toPixels, unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
-import { ddimSteps } from "../sampler/ddim.ts";
-import { oneStep } from "../sampler/one-step.ts";
+import { advances } from "./advances.ts";
 import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
 import { type Plan, planOf, type Request } from "./request.ts";
@@ -62,15 +61,14 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     guidance = used.guidance;
 
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
-    const noise = torchGenerator(plan.seed).randn(shape.reduce((a, b) => a * b, 1));
-    x = keep(tensor(noise, { shape, device }));
+    // One generator for all noise of a picture, as diffusers' pipeline has it.
+    const generator = torchGenerator(plan.seed);
+    const noise = () => tensor(generator.randn(shape.reduce((a, b) => a * b, 1)), { shape, device });
+    x = keep(noise());
     const { subtract } = plan;
     const prompt = contextOf(plan.prompt);
     const context = subtract ? held(() => subtractText(prompt, contextOf(subtract.negative), subtract).tokens) : prompt;
-    const steps: ((x: Tensor) => Tensor)[] =
-      plan.steps === 1
-        ? [(z) => oneStep(denoise, model.schedule, z, context)]
-        : ddimSteps(denoise, model.schedule, plan.steps, context).map((step) => step.advance);
+    const steps = advances(denoise, model.schedule, { ...plan, context, noise });
     onProgress?.("steps", 0, steps.length);
     for (const [i, advance] of steps.entries()) {
       signal?.throwIfAborted();

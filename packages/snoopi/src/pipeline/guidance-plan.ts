@@ -1,6 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { negativeMethods } from "../guidance/negative-guidance.ts";
 import type { Strength } from "../guidance/strength.ts";
+import { goesStraight, type Sampling } from "./sampling.ts";
 
 /** The ways to keep a text away, by name: those of `negativeMethods` inside cross-attention, a second pass, and arithmetic on the text. */
 export const guidanceNames: readonly string[] = [...negativeMethods.map(({ name }) => name), "cfg", "subtract"];
@@ -8,19 +9,19 @@ export const guidanceNames: readonly string[] = [...negativeMethods.map(({ name 
 /** What a request says of guidance. */
 export interface GuidanceRequest {
   /**
-   * The text to steer away from. Where `guidance` names no method: NASA's when `nasaScale` is given or there is one step,
+   * The text to steer away from. Where `guidance` names no method: NASA's when `nasaScale` is given, in one step and in a student's steps;
    * classifier-free guidance's otherwise.
    */
   readonly negative?: string;
-  /** α of NASA. Default 0.5 for one step with a negative; without a negative it may not be given. */
+  /** α of NASA. Default 0.5 for a negative in one step or a student's steps; without a negative it may not be given. */
   readonly nasaScale?: number;
   /**
    * A method's name, which then is the only one: one of `guidanceNames`. Or κ of classifier-free guidance, for 2 steps or more, beside
-   * NASA where `nasaScale` is given; ≤ 1 takes no second pass, and 7.5 is the default.
+   * NASA where `nasaScale` is given; ≤ 1 takes no second pass. Default 7.5, and 1 for a student.
    */
   readonly guidance?: number | string;
   /**
-   * The named method's scale, by default its own (κ of `cfg`: 1.5 for one step, 7.5 for more). Inside cross-attention it may differ
+   * The named method's scale, by default its own (κ of `cfg`: 7.5, and 1.5 for one step or a student). Inside cross-attention it may differ
    * from layer to layer and from step to step.
    */
   readonly guidanceScale?: Strength;
@@ -35,22 +36,23 @@ export interface GuidancePlan {
 }
 
 /** Checks what a request says of guidance and fills in what it leaves open. Throws SnoopiError where its parts contradict each other. */
-export function guidancePlan(request: GuidanceRequest, steps: number): GuidancePlan {
+export function guidancePlan(request: GuidanceRequest, sampling: Sampling): GuidancePlan {
   const { negative, nasaScale, guidanceScale } = request;
   if (nasaScale !== undefined && negative === undefined) throw new SnoopiError("generate: a NASA scale needs a negative prompt to scale.");
   if (nasaScale !== undefined && !(Number.isFinite(nasaScale) && nasaScale >= 0))
     throw new SnoopiError(`generate: the NASA scale is ${nasaScale}, expected a number ≥ 0.`);
-  if (typeof request.guidance === "string") return named(request.guidance, request, steps);
+  const straight = goesStraight(sampling);
+  if (typeof request.guidance === "string") return named(request.guidance, request, straight);
   if (guidanceScale !== undefined) {
     throw new SnoopiError(`generate: a guidance scale needs a method to scale. Name one as the guidance: ${guidanceNames.join(", ")}.`);
   }
-  const guidance = request.guidance ?? (steps === 1 ? 1 : 7.5);
+  const guidance = request.guidance ?? (straight ? 1 : 7.5);
   if (!Number.isFinite(guidance)) throw new SnoopiError(`generate: the guidance is ${guidance}, expected a finite number.`);
-  if (steps === 1 && guidance > 1)
+  if (sampling.steps === 1 && guidance > 1)
     throw new SnoopiError(
       `generate: one step takes no guidance, and it is ${guidance}. Take 2 steps or more, or give a negative prompt alone.`,
     );
-  const scale = nasaScale ?? (steps === 1 ? defaultScale("nasa", steps) : undefined);
+  const scale = nasaScale ?? (straight ? defaultScale("nasa", straight) : undefined);
   if (negative !== undefined && scale === undefined && guidance <= 1)
     throw new SnoopiError(`generate: the negative prompt has no effect with guidance ${guidance}. Use one above 1, or give a NASA scale.`);
   const steered = negative !== undefined && scale !== undefined;
@@ -60,7 +62,7 @@ export function guidancePlan(request: GuidanceRequest, steps: number): GuidanceP
   };
 }
 
-function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceRequest, steps: number): GuidancePlan {
+function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceRequest, straight: boolean): GuidancePlan {
   if (!guidanceNames.includes(method))
     throw new SnoopiError(`generate: there is no guidance ${JSON.stringify(method)}. Choose one of ${guidanceNames.join(", ")}.`);
   if (nasaScale !== undefined && method !== "nasa")
@@ -68,7 +70,7 @@ function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceR
   if (nasaScale !== undefined && guidanceScale !== undefined)
     throw new SnoopiError("generate: the scale of nasa is given twice. Give a guidance scale alone.");
   if (negative === undefined && method !== "cfg") throw new SnoopiError(`generate: ${method} needs a negative prompt to keep away.`);
-  const scale = guidanceScale ?? nasaScale ?? defaultScale(method, steps);
+  const scale = guidanceScale ?? nasaScale ?? defaultScale(method, straight);
   const away = negative ?? "";
   const inside = method !== "cfg" && method !== "subtract";
   if (typeof scale !== "number") {
@@ -84,8 +86,8 @@ function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceR
   return scale > 1 ? { cfg: { negative: away, scale } } : {};
 }
 
-/** For `cfg`, several steps take what diffusers does; one step is spoiled by as much. */
-function defaultScale(method: string, steps: number): number {
-  if (method === "cfg") return steps === 1 ? 1.5 : 7.5;
+/** For `cfg`, many steps take what diffusers does; a picture in one is spoiled by as much. */
+function defaultScale(method: string, straight: boolean): number {
+  if (method === "cfg") return straight ? 1.5 : 7.5;
   return negativeMethods.find(({ name }) => name === method)?.defaults.scale ?? 1;
 }

@@ -24,6 +24,7 @@ import {
 } from "@snoopi/models";
 import { stableDiffusionConfig } from "../schedule/config.ts";
 import { type NoiseSchedule, noiseSchedule } from "../schedule/noise-schedule.ts";
+import { type Sampling, samplingOf } from "./sampling.ts";
 
 /** One network of a pipeline: which folder it is in and how to build it. */
 export interface Network {
@@ -41,6 +42,8 @@ export interface ModelShape {
   readonly unet: UNetConfig;
   readonly vae: VaeConfig;
   readonly schedule: NoiseSchedule;
+  /** How it draws unless a request says otherwise. */
+  readonly sampling: Sampling;
   /** Pixels per latent, along either side. */
   readonly factor: number;
   /** The size that the UNet was trained at, in pixels. */
@@ -114,6 +117,7 @@ export function modelShape(configs: PipelinePreset, name: string): ModelShape {
     unet: unetSizes,
     vae,
     schedule: noiseSchedule(stableDiffusionConfig(scheduler)),
+    sampling: samplingOf(configs.scheduler),
     factor,
     size: { width: columns * factor, height: rows * factor },
     ignored: Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([part, config]) =>

@@ -2,12 +2,14 @@ import { SnoopiError, torchGenerator } from "@snoopi/core";
 import { checkSteps } from "../schedule/timesteps.ts";
 import { type GuidancePlan, type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import type { OpenModel } from "./open.ts";
+import type { Sampler, Sampling } from "./sampling.ts";
 
 /** A picture to make. */
 export interface Request extends GuidanceRequest {
   readonly prompt: string;
-  /** Passes: 1, the default, is one-step generation; more are DDIM. */
+  /** Passes, and how several follow each other. Default what the model's scheduler says that it is made for: see `samplingOf`. */
   readonly steps?: number;
+  readonly sampler?: Sampler;
   /** Seed of PyTorch's CPU generator for the starting noise. Default 0. */
   readonly seed?: number | bigint;
   /** Pixels. Default the model's own size; any multiples of the VAE's factor. */
@@ -16,9 +18,8 @@ export interface Request extends GuidanceRequest {
 }
 
 /** A request with everything decided. */
-export interface Plan extends GuidancePlan {
+export interface Plan extends GuidancePlan, Sampling {
   readonly prompt: string;
-  readonly steps: number;
   readonly seed: number | bigint;
   readonly width: number;
   readonly height: number;
@@ -26,7 +27,7 @@ export interface Plan extends GuidancePlan {
 
 /** Checks a request against a model and fills in what it leaves open. */
 export function planOf(model: OpenModel, request: Request): Plan {
-  const { prompt, steps = 1, seed = 0 } = request;
+  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, seed = 0 } = request;
   const { width = model.size.width, height = model.size.height } = request;
   checkSteps(model.schedule, steps);
   for (const [name, value] of [
@@ -38,7 +39,7 @@ export function planOf(model: OpenModel, request: Request): Plan {
       throw new SnoopiError(`generate: the ${name} is ${value}, and this model makes multiples of ${model.factor}. Try ${near}.`);
     }
   }
-  const guidance = guidancePlan(request, steps);
+  const guidance = guidancePlan(request, { steps, sampler });
   torchGenerator(seed); // Throws for what is no seed.
-  return { prompt, steps, seed, width, height, ...guidance };
+  return { prompt, steps, sampler, seed, width, height, ...guidance };
 }

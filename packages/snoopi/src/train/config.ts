@@ -24,7 +24,7 @@ const rate = (peak: number, warmup: number, shape: "one-cycle" | "linear") =>
   }) satisfies Schema;
 
 export const vaeSchema = {
-  ...common({ steps: 4000, batch: 16, beta2: 0.99 }),
+  ...common({ steps: 2500, batch: 16, beta2: 0.99 }),
   rate: rate(2e-3, 0.1, "one-cycle"),
   ema: number(0, "how much of the average of the weights stays at a step; 0 keeps no average", { least: 0, most: 0.999999 }),
   loss: {

@@ -179,8 +179,10 @@ describe("a distillation in miniature", () => {
     for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read(other, "distill", file)).toEqual(read(one, "distill", file));
     const scheduler = JSON.parse(readFileSync(join(one, "scheduler", "scheduler_config.json"), "utf8"));
     expect(scheduler).toMatchObject({ _class_name: "LCMScheduler", original_inference_steps: 2, beta_schedule: "scaled_linear" });
-    using loaded = await loadModel(await openModel(nodeFolder(one)), { device: cpu });
-    const { data } = await generate(loaded, { prompt: "a red circle", steps: 1 });
+    const student = await openModel(nodeFolder(one));
+    expect(student.sampling).toEqual({ steps: 2, sampler: "few-step" });
+    using loaded = await loadModel(student, { device: cpu });
+    const { data } = await generate(loaded, { prompt: "a red circle" });
     expect(data).toHaveLength(16 * 16 * 3);
   });
 

@@ -5,14 +5,15 @@ import { readConfig, readJson, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import type { Weights } from "../stage.ts";
 import { writeComponent, writeJson } from "./component.ts";
+import { makeFolder } from "./folder.ts";
 
-/** What a student takes from its teacher as it is. The scheduler of a one-step student too: one step is at its last training timestep. */
-const taken = ["model_index.json", "scheduler", "text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
+/** What a student takes from its teacher as it is. */
+const taken = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
 
 /**
- * Writes a student as a pipeline of its own: `unet/` with its weights, and the other components of its teacher. One of several steps gets
- * diffusers' `LCMScheduler`, which goes to x₀ and back to noise at each as the student learned to; asked for as many steps it has the same
- * timesteps, or where their number does not divide the training timesteps, those one below.
+ * Writes a student as a pipeline of its own: `unet/` with its weights, and the other components of its teacher. Its scheduler is diffusers'
+ * `LCMScheduler`, which goes to x₀ and back to noise at each step as the student learned to, and in one step from the last training timestep to x₀;
+ * asked for as many steps it has the same timesteps, or where their number does not divide the training timesteps, those one below.
  */
 export async function writeStudent(
   out: string,
@@ -31,11 +32,12 @@ export async function writeStudent(
       );
     });
   }
-  if (steps > 1) await writeScheduler(out, { teacher, steps });
+  await writeScheduler(out, { teacher, steps });
   await writeComponent(join(out, "unet"), { config, weights, library: "diffusers" });
 }
 
-async function writeScheduler(out: string, { teacher, steps }: { readonly teacher: string; readonly steps: number }): Promise<void> {
+/** Writes the scheduler of a student of `steps` steps, made of its teacher's, and the index that names it. */
+export async function writeScheduler(out: string, { teacher, steps }: { readonly teacher: string; readonly steps: number }): Promise<void> {
   const folder = nodeFolder(teacher);
   const [index, scheduler] = [
     await readJson(folder, "model_index.json"),
@@ -44,6 +46,7 @@ async function writeScheduler(out: string, { teacher, steps }: { readonly teache
   const name = "LCMScheduler";
   // Its timesteps are every n-th of `original_inference_steps` evenly spaced ones: with as many, those of backward simulation.
   const own = { ...scheduler, _class_name: name, original_inference_steps: steps, timestep_scaling: 10 };
+  await makeFolder(join(out, "scheduler"));
   await writeJson(join(out, "scheduler", "scheduler_config.json"), own);
   await writeJson(join(out, "model_index.json"), { ...index, scheduler: ["diffusers", name] });
 }

@@ -1,0 +1,53 @@
+import { access } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { SnoopiError } from "@snoopi/core";
+
+/** Words for models that ship with the command, and what they are in @snoopi/tiny. */
+export const shippedModels = { tiny: "student", "tiny-teacher": "teacher" } as const;
+
+export type ShippedName = keyof typeof shippedModels;
+
+/** A model that a command was given. */
+export interface NamedModel {
+  readonly folder: string;
+  /** What reports and pictures call it: of a folder its own name, never where it lies. */
+  readonly name: string;
+}
+
+const isShipped = (word: string): word is ShippedName => Object.hasOwn(shippedModels, word);
+
+/**
+ * The model that a word of the command line means: a name of `shippedModels`, else a folder. A folder that is called as they are is given as
+ * `./tiny`, so that a line means the same wherever it is typed.
+ *
+ * @throws SnoopiError for a shipped model whose weights are not there.
+ */
+export async function namedModel(word: string, { shipped: folders = shippedFolders } = {}): Promise<NamedModel> {
+  if (!isShipped(word)) return { folder: word, name: basename(resolve(word)) };
+  const part = shippedModels[word];
+  const shipped = await folders();
+  const folder = shipped[part];
+  if (await isThere(folder)) return { folder, name: `@snoopi/tiny/${part}` };
+  const others = await Promise.all(
+    Object.entries(shippedModels).map(async ([name, one]) => ((await isThere(shipped[one])) ? [`--model ${name}`] : [])),
+  );
+  const instead = ["a diffusers folder with --model DIR", ...others.flat()].join(", or ");
+  throw new SnoopiError(`${word}: @snoopi/tiny holds no ${part} here, there is no ${join(folder, "model_index.json")}. Give ${instead}.`);
+}
+
+/** Asked for by name alone, so that all else works where the package was left out. */
+async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", string>>> {
+  const { student, teacher } = await import("@snoopi/tiny").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new SnoopiError("tiny: the package @snoopi/tiny, which holds it, is not installed. Install it, or give --model DIR.");
+  });
+  return { student: fileURLToPath(student), teacher: fileURLToPath(teacher) };
+}
+
+/** model_index.json is what makes a folder a pipeline. */
+const isThere = (folder: string): Promise<boolean> =>
+  access(join(folder, "model_index.json")).then(
+    () => true,
+    () => false,
+  );

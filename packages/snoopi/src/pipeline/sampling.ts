@@ -1,0 +1,31 @@
+import { SnoopiError } from "@snoopi/core";
+import type { JsonObject } from "@snoopi/models";
+
+/** How several passes follow each other: by DDIM, or as those of a student that goes to x₀ and back to noise at each. */
+export type Sampler = "ddim" | "few-step";
+
+/** Passes through the network, and how they follow each other. */
+export interface Sampling {
+  readonly steps: number;
+  readonly sampler: Sampler;
+}
+
+/**
+ * How a model draws unless it is told otherwise, by its scheduler_config.json. `LCMScheduler` is a student's, whose
+ * `original_inference_steps` are the steps that it was trained for (`snoopi distill` writes it so); anything else takes 25 steps of DDIM.
+ *
+ * @throws SnoopiError for a number of steps that is none.
+ */
+export function samplingOf({ _class_name: name, original_inference_steps: steps = 4 }: JsonObject): Sampling {
+  if (name !== "LCMScheduler") return { steps: 25, sampler: "ddim" };
+  if (!Number.isSafeInteger(steps) || (steps as number) < 1) {
+    throw new SnoopiError(`scheduler: original_inference_steps is ${JSON.stringify(steps)}, expected a whole number of at least 1.`);
+  }
+  return { steps: steps as number, sampler: "few-step" };
+}
+
+/**
+ * Whether each pass goes all the way to a picture, as a student's do. Then a negative prompt is NASA's and there is no classifier-free guidance,
+ * unless a request says otherwise.
+ */
+export const goesStraight = ({ steps, sampler }: Sampling): boolean => steps === 1 || sampler === "few-step";

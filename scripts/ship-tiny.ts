@@ -1,0 +1,57 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { SnoopiError } from "@snoopi/core";
+import type { ModelName } from "./ship-tiny/parts.ts";
+import { ship } from "./ship-tiny/ship.ts";
+
+// Puts what `npm run tiny-world` trained into packages/tiny, in f16, with its model card:
+// node --conditions=source --import tsx scripts/ship-tiny.ts --run runs/tiny
+
+const usage = `usage: ship-tiny.ts [--run DIR] [--teacher DIR] [--student DIR] [--results DIR] [--to packages/tiny]
+
+  --run DIR       of npm run tiny-world: its teacher, student and results
+  --teacher DIR   a teacher's folder, also while parts of it are still to come
+  --student DIR   a student's folder
+  --results DIR   where snoopi eval wrote its tables; docs/results unless given
+With no model only the card is written anew.`;
+
+try {
+  for (const line of await ship(options())) console.log(line);
+} catch (error) {
+  if (!(error instanceof SnoopiError)) throw error;
+  console.error(`ship-tiny: ${error.message}`);
+  process.exitCode = 1;
+}
+
+function options(): Parameters<typeof ship>[0] {
+  const names = ["run", "teacher", "student", "results", "to"] as const;
+  const { values } = (() => {
+    try {
+      return parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])) });
+    } catch (error) {
+      throw new SnoopiError(`${(error as Error).message}\n${usage}`);
+    }
+  })();
+  const { run, teacher, student, results, to } = values as Partial<Record<(typeof names)[number], string>>;
+  if (run !== undefined) checkRun(run);
+  const inRun = (name: string) => (run !== undefined && existsSync(join(run, name)) ? join(run, name) : undefined);
+  const models: Partial<Record<ModelName, string>> = {};
+  const [ownTeacher, ownStudent] = [teacher ?? inRun("teacher"), student ?? inRun("student")];
+  if (ownTeacher !== undefined) models.teacher = ownTeacher;
+  if (ownStudent !== undefined) models.student = ownStudent;
+  const root = resolve(import.meta.dirname, "..");
+  // As short as it can be: the last line printed names it.
+  const path = (given: string | undefined, absent: string) => relative(process.cwd(), given ?? join(root, absent)) || ".";
+  return { models, results: path(results ?? inRun("results"), "docs/results"), to: path(to, "packages/tiny") };
+}
+
+/** @throws SnoopiError for a run that has steps to go. */
+function checkRun(run: string): void {
+  const record = join(run, "steps.json");
+  if (!existsSync(record))
+    throw new SnoopiError(`${run}: there is no steps.json. Give the folder of npm run tiny-world, or --teacher and --student.`);
+  const steps: Record<string, { done: boolean }> = JSON.parse(readFileSync(record, "utf8"));
+  const open = Object.entries(steps).flatMap(([name, { done }]) => (done ? [] : [name]));
+  if (open.length > 0) throw new SnoopiError(`${run}: ${open.join(", ")} did not come to its end. Go on with npm run tiny-world.`);
+}

@@ -1,0 +1,28 @@
+/** A training, told by its folder under `training/`, and what it leaves in a model's folder when it has come to its end. */
+export interface Part {
+  readonly stage: string;
+  /** Trainings before it that leave nothing of their own. */
+  readonly after?: readonly string[];
+  readonly leaves: readonly string[];
+}
+
+export type ModelName = "teacher" | "student";
+
+/**
+ * What ships of each model, in the order in which it is trained. A teacher may ship before all of it is there; a student is whole. The scheduler
+ * of a student is written for it, so that diffusers draws as many steps as it learned.
+ */
+export const partsOf: { readonly [N in ModelName]: readonly Part[] } = {
+  teacher: [
+    { stage: "vae", leaves: ["vae"] },
+    { stage: "clip", leaves: ["text_encoder", "tokenizer", "clip"] },
+    { stage: "teacher", leaves: ["unet", "scheduler", "model_index.json"] },
+  ],
+  student: [
+    {
+      stage: "distill",
+      after: ["pairs", "regression", "ahead"],
+      leaves: ["unet", "scheduler", "text_encoder", "tokenizer", "vae", "model_index.json"],
+    },
+  ],
+};

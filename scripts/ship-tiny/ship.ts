@@ -1,0 +1,124 @@
+import { existsSync } from "node:fs";
+import { readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+import { manifest, matchWeights, requireMatch } from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { openModel } from "@snoopi/snoopi";
+import { openOutput, writeJson } from "@snoopi/snoopi/node";
+import { makeFolder } from "../../packages/snoopi/src/train/node/folder.ts";
+import { writeScheduler } from "../../packages/snoopi/src/train/node/student-folder.ts";
+import { card, type Made } from "./card.ts";
+import { copyInHalf } from "./copy.ts";
+import { figuresIn } from "./figures.ts";
+import { holdings } from "./holding.ts";
+import { type ModelName, type Part, partsOf } from "./parts.ts";
+import { finishedTraining, type Training } from "./training.ts";
+
+export interface ShipOptions {
+  /** Models' folders as training leaves them. Those that are absent stay as they are in the package. */
+  readonly models: Partial<Record<ModelName, string>>;
+  /** Where `snoopi eval` wrote its tables. */
+  readonly results: string;
+  /** The package's folder. */
+  readonly to: string;
+}
+
+/**
+ * Puts trained models into the package, in f16, and writes its model card. A teacher may come part by part: what it has is taken. Each model appears
+ * whole or not at all.
+ *
+ * @throws SnoopiError for a training that has not come to its end, and for weights that are not what their config says.
+ */
+export async function ship({ models, results, to }: ShipOptions): Promise<string[]> {
+  const before = await madeIn(to);
+  const trained = { ...before.trained };
+  const notes: string[] = [];
+  for (const [name, from] of Object.entries(models) as [ModelName, string][]) {
+    const parts = readyParts(name, from);
+    trained[name] = await trainingsOf(parts, from);
+    notes.push(await shipModel(name, { from, to, parts }));
+  }
+  const made: Made = { trained, figures: figuresIn(results) };
+  await writeJson(join(to, "made.json"), made);
+  await (await openOutput(join(to, "README.md"))).write(new TextEncoder().encode(card(made, await holdings(to))));
+  return [...notes, `card: figures of ${Object.keys(made.figures).join(", ") || "no table"}, from ${results}`];
+}
+
+/** What the package says of itself. */
+export async function madeIn(folder: string): Promise<Made> {
+  const path = join(folder, "made.json");
+  return existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : { trained: {}, figures: {} };
+}
+
+/** The parts of a model that its folder has. @throws SnoopiError when it has none. */
+function readyParts(name: ModelName, from: string): readonly Part[] {
+  const isThere = (part: string) => existsSync(join(from, part));
+  const parts = partsOf[name].filter(({ leaves }) => leaves.every(isThere));
+  if (parts.length > 0) return parts;
+  const lacking = partsOf[name][0].leaves.filter((part) => !isThere(part));
+  throw new SnoopiError(`${from}: there is no ${lacking.join(", ")}. Ship the ${name} when its training has come to its end.`);
+}
+
+async function trainingsOf(parts: readonly Part[], from: string): Promise<Record<string, Training>> {
+  const found: Record<string, Training> = {};
+  for (const stage of parts.flatMap(({ after = [], stage }) => [...after, stage])) {
+    const training = await finishedTraining(from, stage);
+    if (training) found[stage] = training;
+  }
+  return found;
+}
+
+interface Shipped {
+  readonly from: string;
+  readonly to: string;
+  readonly parts: readonly Part[];
+}
+
+async function shipModel(name: ModelName, { from, to, parts }: Shipped): Promise<string> {
+  const missing = partsOf[name].filter((part) => !parts.includes(part)).map(({ stage }) => stage);
+  const [target, temporary, old] = [join(to, name), join(to, `.${name}.tmp`), join(to, `.${name}.old`)];
+  // What a killed run left behind.
+  await rm(temporary, { recursive: true, force: true });
+  if (existsSync(old) && !existsSync(target)) await rename(old, target);
+  try {
+    await makeFolder(temporary);
+    for (const part of parts.flatMap(({ leaves }) => leaves)) await copyInHalf(part, { from, to: temporary });
+    if (name === "student") await studentScheduler(from, temporary);
+    if (missing.length === 0) await checkWhole(temporary);
+    await replaced(temporary, target, old);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  return `${name}: ${parts.map(({ stage }) => stage).join(", ")}${missing.length > 0 ? `; ${missing.join(", ")} not there yet` : ""}`;
+}
+
+/** A student whose folder is older than the rule that its scheduler names its steps is given one. */
+async function studentScheduler(from: string, temporary: string): Promise<void> {
+  const { sampling } = await openModel(nodeFolder(from));
+  if (sampling.sampler !== "few-step") await writeScheduler(temporary, { teacher: from, steps: 1 });
+}
+
+/** @throws SnoopiError when a config has unknown keys, or weights are missing, unexpected or of another shape. */
+async function checkWhole(folder: string): Promise<void> {
+  const model = await openModel(nodeFolder(folder));
+  if (model.ignored.length > 0) throw new SnoopiError(`${folder}: the config keys ${model.ignored.join(", ")} are unknown.`);
+  for (const { component, kind, whole } of model.networks) {
+    const weights = await model.weights(component);
+    await weights.close();
+    const match = matchWeights(kind, weights.entries, manifest(whole));
+    requireMatch(match, weights.name);
+    if (match.unexpected.length > 0) throw new SnoopiError(`${weights.name}: ${match.unexpected.join(", ")} are unexpected.`);
+  }
+}
+
+/** Puts a folder in another's place: a reader finds the old one or the new one, but for a moment neither. */
+async function replaced(folder: string, target: string, old: string): Promise<void> {
+  await rm(old, { recursive: true, force: true });
+  if (existsSync(target)) await rename(target, old);
+  await rename(folder, target).catch(async (error) => {
+    if (existsSync(old)) await rename(old, target);
+    throw error;
+  });
+  await rm(old, { recursive: true, force: true });
+}
