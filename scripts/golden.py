@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tokenizers, training
+from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -41,6 +41,7 @@ PARTS = {
     "text": components.write_text,
     "unet": components.write_unet,
     "vae": components.write_vae,
+    "tiny-vae": tiny_vae.write,
     "nasa": nasa.write,
     "pipeline": pipelines.write,
     "few-step": few_step.write,

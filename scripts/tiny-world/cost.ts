@@ -1,18 +1,29 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createDryDevice, type Device, empty, keyFromSeed, leaves, realize, scope, sizeOf, valueAndGradients } from "@snoopi/core";
 import { schedulerConfig, unetConfig, vaeConfig } from "@snoopi/models";
+import { modelShape } from "../../packages/snoopi/src/pipeline/open.ts";
 import { stableDiffusionConfig } from "../../packages/snoopi/src/schedule/config.ts";
 import { noiseSchedule } from "../../packages/snoopi/src/schedule/noise-schedule.ts";
+import { clipJson, textJson } from "../../packages/snoopi/src/train/clip-config.ts";
+import { clipSizes } from "../../packages/snoopi/src/train/clip-sizes.ts";
 import { trainSchemas } from "../../packages/snoopi/src/train/config.ts";
+import { distillSchema } from "../../packages/snoopi/src/train/distill-config.ts";
 import { scenesOf } from "../../packages/snoopi/src/train/examples.ts";
 import { clipJob } from "../../packages/snoopi/src/train/node/clip-job.ts";
 import { readConfig } from "../../packages/snoopi/src/train/schema.ts";
+import { withKeys } from "../../packages/snoopi/src/train/set-keys.ts";
 import { type Stage, uploaded } from "../../packages/snoopi/src/train/stage.ts";
+import { distillCost } from "../../packages/snoopi/src/train/student/dry.ts";
 import { teacherStage } from "../../packages/snoopi/src/train/teacher.ts";
 import { schedulerJson, unetJson } from "../../packages/snoopi/src/train/teacher-config.ts";
 import { vaeStage } from "../../packages/snoopi/src/train/vae.ts";
 import { vaeJson } from "../../packages/snoopi/src/train/vae-config.ts";
+import { worldVocabulary } from "../../packages/snoopi/src/world/vocabulary.ts";
+import { table2Rows } from "./table2.ts";
 
-// What the training of the tiny world's three networks costs: parameters, and FLOPs of a step's loss and gradients, without running them.
+// What the training of the tiny world's models costs: parameters, and FLOPs of a step, without running any. Of networks the loss and its gradients,
+// of students the distillation, without the start that they share.
 // node --conditions=source --import tsx scripts/tiny-world/cost.ts
 
 const vae = readConfig(trainSchemas.vae, {});
@@ -63,4 +74,31 @@ for (const { name, steps, of } of stages) {
   });
   const parameters = Object.values(stage.parameters).reduce((sum, t) => sum + sizeOf(t.shape), 0);
   console.log(`| ${name} | ${parameters} | ${(device.flops / 1e9).toFixed(1)} | ${steps} | ${(device.flops * steps).toExponential(1)} |`);
+}
+
+const network = modelShape(
+  {
+    textEncoder: textJson(clip, worldVocabulary()),
+    unet: unetJson(teacher, { side: 8, channels: 4, textWidth: clip.network.hiddenSize }),
+    vae: vaeJson(vae),
+    scheduler: schedulerJson(teacher),
+  },
+  "tiny",
+);
+const towers = clipSizes(clipJson(clip, worldVocabulary()), "tiny-clip.json");
+const students: readonly { readonly name: string; readonly trainings: number; readonly file: string; readonly set?: readonly string[] }[] =
+  [
+    { name: "student", trainings: 1, file: "student" },
+    { name: "pg-sb", trainings: 1, file: "pg-sb" },
+    { name: "methods", trainings: 15, file: "table2" },
+    { name: "methods, ttur", trainings: 3, file: "table2", set: table2Rows.ttur },
+  ];
+for (const { name, trainings, file, set = [] } of students) {
+  const json = JSON.parse(readFileSync(join(import.meta.dirname, `../../packages/snoopi/configs/tiny-${file}.json`), "utf8"));
+  const config = readConfig(distillSchema, withKeys(json, set));
+  const { flops, parameters } = distillCost(config, { model: network, clip: towers });
+  const steps = config.steps * trainings;
+  console.log(
+    `| ${name} | ${parameters.student + parameters.loraTeacher} | ${(flops / 1e9).toFixed(1)} | ${trainings > 1 ? `${trainings} × ` : ""}${config.steps} | ${(flops * steps).toExponential(1)} |`,
+  );
 }

@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import { type Table2Row, table2Rows } from "./table2.ts";
 
 export type Size = "full" | "miniature";
 
@@ -15,29 +16,45 @@ const sizes = {
   full: {
     config: (name: string) => join(configs, `tiny-${name}.json`),
     students: ["student", "pg-sb"],
+    methods: { rows: Object.keys(table2Rows) as Table2Row[], seeds: [0, 1, 2] },
     eval: [] as string[],
   },
   miniature: {
     config: (name: string) => join(configs, "miniature", `${name}.json`),
     students: ["student"],
+    methods: { rows: ["random-both", "fixed-mean"] as Table2Row[], seeds: [1] },
     eval: words("--pictures 16 --seeds 0 --reference 96 --round-trips 64 --batch 32"),
   },
 } as const;
 
-/** The commands that make everything in `out`, in order: `teacher/` and the students are model folders, `results/` has the tables. */
+/**
+ * The commands that make everything in `out`, in order: `teacher/`, the students and in `methods/` those of Table 2 are model folders, `results/` has
+ * the tables.
+ */
 export function stepsOf(size: Size, out: string): Step[] {
-  const { config, students, eval: less } = sizes[size];
+  const { config, students, methods, eval: less } = sizes[size];
   const teacher = join(out, "teacher");
   const results = join(out, "results");
   const trained = ["vae", "clip", "teacher"].map((name) => ({
     name,
     args: ["train", name, "--config", config(name), "--out", teacher, "--resume"],
   }));
-  const distilled = students.map((name) => ({
+  const distil = (name: string, { by, set = [] }: { readonly by: string; readonly set?: readonly string[] }): Step => ({
     name,
-    args: ["distill", "--config", config(name), "--model", teacher, "--out", join(out, name), "--resume"],
-  }));
+    args: [
+      ...["distill", "--config", config(by), "--model", teacher, "--out", join(out, name), "--resume"],
+      ...set.flatMap((one) => ["--set", one]),
+      // Pairs and regression of the first are those of all.
+      ...(name === students[0] ? [] : ["--start", join(out, students[0])]),
+    ],
+  });
+  const trainings = methods.rows.flatMap((row) => methods.seeds.map((seed) => ({ row, seed, name: `methods/${row}-${seed}` })));
+  const distilled = [
+    ...students.map((name) => distil(name, { by: name })),
+    ...trainings.map(({ row, seed, name }) => distil(name, { by: "table2", set: [`seed=${seed}`, ...table2Rows[row]] })),
+  ];
   const each = students.flatMap((name) => ["--student", join(out, name)]);
+  const labelled = trainings.flatMap(({ row, name }) => ["--student", `${row}=${join(out, name)}`]);
   const table = (name: string, ...more: readonly string[]): Step => ({
     name: `table of ${name}`,
     args: ["eval", name, "--model", teacher, "--out", results, ...more],
@@ -47,7 +64,9 @@ export function stepsOf(size: Size, out: string): Step[] {
     ...distilled,
     table("judge", ...less),
     table("guidance", ...less, ...(size === "miniature" ? words("--teacher-steps 2 --kappas 1,3") : [])),
-    table("students", ...each, ...less, ...(size === "miniature" ? words("--teacher-steps 2") : [])),
+    table("students", ...each, ...labelled, ...less, ...(size === "miniature" ? words("--teacher-steps 2") : [])),
+    // Trainings differ by more than seeds of noise do.
+    table("curves", ...labelled, ...(size === "miniature" ? less : words("--seeds 0"))),
     table(
       "exclusion",
       "--student",

@@ -9,7 +9,7 @@ import { build, root, snoopi, start, temporary, tiny } from "./command.ts";
 const folder = temporary();
 afterAll(() => folder.remove());
 const json = {
-  ...{ prompts: "prompts.txt", size: 16, steps: 8, batch: 1, checkpointEvery: 1, sampleEvery: 0 },
+  ...{ prompts: "prompts.txt", size: 16, steps: 8, batch: 1, checkpointEvery: 1, sampleEvery: 0, snapshotEvery: 3 },
   pairs: { count: 4, batch: 1, steps: 2 },
   regression: { steps: 3, batch: 2 },
   student: { rate: { peak: 1e-4 } },
@@ -21,7 +21,12 @@ const words = (out: string, ...more: string[]) => [
   ...["distill", "--config", config, "--model", tiny("sd15"), "--out", join(folder.path, out), "--device", "cpu"],
   ...more,
 ];
-const files = ["training/distill/checkpoint.safetensors", "training/distill/loss.csv", "unet/diffusion_pytorch_model.safetensors"];
+const unet = "unet/diffusion_pytorch_model.safetensors";
+const snapshots = ["step-000000", "step-000003", "step-000006"];
+const files = [
+  ...["training/distill/checkpoint.safetensors", "training/distill/loss.csv", unet],
+  ...snapshots.map((name) => `snapshots/${name}/${unet}`),
+];
 const read = (out: string) => files.map((file) => readFileSync(join(folder.path, out, file)));
 
 beforeAll(() => {
@@ -38,6 +43,7 @@ describe("snoopi distill", () => {
     expect(readdirSync(join(folder.path, "whole", "training", "distill")).sort()).toEqual([
       ...["checkpoint.safetensors", "loss.csv", "loss.svg", "sample-000008.png"],
     ]);
+    expect(readdirSync(join(folder.path, "whole", "snapshots")).sort()).toEqual(snapshots);
     const picture = join(folder.path, "cat.png");
     const model = join(folder.path, "whole");
     const made = await snoopi([
@@ -86,6 +92,19 @@ describe("snoopi distill", () => {
     expect(left.filter((name) => /\.tmp$|\.lock/.test(name))).toEqual([]);
   });
 
+  test("begins with the pairs and the regression of another student, and does not where they are of another config", async () => {
+    const { code, stderr } = await snoopi(words("begun", "--set", "seed=1", "--set", "startSeed=0", "--start", join(folder.path, "whole")));
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("regression:")]);
+    expect(stderr).toContain("distill: 8 in ");
+    expect(read("begun").at(-3)).toEqual(read("whole").at(-3));
+    expect(read("begun").at(-1)).not.toEqual(read("whole").at(-1));
+    const refused = await snoopi(words("other", "--set", "seed=1", "--start", join(folder.path, "whole")));
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining("seed is 0 there and 1 here. Take its config, with startSeed"),
+    ]);
+  });
+
   test("refuses a folder that another run has", async () => {
     const at = join(folder.path, "taken", "training", "distill");
     mkdirSync(at, { recursive: true });
@@ -130,6 +149,7 @@ describe("snoopi distill", () => {
     for (const line of [
       "teacher 859,520,964, frozen",
       "LoRA teacher 6,377,472",
+      "configs/taesd, counted as TAESD's (madebyollin/taesd)",
       "activations and workspace",
       "TFLOP",
       "fits into the budget of 20 GiB",

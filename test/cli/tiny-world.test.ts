@@ -2,6 +2,12 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { table2 } from "../../packages/snoopi/src/distill/kappa.ts";
+import { distillMethods } from "../../packages/snoopi/src/distill/method.ts";
+import { distillSchema, methodOf, regressionConfig } from "../../packages/snoopi/src/train/distill-config.ts";
+import { readConfig } from "../../packages/snoopi/src/train/schema.ts";
+import { withKeys } from "../../packages/snoopi/src/train/set-keys.ts";
+import { type Table2Row, table2Rows } from "../../scripts/tiny-world/table2.ts";
 import { build, root, temporary } from "./command.ts";
 
 // The whole chain by its one line, in miniature: autoencoder, text encoder, teacher, student, tables.
@@ -34,8 +40,27 @@ function ends(path: string, column: string): [first: number, last: number] {
   return [mean(values.slice(0, fifth)), mean(values.slice(-fifth))];
 }
 
+test("methods of Table 2 are the samplers of κ that it names, and TTUR's, from one start", () => {
+  const file = JSON.parse(readFileSync(join(root, "packages/snoopi/configs/tiny-table2.json"), "utf8"));
+  const configOf = (row: Table2Row) => readConfig(distillSchema, withKeys(file, table2Rows[row]));
+  const methods = (Object.keys(table2Rows) as Table2Row[]).map((row) => [row, methodOf(configOf(row))] as const);
+  const { none, teacher, lora, both, mean } = table2(0.5, 4);
+  expect(Object.fromEntries(methods.map(([row, { kappa }]) => [row, kappa]))).toEqual({
+    "random-none": none,
+    "random-teacher": teacher,
+    "random-lora": lora,
+    "random-both": both,
+    "fixed-mean": mean,
+    ttur: distillMethods.ttur.kappa,
+  });
+  // One update of the LoRA teacher for one of the student, as in the paper, and five.
+  for (const [row, { loraSteps }] of methods) expect(loraSteps).toBe(row === "ttur" ? distillMethods.ttur.loraSteps : 1);
+  const student = readConfig(distillSchema, JSON.parse(readFileSync(join(root, "packages/snoopi/configs/tiny-student.json"), "utf8")));
+  for (const [row] of methods) expect(regressionConfig({ ...configOf(row), seed: 7 })).toEqual(regressionConfig(student));
+});
+
 describe("the tiny world from nothing", () => {
-  // Twelve processes, each of which compiles its kernels; on two cores that do something else as well, ten minutes.
+  // A dozen processes, each of which compiles its kernels; on two cores that do something else as well, ten minutes.
   beforeAll(async () => {
     build();
     const { code, text } = await chain("--out", out, "--size", "miniature");
@@ -55,10 +80,25 @@ describe("the tiny world from nothing", () => {
     expect(last).toBeLessThan(first * share);
   });
 
-  test.each(["judge", "guidance", "students", "exclusion"])("the table %s is there as numbers and to be read", (name) => {
+  test.each(["judge", "guidance", "students", "curves", "exclusion"])("the table %s is there as numbers and to be read", (name) => {
     const table = JSON.parse(readFileSync(join(out, "results", `${name}.json`), "utf8"));
     expect(JSON.stringify(table)).not.toMatch(/null|NaN/);
     expect(readFileSync(join(out, "results", `${name}.md`), "utf8")).toMatch(/^\|.*\|$/m);
+  });
+
+  test("methods begin with the student's regression and differ after it", () => {
+    const [both, mean] = ["random-both", "fixed-mean"].map((name) => join(out, "methods", `${name}-1`));
+    const bytes = (folder: string, file: string) => readFileSync(join(folder, file));
+    const csv = "training/regression/loss.csv";
+    for (const one of [both, mean]) expect(bytes(one, csv)).toEqual(bytes(join(out, "student"), csv));
+    const unet = (step: number) => `snapshots/step-00000${step}/unet/diffusion_pytorch_model.safetensors`;
+    expect(bytes(both, unet(0))).toEqual(bytes(mean, unet(0)));
+    expect(bytes(both, unet(2))).not.toEqual(bytes(mean, unet(2)));
+    const { rows } = JSON.parse(readFileSync(join(out, "results", "curves.json"), "utf8"));
+    const [first, second] = rows.map(({ points }: { points: { step: number; figures: object }[] }) => points);
+    expect(first.map(({ step }: { step: number }) => step)).toEqual([0, 2]);
+    expect(first[0]).toEqual(second[0]);
+    expect(readFileSync(join(out, "results", "students.md"), "utf8")).toMatch(/^\| random-both .*\n\| fixed-mean /m);
   });
 
   test("sheets of pictures are drawn", () => {
@@ -67,7 +107,7 @@ describe("the tiny world from nothing", () => {
 
   test("the same line again does nothing", async () => {
     const { code, text } = await chain("--out", out, "--size", "miniature");
-    expect([code, text.match(/: done before/g)?.length, text.includes("$ snoopi")]).toEqual([0, 9, false]);
+    expect([code, text.match(/: done before/g)?.length, text.includes("$ snoopi")]).toEqual([0, 12, false]);
   });
 
   test("a line that is wrong says in what", async () => {

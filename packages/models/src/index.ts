@@ -9,12 +9,14 @@ export {
   plain,
   splitHeads,
 } from "./attention.ts";
+export { type AutoencoderConfig, autoencoder, autoencoderConfig, autoencoderFactor, latentDecoder } from "./autoencoder.ts";
 // Checkpoints.
 export { type ClipTextConfig, clipTextConfig } from "./checkpoint/config-clip.ts";
 export type { ParsedConfig } from "./checkpoint/config-fields.ts";
 export { type SchedulerConfig, schedulerConfig } from "./checkpoint/config-scheduler.ts";
 export { type UNetConfig, unetConfig } from "./checkpoint/config-unet.ts";
 export { type VaeConfig, vaeConfig } from "./checkpoint/config-vae.ts";
+export { type TinyVaeConfig, tinyVaeConfig, tinyVaeFactor } from "./checkpoint/config-vae-tiny.ts";
 export { type Folder, filesFolder, type JsonObject, readJson, subfolder } from "./checkpoint/folder.ts";
 export { matchWeights, requireMatch, type WeightsMatch } from "./checkpoint/match.ts";
 export { canonicalNames, fitsShape, type NameRule, type NetworkKind } from "./checkpoint/names.ts";
@@ -43,10 +45,11 @@ export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes }
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";
-export { type PipelinePreset, sd15, sd21 } from "./presets.ts";
+export { type PipelinePreset, sd15, sd21, taesd } from "./presets.ts";
 // Text.
 export { type ClipTokenizer, clipTokenizer, readClipTokenizer } from "./tokenizer/clip.ts";
 export { type UNet, type UNetOptions, type UNetSizes, unet } from "./unet.ts";
 export { sampleLatents, scaleLatents, unscaleLatents } from "./vae/latents.ts";
 export { toPixels } from "./vae/pixels.ts";
 export { autoencoderKL, type VaeSizes, vaeDecoder, vaeEncoder, vaeFactor } from "./vae.ts";
+export { autoencoderTiny, type TinyVaeSizes, tinyVaeDecoder, tinyVaeEncoder } from "./vae-tiny.ts";

@@ -24,13 +24,22 @@ export function linear(p: Params, width: number, out: number, { bias = true }: {
 export interface ConvOptions extends Pick<Conv2dOptions, "stride" | "padding"> {
   /** Side of the square window. Default 3. */
   readonly kernel?: number;
+  /** Default true. */
+  readonly bias?: boolean;
 }
 
 /** `[B, width, H, W] → [B, out, H', W']` */
-export function conv2d(p: Params, width: number, out: number, { kernel = 3, ...window }: ConvOptions = {}) {
+export function conv2d(p: Params, width: number, out: number, { kernel = 3, bias = true, ...window }: ConvOptions = {}) {
   const weight = p.get("weight", [out, width, kernel, kernel]);
-  const bias = p.get("bias", [out]);
-  return wrapped(p, { kind: "conv2d", width, out, kernel, window, call: (x) => convolve(x, weight, { ...window, bias }) });
+  const shift = bias ? p.get("bias", [out]) : undefined;
+  return wrapped(p, {
+    kind: "conv2d",
+    width,
+    out,
+    kernel,
+    window,
+    call: (x) => convolve(x, weight, { ...window, ...(shift && { bias: shift }) }),
+  });
 }
 
 /** Over `[B, width, ...]` */

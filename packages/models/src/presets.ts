@@ -106,3 +106,20 @@ export const sd21: PipelinePreset = {
   vae: { ...vae, sample_size: 768 },
   scheduler: { ...scheduler, _class_name: "DDIMScheduler", prediction_type: "v_prediction" },
 };
+
+/** TAESD (`madebyollin/taesd`), the tiny autoencoder for the latents of Stable Diffusion 1 and 2: an `AutoencoderTiny`'s config. */
+export const taesd: JsonObject = {
+  _class_name: "AutoencoderTiny",
+  act_fn: "relu",
+  decoder_block_out_channels: [64, 64, 64, 64],
+  encoder_block_out_channels: [64, 64, 64, 64],
+  in_channels: 3,
+  latent_channels: 4,
+  latent_magnitude: 3,
+  latent_shift: 0.5,
+  num_decoder_blocks: [3, 3, 3, 1],
+  num_encoder_blocks: [1, 3, 3, 3],
+  out_channels: 3,
+  scaling_factor: 1,
+  upsampling_scaling_factor: 2,
+};

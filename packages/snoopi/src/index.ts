@@ -20,6 +20,7 @@ export { type PrecisionRecall, precisionRecall } from "./eval/precision-recall.t
 export { type Spread, showSpread, spreadOf } from "./eval/spread.ts";
 export type { Cell as EvalCell, Drawing, Truth } from "./eval/table/cell.ts";
 export { type CellState, type EvaluateOptions, type Extractor, evaluate, type Painter } from "./eval/table/evaluate.ts";
+export { type Course, curvesTable } from "./eval/table/curves.ts";
 export { exclusionTable } from "./eval/table/exclusion-table.ts";
 export { type Figures, figuresOf, type Reference } from "./eval/table/figures.ts";
 export { type Floor, floorOf, isValid } from "./eval/table/floor.ts";

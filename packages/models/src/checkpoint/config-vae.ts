@@ -4,6 +4,7 @@ import type { JsonObject } from "./folder.ts";
 
 /** `AutoencoderKL`'s config in camelCase, every omitted key at diffusers' default. */
 export interface VaeConfig extends ParsedConfig {
+  readonly className: "AutoencoderKL";
   readonly inChannels: number;
   readonly outChannels: number;
   readonly downBlockTypes: readonly "DownEncoderBlock2D"[];
@@ -33,6 +34,7 @@ export function vaeConfig(json: JsonObject): VaeConfig {
   const fields = configFields("vae", json);
   fields.only({ _class_name: "AutoencoderKL" });
   const config: Omit<VaeConfig, "ignored"> = {
+    className: "AutoencoderKL",
     inChannels: fields.count("in_channels", 3),
     outChannels: fields.count("out_channels", 3),
     downBlockTypes: fields.choices("down_block_types", ["DownEncoderBlock2D"], ["DownEncoderBlock2D"]),

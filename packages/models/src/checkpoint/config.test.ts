@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
+import { autoencoderConfig, autoencoderFactor } from "../autoencoder.ts";
 import { clipTextConfig } from "./config-clip.ts";
 import { schedulerConfig } from "./config-scheduler.ts";
 import { unetConfig } from "./config-unet.ts";
 import { vaeConfig } from "./config-vae.ts";
+import { tinyVaeConfig } from "./config-vae-tiny.ts";
 
 test("a UNet's omitted keys take diffusers' defaults", () => {
   expect(unetConfig({})).toEqual({
@@ -95,6 +97,7 @@ test.each<[Record<string, unknown>, string]>([
 
 test("a VAE's omitted keys take diffusers' defaults", () => {
   expect(vaeConfig({})).toEqual({
+    className: "AutoencoderKL",
     inChannels: 3,
     outChannels: 3,
     downBlockTypes: ["DownEncoderBlock2D"],
@@ -129,6 +132,55 @@ test.each<[Record<string, unknown>, string]>([
   [{ scaling_factor: 0 }, "vae: scaling_factor is 0, expected a number that can divide."],
 ])("a VAE with %j is refused", (json, message) => {
   expect(() => vaeConfig(json)).toThrow(message);
+});
+
+test("a tiny VAE's omitted keys take diffusers' defaults, and what diffusers writes for its pipelines is no news", () => {
+  expect(tinyVaeConfig({ force_upcast: false, block_out_channels: [64, 64, 64, 64], odd: 1 })).toEqual({
+    className: "AutoencoderTiny",
+    inChannels: 3,
+    outChannels: 3,
+    encoderBlockOutChannels: [64, 64, 64, 64],
+    decoderBlockOutChannels: [64, 64, 64, 64],
+    numEncoderBlocks: [1, 3, 3, 3],
+    numDecoderBlocks: [3, 3, 3, 1],
+    actFn: "relu",
+    latentChannels: 4,
+    upsamplingScalingFactor: 2,
+    latentMagnitude: 3,
+    latentShift: 0.5,
+    scalingFactor: 1,
+    shiftFactor: 0,
+    ignored: ["odd"],
+  });
+});
+
+test.each<[Record<string, unknown>, string]>([
+  [{ _class_name: "AutoencoderKL" }, 'vae: _class_name is "AutoencoderKL", only "AutoencoderTiny" is supported.'],
+  [{ act_fn: "mish" }, 'vae: act_fn is "mish", only "relu", "silu", "swish", "gelu" is supported.'],
+  [{ upsample_fn: "bilinear" }, 'vae: upsample_fn is "bilinear", only "nearest" is supported.'],
+  [{ latent_channels: 0 }, "vae: latent_channels is 0, expected a positive whole number."],
+  [{ num_encoder_blocks: [1, 3, 3] }, "vae: encoder_block_out_channels has 4 stages and num_encoder_blocks 3. They must agree."],
+  [
+    { decoder_block_out_channels: [64, 64, 32, 32] },
+    "vae: decoder_block_out_channels is [64,64,32,32], expected one width for all stages.",
+  ],
+  [{ upsampling_scaling_factor: 4 }, "vae: the encoder makes a picture 8 times smaller and the decoder 64 times larger. They must agree."],
+  [{ scaling_factor: 0 }, "vae: scaling_factor is 0, expected a number that can divide."],
+])("a tiny VAE with %j is refused", (json, message) => {
+  expect(() => tinyVaeConfig(json)).toThrow(message);
+});
+
+test("a VAE is of either class, by its name; without one it is an AutoencoderKL", () => {
+  const configs = [{ block_out_channels: [64], _class_name: "AutoencoderKL" }, { _class_name: "AutoencoderTiny" }, {}].map(
+    autoencoderConfig,
+  );
+  expect(configs.map(({ className }) => className)).toEqual(["AutoencoderKL", "AutoencoderTiny", "AutoencoderKL"]);
+  expect(configs.map(autoencoderFactor)).toEqual([1, 8, 1]);
+  for (const name of ["VQModel", "toString", ["a"]]) {
+    expect(() => autoencoderConfig({ _class_name: name })).toThrow(
+      `vae: _class_name is ${JSON.stringify(name)}, only "AutoencoderKL", "AutoencoderTiny" is supported.`,
+    );
+  }
 });
 
 test("a CLIP text encoder's omitted keys take transformers' defaults; bookkeeping is no news", () => {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { autoencoderConfig } from "../autoencoder.ts";
 import { clipTextConfig } from "./config-clip.ts";
 import { schedulerConfig } from "./config-scheduler.ts";
 import { unetConfig } from "./config-unet.ts";
-import { vaeConfig } from "./config-vae.ts";
 import { canonicalNames, type NetworkKind } from "./names.ts";
 import { nodeFolder } from "./node-folder.ts";
 import { openPipelineFolder } from "./pipeline.ts";
@@ -15,7 +15,7 @@ const kinds = { unet: "unet", vae: "vae", text_encoder: "clip" } as const satisf
 test.each(readdirSync(golden).filter((name) => name.endsWith("-tiny")))("all of %s can be read", async (checkpoint) => {
   const pipeline = await openPipelineFolder(nodeFolder(join(golden, checkpoint)));
   const unet = unetConfig(await pipeline.config("unet"));
-  const vae = vaeConfig(await pipeline.config("vae"));
+  const vae = autoencoderConfig(await pipeline.config("vae"));
   const text = clipTextConfig(await pipeline.config("text_encoder"));
   const scheduler = schedulerConfig(await pipeline.config("scheduler"), { as: "DDIMScheduler" });
   expect([unet, vae, text, scheduler].flatMap(({ ignored }) => ignored)).toEqual([]);
@@ -39,10 +39,10 @@ test.each(readdirSync(golden).filter((name) => name.endsWith("-tiny")))("all of 
 
 // Published models as today's libraries name their tensors.
 test.each(readdirSync(join(golden, "manifest")))("the config of %s is understood in full, and its names are canonical", (file) => {
-  const { config, tensors } = JSON.parse(readFileSync(join(golden, "manifest", file), "utf8"));
+  const { config, class: className, tensors } = JSON.parse(readFileSync(join(golden, "manifest", file), "utf8"));
   const kind = file.includes("unet") ? "unet" : file.includes("vae") ? "vae" : "clip";
-  const parse = { unet: unetConfig, vae: vaeConfig, clip: clipTextConfig }[kind];
-  expect(parse(config).ignored).toEqual([]);
+  const parse = { unet: unetConfig, vae: autoencoderConfig, clip: clipTextConfig }[kind];
+  expect(parse({ _class_name: className, ...config }).ignored).toEqual([]);
   const stored = Array.isArray(tensors) ? tensors.map(([name]) => name) : Object.keys(tensors);
   const { names, dropped } = canonicalNames(kind, stored);
   expect([...names.keys()]).toEqual(stored);

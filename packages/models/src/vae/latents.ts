@@ -11,7 +11,7 @@ export interface Moments {
 }
 
 /** The part of a VAE's config that says how its latents are scaled. */
-export type LatentScale = Pick<VaeConfig, "scalingFactor" | "shiftFactor" | "latentsMean" | "latentsStd">;
+export type LatentScale = Pick<VaeConfig, "scalingFactor" | "shiftFactor"> & Partial<Pick<VaeConfig, "latentsMean" | "latentsStd">>;
 
 /** `mean + exp(logvar / 2) · noise` */
 export const sampleLatents = ({ mean, logvar }: Moments, noise: Tensor): Tensor => add(mean, mul(exp(div(logvar, 2)), noise));
@@ -35,5 +35,5 @@ function statistics(z: Tensor, { shiftFactor, latentsMean, latentsStd }: LatentS
   const perChannel = (values: readonly number[]) => tensor(Float32Array.from(values), { shape: [values.length, 1, 1], device: z.device });
   // diffusers' pipelines take mean and std together or not at all.
   if (latentsMean && latentsStd) return { shift: perChannel(latentsMean), spread: perChannel(latentsStd) };
-  return { shift: shiftFactor, spread: null };
+  return { shift: shiftFactor === 0 ? null : shiftFactor, spread: null };
 }

@@ -5,9 +5,10 @@ const words = (line: string) => line.split(" ");
 
 test("everything that can be said is taken", () => {
   expect(
-    parseDistill(words("--config c.json --model m --set seed=2 --out=o --resume --set=method.loraKappa=[0.5,4] --device cpu")),
+    parseDistill(words("--config c.json --model m --set seed=2 --out=o --start s --resume --set=method.loraKappa=[0.5,4] --device cpu")),
   ).toEqual({
     ...{ config: "c.json", model: "m", out: "o", set: ["seed=2", "method.loraKappa=[0.5,4]"], resume: true, dryRun: false, device: "cpu" },
+    start: "s",
   });
   // The teacher that ships; a dry run counts with published sizes.
   expect(parseDistill(words("--config c.json --out o"))).toMatchObject({ model: "tiny-teacher" });
@@ -20,6 +21,7 @@ test.each([
   ["--model m", "distill: --config FILE is missing."],
   ["--config c.json --model m", "distill: --out DIR is missing."],
   ["--config c.json --model m --out o --budget 3", "distill: --budget is for --dry-run. Leave it out."],
+  ["--config c.json --dry-run --start s", "distill: --start is for a run, and this is a --dry-run. Leave it out."],
   ["--config c.json --model m --out o --set", "distill: --set has no value. Write --set KEY=VALUE."],
   ["--config c.json --model m --out o more", 'distill: "more" belongs to no option.'],
   ["--config c.json --model m --out o --device gpu", 'distill: --device is "gpu". Give one of webgpu, cpu, auto.'],

@@ -14,6 +14,8 @@ export interface DistillOptions {
   /** The student's folder. Only a dry run goes without. */
   readonly out?: string;
   readonly resume: boolean;
+  /** Another student's folder, whose pairs and regression are taken over. */
+  readonly start?: string;
   readonly dryRun: boolean;
   readonly device: "webgpu" | "cpu" | "auto";
   /** GiB that a dry run's figures are compared with. */
@@ -30,7 +32,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   const { values, positionals } = wordsOf(
     "distill",
     others.filter((word) => !flags.includes(word)),
-    ["config", "model", "out", "device", "budget"],
+    ["config", "model", "out", "start", "device", "budget"],
   );
   if (positionals.length > 0) {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
@@ -42,6 +44,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   const device = devices.find((one) => one === word);
   if (device === undefined) throw new SnoopiError(`distill: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
   if (values.budget !== undefined && !dryRun) throw new SnoopiError("distill: --budget is for --dry-run. Leave it out.");
+  if (values.start !== undefined && dryRun) throw new SnoopiError("distill: --start is for a run, and this is a --dry-run. Leave it out.");
   const budget = finite(values, "budget", { least: 0 });
   return {
     config,
@@ -51,6 +54,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
     device,
     ...(model !== undefined && { model }),
     ...(out !== undefined && { out }),
+    ...(values.start !== undefined && { start: values.start }),
     ...(budget !== undefined && { budget }),
   };
 }
@@ -85,6 +89,8 @@ Ctrl-C stops with a checkpoint.
   --out DIR          the student's folder; DIR/training has checkpoints, curves
                      and sample sheets
   --resume           go on where it was
+  --start DIR        take pairs and regression over from the folder of another student
+                     with the same config so far; it changes nothing but the time
   --dry-run          say what a step needs and costs, without weights; without
                      --model for the sizes that the config names as preset
   --budget GIB       what a dry run compares the memory with

@@ -1,3 +1,4 @@
+import { dirname, resolve } from "node:path";
 import { type DryOptions, SnoopiError } from "@snoopi/core";
 import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import type { WebGpuDevice } from "@snoopi/kernels/node";
@@ -6,6 +7,7 @@ import { nodeFolder } from "@snoopi/models/node";
 import { modelShape, openModel } from "../pipeline/open.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
+import { readClipDecoder } from "../train/node/clip-decoder.ts";
 import { readClip } from "../train/node/distill-teacher.ts";
 import { type DistillCost, type DistillSizes, distillCost } from "../train/student/dry.ts";
 import { openDevice } from "./device.ts";
@@ -18,7 +20,7 @@ const desktop: Facts = { subgroupSize: 32, software: false, maxBindingBytes: 2 *
 
 /** Prints what a step of a distillation needs and costs; whether it fits. */
 export async function distillDryRun(config: DistillConfig, options: DistillOptions): Promise<boolean> {
-  const sizes = await sizesOf(config, options.model);
+  const sizes = await sizesOf(config, options);
   using opened = await openDevice(options.device);
   const facts = (opened.device as Partial<WebGpuDevice>).facts;
   const assumed = options.device === "cpu" ? undefined : (facts ?? desktop);
@@ -46,13 +48,21 @@ function largest(end: number, fits: (n: number) => boolean): number {
   return low;
 }
 
-async function sizesOf({ preset, clip }: DistillConfig, path: string | undefined): Promise<DistillSizes> {
-  if (path === undefined) {
-    if (preset !== null) return { model: modelShape({ sd15, sd21 }[preset], preset) };
+async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {
+  if (path === undefined && preset === null)
     throw new SnoopiError("distill: neither --model is given nor a preset in the config. Give one, for its sizes.");
-  }
-  const model = await openModel(nodeFolder(path));
-  return { model, ...(clip.weight > 0 && { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) }) };
+  const model = path === undefined ? modelShape({ sd15, sd21 }[preset!], preset!) : await openModel(nodeFolder(path));
+  if (clip.weight === 0) return { model };
+  const towers = path === undefined ? {} : { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) };
+  return { model, ...towers, ...(clip.decoder !== null && (await clipDecoderOf(resolve(dirname(file), clip.decoder), model))) };
+}
+
+/** The decoder's sizes, or none where it is not there yet: those of TAESD then stand for them. */
+async function clipDecoderOf(path: string, { vae }: DistillSizes["model"]): Promise<Pick<DistillSizes, "clipDecoder">> {
+  const clipDecoder = await readClipDecoder(path, vae);
+  if (clipDecoder) return { clipDecoder };
+  process.stdout.write(`decoder for CLIP: no config.json in ${path}, counted as TAESD's (madebyollin/taesd)\n`);
+  return {};
 }
 
 /** A report's lines, and whether the step fits what is known of the device. */

@@ -36,6 +36,7 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
       out,
       beside,
       resume,
+      ...(options.start !== undefined && { start: options.start }),
       signal,
       onNote: say,
       onPhase(name, taken, total) {

@@ -58,11 +58,12 @@ describe("parseEval", () => {
   });
 
   test.each([
-    ["--model m --out o", 'eval: "" is no table. Give one of guidance, students, exclusion, judge and contact.'],
+    ["--model m --out o", 'eval: "" is no table. Give one of guidance, students, curves, exclusion, judge and contact.'],
     ["fid --model m --out o", 'eval: "fid" is no table.'],
     ["guidance judge --model m --out o", 'eval: "guidance judge" is no table.'],
     ["guidance --model m", "eval: --out DIR is missing. See snoopi eval --help."],
     ["students --model m --out o", "eval: students needs some. Add --student DIR for each."],
+    ["curves --model m --out o", "eval: curves needs students. Add --student DIR for each."],
     ["students --model m --out o --student", "eval: --student has no value. Write --student DIR, or LABEL=DIR, or LABEL=DIR@STEPS."],
     ["students --model m --out o --student x=", 'eval: --student is "x=". Write'],
     ["students --model m --out o --student =x", 'eval: --student is "=x". Write'],

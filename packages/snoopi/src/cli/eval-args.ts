@@ -3,7 +3,7 @@ import { type Labelled, type PairsName, pairsNames, type Sweep, type TableOption
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { wordsOf } from "./words.ts";
 
-export const tableNames = ["guidance", "students", "exclusion", "judge"] as const;
+export const tableNames = ["guidance", "students", "curves", "exclusion", "judge"] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** What `snoopi eval` was asked for. */
@@ -44,6 +44,7 @@ export function parseEval(argv: readonly string[]): EvalOptions {
   // With nothing given it is the shipped teacher and its student.
   const students = given.length === 0 && values.model === undefined ? [{ label: "tiny", model: "tiny" }] : given;
   if (table === "students" && students.length === 0) throw new SnoopiError("eval: students needs some. Add --student DIR for each.");
+  if (table === "curves" && students.length === 0) throw new SnoopiError("eval: curves needs students. Add --student DIR for each.");
   const device = devices.find((one) => one === word);
   if (device === undefined) throw new SnoopiError(`eval: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
   const whole = (option: string, absent: number, least = 1) => wholeOf(option, values[option], { absent, least });
@@ -150,6 +151,8 @@ SVG charts. Ctrl-C, or a kill, loses the batch it was at: the same command goes 
 
   guidance           the model at several scales of classifier-free guidance
   students           students beside the model, their teacher
+  curves             students as they became what they are, by the snapshots that they
+                     kept while they were distilled (snapshotEvery of the config)
   exclusion          how often what a negative names stays away, by method and scale:
                      of each student, or of the model where there is none
   judge              how often the judge is right where the truth is known

@@ -1,9 +1,11 @@
 import { runTable } from "../eval/node/run-table.ts";
+import { type Course, curvesTable } from "../eval/table/curves.ts";
 import { exclusionTable } from "../eval/table/exclusion-table.ts";
 import { guidanceTable } from "../eval/table/guidance.ts";
 import { judgeTable } from "../eval/table/judge-table.ts";
 import { studentsTable } from "../eval/table/students.ts";
 import type { Table, TableOptions } from "../eval/table/table.ts";
+import { snapshotsOf } from "../train/node/snapshot.ts";
 import { openDevice } from "./device.ts";
 import type { EvalOptions, TableName } from "./eval-args.ts";
 import { contactSheets } from "./eval-contact.ts";
@@ -11,9 +13,14 @@ import { namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
-const tables: { readonly [N in TableName]: (options: TableOptions) => Table } = {
+const tables: { readonly [N in TableName]: (options: TableOptions) => Table | Promise<Table> } = {
   guidance: guidanceTable,
   students: studentsTable,
+  async curves(options) {
+    const courses: Course[] = [];
+    for (const one of options.students) courses.push({ ...one, snapshots: await snapshotsOf(one.model) });
+    return curvesTable(options, courses);
+  },
   exclusion: exclusionTable,
   judge: judgeTable,
 };
@@ -43,7 +50,12 @@ export async function evalCommand(
       at?.phase.done();
       return true;
     }
-    const { finished, pictures, total, files } = await runTable(tables[options.table](options), { ...options, device, signal, onPictures });
+    const { finished, pictures, total, files } = await runTable(await tables[options.table](options), {
+      ...options,
+      device,
+      signal,
+      onPictures,
+    });
     if (!finished) {
       say(`snoopi: stopped after ${pictures} of ${total} pictures, which are counted. The same command goes on.`);
       return false;

@@ -1,7 +1,8 @@
 import { basename, dirname } from "node:path";
 import { type Shape, SnoopiError, show, sizeOf } from "@snoopi/core";
 import {
-  autoencoderKL,
+  autoencoder,
+  autoencoderConfig,
   clipText,
   clipTextConfig,
   type JsonObject,
@@ -14,9 +15,9 @@ import {
   type SafetensorsFile,
   sd15,
   sd21,
+  taesd,
   unet,
   unetConfig,
-  vaeConfig,
 } from "@snoopi/models";
 import { fileSource, nodeFolder } from "@snoopi/models/node";
 import { shownBytes } from "./progress.ts";
@@ -67,7 +68,7 @@ interface Candidate {
 const builders: Readonly<Record<NetworkKind, (json: JsonObject) => (p: Params) => unknown>> = {
   clip: (json) => (p) => clipText(p, clipTextConfig(json)),
   unet: (json) => (p) => unet(p, unetConfig(json)),
-  vae: (json) => (p) => autoencoderKL(p, vaeConfig(json)),
+  vae: (json) => (p) => autoencoder(p, autoencoderConfig(json)),
 };
 
 const classes: Readonly<Record<string, NetworkKind>> = {
@@ -75,6 +76,7 @@ const classes: Readonly<Record<string, NetworkKind>> = {
   CLIPTextModelWithProjection: "clip",
   UNet2DConditionModel: "unet",
   AutoencoderKL: "vae",
+  AutoencoderTiny: "vae",
 };
 
 /** Which network has exactly these parameters: what the config.json beside the file describes, or one of the published ones. */
@@ -93,6 +95,7 @@ async function networkOf(file: SafetensorsFile, path: string): Promise<string | 
       candidate(`${family}'s text encoder`, "clip", preset.textEncoder),
     ]),
     candidate("Stable Diffusion's VAE", "vae", sd15.vae),
+    candidate("TAESD, Stable Diffusion's tiny VAE", "vae", taesd),
   ];
   return candidates.find((one) => isCertain(file, one))?.name;
 }

@@ -1,5 +1,5 @@
 import { type DryDevice, type DType, empty, keep } from "@snoopi/core";
-import { clipText, init, params, unet, vaeDecoder } from "@snoopi/models";
+import { clipText, init, latentDecoder, params, unet } from "@snoopi/models";
 import { decodeImage, type Stage, sample } from "./generate.ts";
 import type { LoadedModel } from "./load.ts";
 import type { ModelShape, Network, OpenModel } from "./open.ts";
@@ -36,7 +36,7 @@ export async function estimate(
     device,
     encodeText: clipText(from("text_encoder"), model.text),
     unet: unet(from("unet"), model.unet),
-    decode: vaeDecoder(from("vae"), model.vae),
+    decode: latentDecoder(from("vae"), model.vae),
     [Symbol.dispose]() {},
   };
   const weightBytes = device.memory().bytes;

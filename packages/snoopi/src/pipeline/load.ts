@@ -1,5 +1,5 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { clipText, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet, unet, vaeDecoder } from "@snoopi/models";
+import { clipText, latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet, unet } from "@snoopi/models";
 import { needed, type OpenModel } from "./open.ts";
 
 /** A text-to-image model in memory. */
@@ -8,7 +8,7 @@ export interface LoadedModel extends Disposable {
   readonly device: Device;
   readonly encodeText: ReturnType<typeof clipText>;
   readonly unet: UNet;
-  readonly decode: ReturnType<typeof vaeDecoder>;
+  readonly decode: ReturnType<typeof latentDecoder>;
 }
 
 export interface LoadModelOptions {
@@ -66,7 +66,7 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
     device,
     encodeText: clipText(from("text_encoder"), model.text),
     unet: unet(from("unet"), model.unet),
-    decode: vaeDecoder(from("vae"), model.vae),
+    decode: latentDecoder(from("vae"), model.vae),
     [Symbol.dispose]: free,
   };
 }

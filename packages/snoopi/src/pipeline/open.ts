@@ -1,12 +1,16 @@
 import { SnoopiError } from "@snoopi/core";
 import {
-  autoencoderKL,
+  type AutoencoderConfig,
+  autoencoder,
+  autoencoderConfig,
+  autoencoderFactor,
   type ClipTextConfig,
   type ClipTokenizer,
   type ComponentWeights,
   clipText,
   clipTextConfig,
   type Folder,
+  latentDecoder,
   manifest,
   type NetworkKind,
   openPipelineFolder,
@@ -17,10 +21,6 @@ import {
   type UNetConfig,
   unet,
   unetConfig,
-  type VaeConfig,
-  vaeConfig,
-  vaeDecoder,
-  vaeFactor,
 } from "@snoopi/models";
 import { stableDiffusionConfig } from "../schedule/config.ts";
 import { type NoiseSchedule, noiseSchedule } from "../schedule/noise-schedule.ts";
@@ -40,7 +40,7 @@ export interface Network {
 export interface ModelShape {
   readonly text: ClipTextConfig;
   readonly unet: UNetConfig;
-  readonly vae: VaeConfig;
+  readonly vae: AutoencoderConfig;
   readonly schedule: NoiseSchedule;
   /** How it draws unless a request says otherwise. */
   readonly sampling: Sampling;
@@ -93,7 +93,7 @@ export async function openModel(folder: Folder, options: { readonly variant?: st
 export function modelShape(configs: PipelinePreset, name: string): ModelShape {
   const text = clipTextConfig(configs.textEncoder);
   const unetSizes = unetConfig(configs.unet);
-  const vae = vaeConfig(configs.vae);
+  const vae = autoencoderConfig(configs.vae);
   const scheduler = schedulerConfig(configs.scheduler, { as: "DDIMScheduler" });
   const agree = (what: string, a: number, b: number, fix: string) => {
     if (a !== b) throw new SnoopiError(`${name}: ${what}, ${a} and ${b}. ${fix}`);
@@ -110,7 +110,7 @@ export function modelShape(configs: PipelinePreset, name: string): ModelShape {
     text.hiddenSize,
     "The components are not of the same model.",
   );
-  const factor = vaeFactor(vae);
+  const factor = autoencoderFactor(vae);
   const [rows, columns] = unetSizes.sampleSize ?? [64, 64];
   return {
     text,
@@ -126,7 +126,7 @@ export function modelShape(configs: PipelinePreset, name: string): ModelShape {
     networks: [
       { component: "text_encoder", kind: "clip", build: (p) => clipText(p, text), whole: (p) => clipText(p, text) },
       { component: "unet", kind: "unet", build: (p) => unet(p, unetSizes), whole: (p) => unet(p, unetSizes) },
-      { component: "vae", kind: "vae", build: (p) => vaeDecoder(p, vae), whole: (p) => autoencoderKL(p, vae) },
+      { component: "vae", kind: "vae", build: (p) => latentDecoder(p, vae), whole: (p) => autoencoder(p, vae) },
     ],
   };
 }

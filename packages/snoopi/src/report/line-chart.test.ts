@@ -39,6 +39,15 @@ test("a chart holds its labels, a curve and a legend entry for each series", () 
   expect(svg).toContain("<title>Loss</title>");
 });
 
+test("what a curve is the mean of is drawn thin in its colour, within the picture and without a legend", () => {
+  const of = (...ys: number[]) => ys.map((y, x): [number, number] => [x, y]);
+  const svg = lineChart([{ name: "mean", points: of(2, 2), each: [of(1, 0), of(3, 4)] }], labels);
+  expect(ofPaths(svg).map(([, [, y]]) => y)).toEqual([348, 40, 194]);
+  expect(svg.match(/stroke="#0072b2" stroke-width="0.8" stroke-opacity="0.45"/g)?.length).toBe(2);
+  expect(svg.match(/>mean<\/text>/g)?.length).toBe(1);
+  expect(() => lineChart([{ name: "a", points: of(1), each: [of(Number.NaN)] }], labels)).toThrow('point 0 of "a" is (0, NaN)');
+});
+
 const finite = fc.double({ min: -1e6, max: 1e6, noNaN: true });
 const point = fc.tuple(finite, finite);
 

@@ -5,8 +5,12 @@ import { extent, linearTicks, logTicks, type Range, showTick } from "./ticks.ts"
 /** One curve: `points` are [x, y], drawn in the order given. */
 export interface Series {
   readonly name: string;
-  readonly points: readonly (readonly [number, number])[];
+  readonly points: Points;
+  /** What it is the mean of: thin lines of its colour. */
+  readonly each?: readonly Points[];
 }
+
+type Points = readonly (readonly [number, number])[];
 
 export interface LineChartOptions {
   readonly title: string;
@@ -31,7 +35,7 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
   const { title, xLabel, yLabel, yScale = "linear", width = 640, height = 400 } = options;
   checkSeries(series, yScale);
   const log = yScale === "log";
-  const points = series.flatMap((one) => one.points);
+  const points = series.flatMap(({ points, each = [] }) => [points, ...each]).flat();
   const [xs, ys] = [0, 1].map((axis) =>
     extent(
       points.map((point) => point[axis]),
@@ -61,14 +65,14 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
     `<path d="M${at(margin.left)} ${at(margin.top)}V${at(bottom)}h${at(inside.width)}" fill="none" stroke="#444"/>`,
     text(xLabel, { x: margin.left + inside.width / 2, y: bottom + 36, anchor: "middle" }),
     text(yLabel, { x: 0, y: 0, anchor: "middle", more: ` transform="translate(16 ${at(margin.top + inside.height / 2)}) rotate(-90)"` }),
-    ...series.flatMap(({ name, points }, i) => {
-      const stroke = `stroke="${colours[i % colours.length]}" stroke-width="1.8"${i < colours.length ? "" : ' stroke-dasharray="6 4"'}`;
+    ...series.flatMap(({ name, points, each = [] }, i) => {
+      const colour = `stroke="${colours[i % colours.length]}"`;
+      const stroke = `${colour} stroke-width="1.8"${i < colours.length ? "" : ' stroke-dasharray="6 4"'}`;
       const legend = bottom + 52 + legendLine * i;
+      const placed = (some: Points) => some.map(([px, py]) => [x(px), y(py)] as const);
       return [
-        curve(
-          points.map(([px, py]) => [x(px), y(py)]),
-          stroke,
-        ),
+        ...each.map((one) => curve(placed(one), `${colour} stroke-width="0.8" stroke-opacity="0.45"`)),
+        curve(placed(points), stroke),
         `<path d="M${at(margin.left)} ${at(legend - 4)}h24" ${stroke}/>`,
         text(name, { x: margin.left + 32, y: legend, anchor: "start" }),
       ];
@@ -80,23 +84,25 @@ export function lineChart(series: readonly Series[], options: LineChartOptions):
 
 function checkSeries(series: readonly Series[], yScale: "linear" | "log"): void {
   if (series.length === 0) throw new SnoopiError("line chart: there are no curves. Pass at least 1.");
-  for (const { name, points } of series) {
-    if (points.length === 0) throw new SnoopiError(`line chart: the curve "${name}" has no points. Leave it out, or pass at least 1.`);
-    const bad = points.findIndex((point) => !point.every(Number.isFinite));
-    if (bad >= 0) throw new SnoopiError(`line chart: point ${bad} of "${name}" is (${points[bad].join(", ")}). Pass finite numbers.`);
-    const below = yScale === "log" ? points.findIndex(([, y]) => y <= 0) : -1;
-    if (below >= 0) {
-      throw new SnoopiError(
-        `line chart: point ${below} of "${name}" is at ${points[below][1]}, which has no logarithm. Take yScale "linear".`,
-      );
-    }
+  for (const { name, points, each = [] } of series) for (const one of [points, ...each]) checkPoints(name, one, yScale);
+}
+
+function checkPoints(name: string, points: Points, yScale: "linear" | "log"): void {
+  if (points.length === 0) throw new SnoopiError(`line chart: the curve "${name}" has no points. Leave it out, or pass at least 1.`);
+  const bad = points.findIndex((point) => !point.every(Number.isFinite));
+  if (bad >= 0) throw new SnoopiError(`line chart: point ${bad} of "${name}" is (${points[bad].join(", ")}). Pass finite numbers.`);
+  const below = yScale === "log" ? points.findIndex(([, y]) => y <= 0) : -1;
+  if (below >= 0) {
+    throw new SnoopiError(
+      `line chart: point ${below} of "${name}" is at ${points[below][1]}, which has no logarithm. Take yScale "linear".`,
+    );
   }
 }
 
 const share = (value: number, [low, high]: Range) => (value - low) / (high - low);
 
 /** A single point is a dot: a path of one point shows nothing. */
-function curve(points: readonly (readonly [number, number])[], stroke: string): string {
+function curve(points: Points, stroke: string): string {
   if (points.length === 1) return `<circle cx="${at(points[0][0])}" cy="${at(points[0][1])}" r="2.5" fill="none" ${stroke}/>`;
   return `<path d="M${points.map(([x, y]) => `${at(x)} ${at(y)}`).join("L")}" fill="none" stroke-linejoin="round" ${stroke}/>`;
 }

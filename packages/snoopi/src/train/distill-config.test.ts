@@ -2,7 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { distillMethods } from "../distill/method.ts";
-import { checkDistillConfig, type DistillConfig, distillSchema, methodOf } from "./distill-config.ts";
+import {
+  aheadConfig,
+  checkDistillConfig,
+  type DistillConfig,
+  distillSchema,
+  methodOf,
+  regressionConfig,
+  wholeConfig,
+} from "./distill-config.ts";
 import { readConfig } from "./schema.ts";
 import { withKeys } from "./set-keys.ts";
 
@@ -15,11 +23,11 @@ function configOf(json: unknown): DistillConfig {
 }
 
 const fileOf = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), "utf8"));
-const files = readdirSync(folder).filter((name) => /^(pg-sb|tiny-(student|pg-sb|few-step|nasa-t)).*\.json$/.test(name));
+const files = readdirSync(folder).filter((name) => /^(pg-sb|tiny-(student|pg-sb|table2|few-step|nasa-t)).*\.json$/.test(name));
 
 describe("the configs that are here", () => {
-  test("are those of three real sizes and four tiny students", () => {
-    expect(files).toHaveLength(7);
+  test("are those of three real sizes and five tiny students", () => {
+    expect(files).toHaveLength(8);
   });
 
   test.each(files)("%s is a config", (name) => {
@@ -38,14 +46,20 @@ describe("the configs that are here", () => {
   });
 
   test("students of all tiny configs may begin with one regression start", () => {
-    const starts = files
-      .filter((name) => name.startsWith("tiny-"))
-      .map((name) => {
-        const { seed, prompts, base, size, pairs, regression } = configOf(fileOf(name));
-        return JSON.stringify({ seed, prompts, base, size, pairs, regression });
-      });
+    const starts = files.filter((name) => name.startsWith("tiny-")).map((name) => JSON.stringify(regressionConfig(configOf(fileOf(name)))));
     expect(new Set(starts).size).toBe(1);
   });
+});
+
+test("students of several seeds have one start where it has a seed of its own, and all else of each is its seed's", () => {
+  const of = (seed: number, startSeed: number | null) => configOf({ seed, startSeed, pairs: { count: 4 }, regression: { steps: 1 } });
+  expect(regressionConfig(of(1, 0))).toEqual(regressionConfig(of(0, null)));
+  expect(regressionConfig(of(1, null))).not.toEqual(regressionConfig(of(0, null)));
+  for (const depends of [aheadConfig, wholeConfig]) {
+    expect(depends(of(1, 0))).not.toEqual(depends(of(2, 0)));
+    expect(depends(of(1, 0))).not.toEqual(depends(of(1, null)));
+    expect(depends(of(1, 1))).toEqual(depends(of(1, null)));
+  }
 });
 
 test("the rows of Table 2 and the control at the interval's mean are two keys each", () => {
@@ -62,6 +76,7 @@ test.each([
   [{ regression: { steps: 3 } }, "regression.steps is 3 and pairs.count 0"],
   [{ pairs: { count: 4 } }, "neither regression.steps nor keepRegression.weight uses them"],
   [{ pairs: { count: 4 }, regression: { steps: 1 }, student: { train: "lora" } }, "student.train is lora"],
+  [{ startSeed: 3 }, "startSeed is 3 and pairs.count 0, so there is no start that it could be of"],
   [{ method: { name: "nasaT" } }, "method.nasa has nothing to keep away. Give negatives"],
   [{ negatives: "world" }, "method pgSb does not use NASA"],
   [{ method: { loraSteps: 0 } }, "only sds goes without a LoRA teacher"],

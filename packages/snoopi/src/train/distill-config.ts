@@ -54,6 +54,7 @@ const timesteps = (about: string) => open(pair([0, 1000], about, { least: 0 }));
 export const distillSchema = {
   preset: open(choice("sd15", "whose sizes --dry-run counts with where no --model is given", ["sd15", "sd21"])),
   seed: whole(0, "all randomness: prompts, noise, timesteps, κ and the adapters"),
+  startSeed: open(whole(0, "of pairs and regression in place of seed: students of several seeds then have one start, see --start")),
   prompts: promptsFrom(
     "world",
     "the tiny world's captions (world), or a file: .txt, .jsonl, .ndjson, also with .gz, .parquet; { file, column } with a name or several",
@@ -88,6 +89,7 @@ export const distillSchema = {
   batch: whole(64, "prompts of an update", { least: 1 }),
   checkpointEvery: whole(100, "steps between two checkpoints", { least: 1 }),
   sampleEvery: whole(500, "steps between two sample sheets; 0 draws one at the end only"),
+  snapshotEvery: whole(0, "steps between two snapshots of the student, each a model's folder in snapshots/; 0 keeps none"),
   method: {
     name: choice("pgSb", "the method whose numbers count where the keys below are absent", names),
     teacherKappa: open(kappa("κ of the teacher: a number, or [min, max]")),
@@ -130,6 +132,9 @@ export const distillSchema = {
     weight: number(0.1, "of the clamped CLIP loss of the decoded picture at the first step; 0 needs no clip/", { least: 0 }),
     margin: number(0.37, "the cosine above which there is no loss", { least: -1, most: 1 }),
     decay: choice("linear", "how the weight goes to 0 at the last step; INFERRED", ["linear", "cosine", "none"]),
+    decoder: open(
+      text("", "folder of an AutoencoderTiny (TAESD) that decodes pictures for this loss; when absent the model's own VAE does"),
+    ),
     atOnce: whole(
       0,
       "pictures that are decoded together, computed again on the way back so that all need the memory of these; 0 keeps all",
@@ -139,8 +144,14 @@ export const distillSchema = {
 
 export type DistillConfig = ConfigOf<typeof distillSchema>;
 
-/** Keys that change what is written and when, and not what is learned: a resumed run may have others. */
-export const distillFreeKeys: readonly string[] = ["checkpointEvery", "sampleEvery", "preset", "embeddings.folder"];
+/**
+ * Keys that change what is written and when, or where something lies, and not what is learned: a resumed run may have others. What lies there is
+ * compared by its digest.
+ */
+export const distillFreeKeys: readonly string[] = [
+  ...["checkpointEvery", "sampleEvery", "snapshotEvery", "preset"],
+  ...["embeddings.folder", "clip.decoder"],
+];
 
 /** @throws SnoopiError for keys that contradict each other. */
 export function checkDistillConfig(config: DistillConfig): void {
@@ -148,6 +159,8 @@ export function checkDistillConfig(config: DistillConfig): void {
     throw new SnoopiError(`config: ${what}.`);
   };
   const { pairs, regression, keepRegression, method, negatives } = config;
+  if (pairs.count === 0 && config.startSeed !== null)
+    refuse(`startSeed is ${config.startSeed} and pairs.count 0, so there is no start that it could be of. Leave it out`);
   const { keep, folder } = config.embeddings;
   if (keep !== "none" && config.prompts === "world")
     refuse(`embeddings.keep is ${keep} and prompts world, whose captions are few. Leave it out`);
@@ -174,18 +187,40 @@ export function checkDistillConfig(config: DistillConfig): void {
   if (!chosen.nasa && negatives !== null) refuse(`negatives is given, and method ${method.name} does not use NASA. Give method.nasa`);
 }
 
+/** What the pairs depend on, beside the teacher. */
+export const pairsConfig = ({ seed, startSeed, prompts, base, size, pairs }: DistillConfig) => ({
+  ...{ seed: startSeed ?? seed, prompts, base, size, pairs },
+});
+
 /** What the regression start depends on: students that agree in this may begin with the same one. */
-export const regressionConfig = ({ seed, prompts, base, size, pairs, regression, student: { train } }: DistillConfig) => ({
-  ...{ seed, prompts, base, size, pairs, regression },
-  student: { train },
+export const regressionConfig = (config: DistillConfig) => ({
+  ...pairsConfig(config),
+  regression: config.regression,
+  student: { train: config.student.train },
 });
 
 /** The same of the LoRA teacher that was trained ahead. */
 export const aheadConfig = (config: DistillConfig) => {
   const { ahead, batch, loraTeacher } = config;
   const { loraRange, loraWeighting, nullText, maxNorm } = methodOf(config);
-  return { ...regressionConfig(config), ahead, batch, loraTeacher, method: { loraRange, loraWeighting, nullText, maxNorm } };
+  return {
+    ...regressionConfig(config),
+    ...seedsOf(config),
+    ahead,
+    batch,
+    loraTeacher,
+    method: { loraRange, loraWeighting, nullText, maxNorm },
+  };
 };
+
+/** All that the student depends on. */
+export const wholeConfig = (config: DistillConfig) => {
+  const { startSeed: _, ...rest } = config;
+  return { ...rest, ...seedsOf(config) };
+};
+
+/** A start that is the student's own goes without saying. */
+const seedsOf = ({ seed, startSeed }: DistillConfig) => (startSeed === null || startSeed === seed ? { seed } : { seed, startSeed });
 
 /** The method of a config: the named one with what else is said. */
 export function methodOf({ method: { name, ...over } }: DistillConfig): DistillMethod {

@@ -1,6 +1,6 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { cpu, type Device } from "@snoopi/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gpu } from "../../../../../test/gpu.ts";
@@ -14,6 +14,7 @@ import { vaeJob } from "../../train/node/vae-job.ts";
 import { readConfig } from "../../train/schema.ts";
 import type { Weights } from "../../train/stage.ts";
 import { contactNegatives, contactPrompts } from "../table/contact.ts";
+import { curvesTable } from "../table/curves.ts";
 import { exclusionTable } from "../table/exclusion-table.ts";
 import { guidanceTable } from "../table/guidance.ts";
 import { judgeTable } from "../table/judge-table.ts";
@@ -147,6 +148,20 @@ describe("a table of a tiny model", () => {
     for (const words of [" fidelity ↑ |", " Fréchet ↓ |", "- few: 2 steps", "- _CLIP_: mean cosine", "- _±_: one standard deviation"]) {
       expect(markdown).toContain(words);
     }
+  });
+
+  test("of curves takes each snapshot for a model, and the same weights come to the same figures", async () => {
+    const snapshots = [0, 5].map((taken) => ({ taken, folder: model }));
+    const ran = await run(curvesTable(options, [{ label: "a", model, snapshots }]), "curves");
+    expect(ran.files.map((path) => basename(path))).toEqual([
+      ...["curves.json", "curves.svg", "curves-fidelity.svg", "curves-entropy.svg", "curves.md"],
+    ]);
+    const { rows, about } = JSON.parse(textOf(ran)[0]);
+    const [{ points }] = rows;
+    expect(points.map(({ step }: { step: number }) => step)).toEqual([0, 5]);
+    expect(points[0].figures).toEqual(points[1].figures);
+    expect(points[0].figures.frechet).toMatchObject({ count: 2, mean: expect.any(Number), spread: expect.any(Number) });
+    expect(about.floors[0].models).toEqual(["model"]);
   });
 
   test("of a folder that is no model says what is missing", async () => {

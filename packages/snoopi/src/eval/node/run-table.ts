@@ -157,7 +157,7 @@ function merged(floors: Readonly<Record<string, Floor>>): About["floors"] {
   const all = new Map<string, { models: string[] } & Floor>();
   for (const [path, floor] of Object.entries(floors)) {
     const key = JSON.stringify(floor);
-    all.set(key, { models: [...(all.get(key)?.models ?? []), nameOf(path)], ...floor });
+    all.set(key, { models: [...new Set([...(all.get(key)?.models ?? []), nameOf(path)])], ...floor });
   }
   return [...all.values()];
 }

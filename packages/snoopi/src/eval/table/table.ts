@@ -67,7 +67,7 @@ export const amount = (pictures: number, seeds: readonly number[]): string =>
 export const inSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
 
 /** Students by label, in the order of first mention: what is trained several times is one row. */
-export const byLabel = (students: readonly Labelled[]): { readonly label: string; readonly trainings: readonly Labelled[] }[] =>
+export const byLabel = <S extends Labelled>(students: readonly S[]): { readonly label: string; readonly trainings: readonly S[] }[] =>
   [...new Set(students.map(({ label }) => label))].map((label) => ({ label, trainings: students.filter((one) => one.label === label) }));
 
 /** A name for files: letters, digits, dots and dashes. */

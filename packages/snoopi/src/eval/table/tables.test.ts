@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { captionOf } from "../../world/caption.ts";
 import type { Cell, Drawing } from "./cell.ts";
+import { type Course, curvesTable } from "./curves.ts";
 import { exclusionTable } from "./exclusion-table.ts";
 import type { Figures } from "./figures.ts";
 import { guidanceTable } from "./guidance.ts";
@@ -64,6 +65,63 @@ test("several trainings of one label are one row, whose spread is over trainings
   expect(table.report(of, about).markdown).toContain("over trainings where a row has several");
   expect(table.report(of, about).json).toMatchObject({
     rows: [{ trainings: 1 }, { name: "x", trainings: 2 }, { name: "y", trainings: 1 }],
+  });
+});
+
+describe("curves of students", () => {
+  const course = (model: string, ...steps: number[]): Course => ({
+    label: model[0],
+    model,
+    snapshots: steps.map((taken) => ({ taken, folder: `${model}/snapshots/${taken}` })),
+  });
+  const courses = [course("x/1", 0, 50, 100), course("x/2", 0, 50, 100), course("y/1", 50)];
+  const table = curvesTable({ ...options, seeds: [0] }, courses);
+  /** Of x 10, 7, 4 and 10, 9, 8; of y 5. */
+  const of = (cell: Cell) => {
+    const [label, training, , taken] = drawing(cell).model.split("/");
+    const step = Number(taken) / 50;
+    return figures({ frechet: label === "y" ? 5 : 10 - (training === "1" ? 3 : 1) * step });
+  };
+
+  test("have a cell for each snapshot, drawn as a student draws", () => {
+    expect(table.cells.map(({ name }) => name)).toEqual([
+      ...["1-x-1-0-s0", "1-x-1-50-s0", "1-x-1-100-s0", "1-x-2-0-s0", "1-x-2-50-s0", "1-x-2-100-s0", "2-y-1-50-s0"],
+    ]);
+    expect(drawing(table.cells[1])).toEqual({ by: "model", model: "x/1/snapshots/50", steps: 1, sampler: "few-step", kappa: 1 });
+    const few = curvesTable({ ...options, seeds: [0] }, [{ ...courses[2], steps: 4 }]);
+    expect(drawing(few.cells[0]).steps).toBe(4);
+  });
+
+  test("are means over trainings of a label with their spread, a column for each step", () => {
+    const lines = table.report(of, about).markdown.split("\n");
+    const at = lines.indexOf("## Fréchet ↓");
+    expect(lines.slice(at + 2, at + 6).map((line) => line.replaceAll(/ +/g, " "))).toEqual([
+      "| student | step 0 | step 50 | step 100 |",
+      expect.stringMatching(/^\| -+ \| -+: \| -+: \| -+: \|$/),
+      // 7 and 9, 4 and 8.
+      "| x | 10.000 ± 0.000 | 8.000 ± 1.414 | 6.000 ± 2.828 |",
+      "| y | – | 5.000 | – |",
+    ]);
+    const { rows } = table.report(of, about).json as { rows: { name: string; trainings: number; points: object[] }[] };
+    expect(rows.map(({ name, trainings }) => [name, trainings])).toEqual([
+      ["x", 2],
+      ["y", 1],
+    ]);
+    expect(rows[0].points[2]).toMatchObject({ step: 100, figures: { frechet: { count: 2, mean: 6 }, fidelity: { mean: 0.5 } } });
+  });
+
+  test("are drawn thick for the mean and thin for each training", () => {
+    const { charts } = table.report(of, about);
+    expect(Object.keys(charts)).toEqual(["", "fidelity", "entropy"]);
+    // x's two trainings and mean have a path each; y has one snapshot, a dot.
+    expect([charts[""].match(/<path d="M[^"]*L/g)?.length, charts[""].match(/<circle/g)?.length]).toEqual([3, 1]);
+    expect(charts[""].match(/stroke-opacity/g)?.length).toBe(2);
+  });
+
+  test("are refused where trainings of one label were not kept at the same steps", () => {
+    expect(() => curvesTable(options, [courses[0], course("x/2", 0, 50)])).toThrow(
+      "eval: x/2 has snapshots of steps 0, 50, and x/1, of the same label, of 0, 50, 100. Give each a label of its own, or",
+    );
   });
 });
 

@@ -39,16 +39,36 @@ export async function readCheckpoint(
   const file = await openSafetensors(await fileSource(path), path);
   try {
     const metadata = Object.fromEntries(file.metadata);
-    const saved = metadata[configField];
-    if (saved === undefined) throw new SnoopiError(`${path}: it says nothing of a config, so it is no checkpoint of snoopi train.`);
-    const different = differences(JSON.parse(saved), config, free);
-    if (different.length > 0) {
-      throw new SnoopiError(`${path}: it is of another config: ${different.join("; ")}. Resume with its config, or give another --out.`);
-    }
+    agrees(path, metadata, { config, free, fix: "Resume with its config, or give another --out" });
     const tensors = new Map<string, { dtype: DType; shape: Shape; data: TypedArray }>();
     for (const name of file.entries.keys()) tensors.set(name, await file.read(name));
     return loadState(parts, { tensors, metadata }, { model }).step;
   } finally {
     await file.close();
   }
+}
+
+interface Agreement {
+  readonly config: unknown;
+  /** Keys that need not agree. */
+  readonly free: readonly string[];
+  /** What to do where others do not. */
+  readonly fix: string;
+}
+
+/** @throws SnoopiError when a checkpoint's config is another in more than `free` keys, saying in what and then `fix`. */
+export async function checkCheckpoint(path: string, agreement: Agreement): Promise<void> {
+  const file = await openSafetensors(await fileSource(path), path);
+  try {
+    agrees(path, Object.fromEntries(file.metadata), agreement);
+  } finally {
+    await file.close();
+  }
+}
+
+function agrees(path: string, metadata: Readonly<Record<string, string>>, { config, free, fix }: Agreement): void {
+  const saved = metadata[configField];
+  if (saved === undefined) throw new SnoopiError(`${path}: it says nothing of a config, so it is no checkpoint of snoopi train.`);
+  const different = differences(JSON.parse(saved), config, free);
+  if (different.length > 0) throw new SnoopiError(`${path}: it is of another config: ${different.join("; ")}. ${fix}.`);
 }

@@ -6,21 +6,17 @@ import { webgpuPlan } from "@snoopi/kernels";
 import { nodeFolder } from "@snoopi/models/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gpu } from "../../../../../test/gpu.ts";
+import { writeMiniatureTeacher } from "../../../../../test/miniature-teacher.ts";
 import { generate } from "../../pipeline/generate.ts";
 import { loadModel } from "../../pipeline/load.ts";
 import { openModel } from "../../pipeline/open.ts";
 import { clipSizes } from "../clip-sizes.ts";
-import { trainSchemas } from "../config.ts";
 import { fromCsv } from "../curve.ts";
 import { checkDistillConfig, type DistillConfig, distillSchema } from "../distill-config.ts";
 import { readConfig } from "../schema.ts";
 import { distillCost } from "../student/dry.ts";
-import { clipJob } from "./clip-job.ts";
 import { type DistillRunOptions, distillRun } from "./distill-run.ts";
 import { readClip } from "./distill-teacher.ts";
-import { runTraining } from "./run.ts";
-import { teacherJob } from "./teacher-job.ts";
-import { vaeJob } from "./vae-job.ts";
 
 // Distillation in miniature: 16 × 16 pixels, a few steps of everything.
 
@@ -31,31 +27,9 @@ let folders = 0;
 const fresh = () => join(root, `student-${folders++}`);
 const { signal } = new AbortController();
 
-const tower = { hiddenSize: 16, intermediateSize: 32, numHiddenLayers: 1, numAttentionHeads: 2, projectionDim: 16 };
-const given = {
-  vae: { batch: 4, network: { sampleSize: 16, blockOutChannels: [8, 8, 8], normNumGroups: 4 } },
-  clip: { batch: 8, network: { imageSize: 8, patchSize: 4, ...tower } },
-  teacher: { batch: 4, pool: 16, network: { blockOutChannels: [8], attentionHeadDim: 2, normNumGroups: 4 }, sample: { steps: 2 } },
-};
-const jobs = { vae: vaeJob, clip: clipJob, teacher: teacherJob };
-
 beforeAll(async () => {
   writeFileSync(join(root, "prompts.txt"), "a red circle\n\na small star\n\u0000\na blue square on a white background\n");
-  for (const name of ["vae", "clip", "teacher"] as const) {
-    const config = readConfig(trainSchemas[name], { ...given[name], steps: 3 });
-    using job = await jobs[name](config as never, { device: cpu, out: model, signal });
-    const { weights } = await runTraining(job.stage, {
-      folder: join(model, "training", name),
-      settings: job.settings,
-      checkpointEvery: 10,
-      sampleEvery: 0,
-      config,
-      resume: false,
-      signal,
-      sheet: job.sheet,
-    });
-    await job.finish(weights);
-  }
+  await writeMiniatureTeacher(model);
 });
 
 const everything = {

@@ -3,7 +3,7 @@ import { type Device, fromData, keyFromSeed, noGrad, scope, type Tensor } from "
 import { load, type Params, params, toPixels, unet } from "@snoopi/models";
 import { fewSteps } from "../../distill/few-step.ts";
 import { x0Predictor } from "../../distill/score.ts";
-import { aheadConfig, type DistillConfig, distillFreeKeys, regressionConfig } from "../distill-config.ts";
+import { aheadConfig, type DistillConfig, distillFreeKeys, pairsConfig, regressionConfig, wholeConfig } from "../distill-config.ts";
 import { normals, stepKey } from "../examples.ts";
 import { contactSheet } from "../sheet.ts";
 import type { Weights } from "../stage.ts";
@@ -16,6 +16,8 @@ import { withNetwork } from "../weights.ts";
 import { openDistillTeacher } from "./distill-teacher.ts";
 import { makePairs } from "./pairs.ts";
 import { type RunOptions, runSteps, runTraining } from "./run.ts";
+import { openSnapshots, writeSnapshot } from "./snapshot.ts";
+import { checkStart, takeStart } from "./start.ts";
 import { writeStudent } from "./student-folder.ts";
 
 export interface DistillRunOptions {
@@ -27,6 +29,8 @@ export interface DistillRunOptions {
   /** What paths in the config are relative to. */
   readonly beside: string;
   readonly resume: boolean;
+  /** The folder of another student, whose pairs and regression are taken over as far as they are there. */
+  readonly start?: string;
   readonly signal: AbortSignal;
   /** A phase begins with `taken` of its `total` steps, and goes on by `count` with a note. */
   readonly onPhase?: (name: DistillPhase, taken: number, total: number) => void;
@@ -52,8 +56,10 @@ const shown = { columns: 8, rows: 2 };
  * folder under `training/`, and writes the student as a pipeline. A run that was stopped goes on where it was.
  */
 export async function distillRun(config: DistillConfig, options: DistillRunOptions): Promise<DistillEnded> {
-  const { device, out, resume, signal } = options;
+  const { device, out, signal, start } = options;
   const key = keyFromSeed(config.seed);
+  const startKey = keyFromSeed(config.startSeed ?? config.seed);
+  if (start !== undefined) checkStart(config, { start, out });
   using teacher = await openDistillTeacher({ ...options, folder: options.model, config });
   const { model, bank, latents } = teacher;
   const training = (name: DistillPhase) => join(out, "training", name);
@@ -78,11 +84,16 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     if (!(await teacher.kept.fill({ signal, onTexts }))) return stopped("texts", there, total);
   }
 
+  const startIdentity = {
+    pairs: { ...pairsConfig(config), teacher: teacher.origin, ...texts },
+    ...(config.regression.steps > 0 && { regression: { ...regressionConfig(config), ...texts } }),
+  };
+  const taken = start !== undefined && (await takeStart({ ...options, start }, { ...startIdentity, free: distillFreeKeys }));
+  const resume = options.resume || taken;
   let pairs: Pairs | undefined;
   if (config.pairs.count > 0) {
     let there = 0;
     const { count } = config.pairs;
-    const { pairs: own, seed, prompts, base, size } = config;
     pairs = await makePairs({
       folder: training("pairs"),
       device,
@@ -91,8 +102,8 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       bank,
       latents,
       sampling: config.pairs,
-      identity: { pairs: own, seed, prompts, base, size, teacher: teacher.origin, ...texts },
-      key: stepKey(key, 1, 0),
+      identity: startIdentity.pairs,
+      key: stepKey(startKey, 1, 0),
       resume,
       signal,
       onPairs(now) {
@@ -113,7 +124,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     key: stepKey(key, 2, 0),
   });
   const sheet = (weights: Weights) => sheetOf(weights);
-  const common = (phase: DistillPhase, total: number, identity: object = config): Omit<RunOptions, "settings"> => ({
+  const common = (phase: DistillPhase, total: number, identity: object = wholeConfig(config)): Omit<RunOptions, "settings"> => ({
     folder: training(phase),
     checkpointEvery: config.checkpointEvery,
     sampleEvery: config.sampleEvery,
@@ -130,6 +141,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   });
 
   const { regression } = config;
+  let started: Weights | undefined;
   if (pairs && regression.steps > 0) {
     const stage = regressionStage({
       name: `regression on ${teacher.origin}`,
@@ -139,10 +151,11 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       pairs,
       batch: regression.batch,
       delta: regression.delta,
-      key: stepKey(key, 3, 0),
+      key: stepKey(startKey, 3, 0),
     });
     const ended = await runTraining(stage, { ...common("regression", regression.steps, regressionConfig(config)), settings: regression });
     if (!ended.finished) return stopped("regression", ended.steps, regression.steps);
+    started = ended.weights;
     // The average is what goes on.
     noGrad(() =>
       scope(() => {
@@ -174,7 +187,8 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       maxNorm: assembled.distillation.method.maxNorm,
       ema: 0,
     } as const;
-    const whole = async () => sheetOf(await assembled.student.weights());
+    // An average has no weights of its own before its first update.
+    const whole = async () => sheetOf(started ?? (await assembled.student.weights()));
     const ended = await runTraining(stage, {
       ...common("ahead", config.ahead, aheadConfig(config)),
       sampleEvery: 0,
@@ -199,10 +213,38 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   });
   const columns = (row: Readonly<Record<string, number>>) =>
     ["g", "norm", "lora", "std", "clip", "regression"].filter((name) => name in row);
-  const ended = await runSteps(stepper, { ...common("distill", config.steps), settings: config, columns });
+  const run = common("distill", config.steps);
+  const { snapshotEvery } = config;
+  const partsOf = async (weights: Weights) => ({
+    teacher: options.model,
+    weights: await assembled.whole(weights),
+    steps: config.student.steps,
+  });
+  const snapshot = (taken: number, weights: Weights) =>
+    writeSnapshot(out, {
+      taken,
+      identity: { model: stepper.name, config: run.config },
+      free: distillFreeKeys,
+      parts: () => partsOf(weights),
+    });
+  const keep = {
+    every: snapshotEvery,
+    async open() {
+      await openSnapshots(out);
+      // What several methods begin with. The teacher, where there is no regression, is kept already.
+      if (started) await snapshot(0, started);
+    },
+    write: snapshot,
+  };
+  const ended = await runSteps(stepper, {
+    ...run,
+    settings: config,
+    columns,
+    ...(snapshotEvery > 0 && { keep }),
+  });
   const { dispatches } = stepper;
   if (!ended.finished) return { ...stopped("distill", ended.steps, config.steps), dispatches };
-  await writeStudent(out, { teacher: options.model, weights: await assembled.whole(ended.weights), steps: config.student.steps });
+  await writeStudent(out, await partsOf(ended.weights));
   return { finished: true, phase: "distill", steps: ended.steps, total: config.steps, dispatches };
 
   /** Pictures of fixed prompts and noises. */
@@ -216,7 +258,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
           const predict = x0Predictor(network, { process, prediction: student.prediction });
           const { timesteps = [] } = student;
           const count = shown.rows * shown.columns;
-          const noises = timesteps.map((_, step) => normals([count, ...latents], stepKey(key, 6, step)).data as Float32Array);
+          const noises = timesteps.map((_, step) => normals([count, ...latents], stepKey(startKey, 6, step)).data as Float32Array);
           const size = noises[0].length / count;
           // One at a time: a sheet needs no more memory than a picture.
           const pictures = [];

@@ -1,21 +1,19 @@
 import { createHash, type Hash } from "node:crypto";
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
   type ClipTextConfig,
   clipText,
   endPositions,
   idsTensor,
-  type NameRule,
+  latentDecoder,
   openComponentWeights,
-  type Params,
   readConfig,
   readJson,
   subfolder,
   type TensorReader,
   unscaleLatents,
-  vaeDecoder,
 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { needed, type OpenModel, openModel } from "../../pipeline/open.ts";
@@ -25,16 +23,17 @@ import { clipSizes } from "../clip-sizes.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
 import { type PromptBank, worldBank } from "../student/prompt-bank.ts";
+import { openClipDecoder, requireClipDecoder } from "./clip-decoder.ts";
 import { openDistillPrompts } from "./distill-prompts.ts";
 import type { KeptTexts } from "./kept-texts.ts";
-import { type OpenNetwork, openNetwork } from "./network.ts";
+import { openNetwork, type ReadNetwork } from "./network.ts";
 
 /** What a student is distilled from, read from a pipeline's folder. */
 export interface DistillTeacher extends Disposable {
   readonly model: OpenModel;
   /** Tells these weights from others. */
   readonly origin: string;
-  /** Tells the weights of CLIP from others, where there is one. */
+  /** Tells the weights of CLIP from others, where there is one, and those of the decoder that it has of its own. */
   readonly judge?: string;
   readonly base: ReadonlyMap<string, Tensor>;
   readonly bank: PromptBank;
@@ -68,27 +67,35 @@ const encodedAtOnce = 64;
 export async function openDistillTeacher(options: DistillTeacherOptions): Promise<DistillTeacher> {
   const { device, folder, config, signal } = options;
   const model = await openModel(nodeFolder(folder));
+  const { clip: judging } = config;
+  const clipDecoder =
+    judging.weight > 0 && judging.decoder !== null
+      ? await requireClipDecoder(resolve(options.beside, judging.decoder), model.vae)
+      : undefined;
   const hash = createHash("sha256");
   // Of its own: pairs and what is learned from them do not depend on it.
   const judgeHash = createHash("sha256");
   const owned: Disposable[] = [];
-  const read = async <N>(rule: NameRule, weights: TensorReader, build: (p: Params) => N, dtype: "f32" | "f16" = "f32") => {
-    const of = rule === "as stored" ? judgeHash : hash;
-    const opened = await openNetwork(rule, hashed(weights, of), { build, device, dtype, signal });
-    owned.push(...opened.tensors.values());
-    return opened;
-  };
+  const into =
+    (digest: Hash, dtype: "f32" | "f16" = "f32"): ReadNetwork =>
+    async (rule, weights, build) => {
+      const opened = await openNetwork(rule, hashed(weights, digest), { build, device, dtype, signal });
+      owned.push(...opened.tensors.values());
+      return opened;
+    };
+  const [read, readJudge] = [into(hash), into(judgeHash)];
   const component = (name: "unet" | "vae" | "text_encoder") => model.weights(name);
   const unetNetwork = model.networks.find((one) => one.component === "unet")!;
   try {
-    const loaded = await read("unet", await component("unet"), unetNetwork.build, config.base);
+    const loaded = await into(hash, config.base)("unet", await component("unet"), unetNetwork.build);
     // In the network's order, not the file's.
     const base = new Map([...needed(unetNetwork).keys()].map((name) => [name, loaded.tensors.get(name)!]));
-    const decoder = await read("vae", await component("vae"), (p) => vaeDecoder(p, model.vae));
+    const decoder = await read("vae", await component("vae"), (p) => latentDecoder(p, model.vae));
     const text = await read("clip", await component("text_encoder"), (p) => clipText(p, model.text));
     const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids).last);
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
-    const clip = config.clip.weight > 0 ? await openClip(folder, read) : undefined;
+    const clip = judging.weight > 0 ? await openClip(folder, readJudge) : undefined;
+    const decodeForClip = clipDecoder ? await openClipDecoder(clipDecoder, readJudge) : decode;
 
     const embed = (texts: readonly string[]): Tensor => {
       const { text, network } = clip!;
@@ -143,7 +150,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
       bank: prompts.bank,
       decode,
       ...(clip && {
-        embedLatents: (x0: Tensor) => clip.network.picture(clipView(decode(x0), { size: clip.imageSize, norm: clip.norm })),
+        embedLatents: (x0: Tensor) => clip.network.picture(clipView(decodeForClip(x0), { size: clip.imageSize, norm: clip.norm })),
         judge: judgeHash.digest("hex").slice(0, 16),
       }),
       ...(prompts.negatives && { negatives: prompts.negatives }),
@@ -168,8 +175,6 @@ interface Clip {
   readonly network: ReturnType<typeof clipModel>;
 }
 
-type Read = <N>(rule: "as stored", weights: TensorReader, build: (p: Params) => N) => Promise<OpenNetwork<N>>;
-
 /** What `clip/` says of its towers. @throws SnoopiError when it is not there, saying what makes it. */
 export const readClip = (path: string) =>
   readConfig(subfolder(nodeFolder(path), "clip")).catch((error: Error) => {
@@ -178,7 +183,7 @@ export const readClip = (path: string) =>
     );
   });
 
-async function openClip(path: string, read: Read): Promise<Clip> {
+async function openClip(path: string, read: ReadNetwork): Promise<Clip> {
   const folder = subfolder(nodeFolder(path), "clip");
   const json = await readClip(path);
   const { text, image } = clipSizes(json, `${path}/clip/config.json`);

@@ -28,8 +28,8 @@ async function made(path: string): Promise<void> {
   }
 }
 
-/** Removes what a killed run had begun to write: files of names like `begun`. */
+/** Removes what a killed run had begun to write: files and folders of names like `begun`. */
 export async function sweep(folder: string, begun: RegExp): Promise<void> {
   const left = (await readdir(folder)).filter((name) => begun.test(name));
-  await Promise.all(left.map((name) => rm(join(folder, name), { force: true })));
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })));
 }

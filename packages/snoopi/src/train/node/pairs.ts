@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { add, type Device, fromData, type Key, keep, mul, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
-import { openSafetensors, type UNet } from "@snoopi/models";
+import { openSafetensors, type SafetensorsFile, type UNet } from "@snoopi/models";
 import { fileSource, writeSafetensors } from "@snoopi/models/node";
 import { denoiser } from "../../denoiser.ts";
 import { cfg } from "../../guidance/cfg.ts";
@@ -90,19 +90,29 @@ async function stored(path: string, { identity, resume }: PairsOptions, length: 
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
   const file = await openSafetensors(await fileSource(path), path);
   try {
-    const saved = new Map(file.metadata).get(field);
-    const different = saved === undefined ? ["it says nothing of one"] : differences(JSON.parse(saved), identity);
-    if (different.length > 0) {
-      throw new SnoopiError(
-        `${path}: the pairs are of another config: ${different.join("; ")}. Resume with theirs, or give another --out.`,
-      );
-    }
+    agrees(file, identity, "Resume with theirs, or give another --out");
     const { data } = await file.read("x0", { dtype: "f32" });
     if (data.length !== length) throw new SnoopiError(`${path}: it has ${data.length} numbers of pictures and not ${length}. Remove it.`);
     return data as Float32Array;
   } finally {
     await file.close();
   }
+}
+
+/** @throws SnoopiError when a file of pairs is of another identity, saying in what and then `fix`. */
+export async function checkPairs(path: string, identity: unknown, fix: string): Promise<void> {
+  const file = await openSafetensors(await fileSource(path), path);
+  try {
+    agrees(file, identity, fix);
+  } finally {
+    await file.close();
+  }
+}
+
+function agrees({ name, metadata }: Pick<SafetensorsFile, "name" | "metadata">, identity: unknown, fix: string): void {
+  const saved = new Map(metadata).get(field);
+  const different = saved === undefined ? ["it says nothing of one"] : differences(JSON.parse(saved), identity);
+  if (different.length > 0) throw new SnoopiError(`${name}: the pairs are of another config: ${different.join("; ")}. ${fix}.`);
 }
 
 async function sampled(

@@ -30,9 +30,20 @@ export interface RunOptions {
   readonly columns?: (row: Row) => readonly string[];
   /** A picture of what the weights can do. */
   readonly sheet: (weights: Weights) => Promise<Picture>;
+  /** What is kept of the weights for good. */
+  readonly keep?: Keeping;
   /** Called before the first step with the steps taken, and after each with its loss. */
   readonly onStep?: (taken: number, loss?: number) => void;
   readonly onNote?: (line: string) => void;
+}
+
+export interface Keeping {
+  /** Steps between two. */
+  readonly every: number;
+  /** Called before the first step, or the first after a checkpoint. */
+  readonly open: () => Promise<void>;
+  /** Called before the checkpoint of the same step is written: a run that goes on may come by again, with the same weights. */
+  readonly write: (taken: number, weights: Weights) => Promise<void>;
 }
 
 export type StepsOptions = Omit<RunOptions, "settings"> & { readonly settings: Pick<StepSettings, "steps"> };
@@ -58,7 +69,7 @@ export async function runTraining(stage: Stage, options: RunOptions): Promise<En
 
 /** {@link runTraining} of anything that goes step by step. */
 export async function runSteps(training: Stepper, options: StepsOptions): Promise<Ended> {
-  const { folder, settings, signal, config, free = freeKeys } = options;
+  const { folder, settings, signal, config, free = freeKeys, keep } = options;
   const { name } = training;
   await makeFolder(folder);
   await using _ = await lockFolder(folder);
@@ -91,6 +102,7 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
     await (await openOutput(join(folder, `sample-${String(taken).padStart(6, "0")}.png`))).write(png);
   };
 
+  await keep?.open();
   options.onStep?.(taken);
   while (taken < settings.steps && !signal.aborted) {
     const report = await training.step(taken, { next: taken + 1 < settings.steps });
@@ -107,6 +119,7 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
     rows.push(rounded({ step: taken, ...report }));
     taken++;
     options.onStep?.(taken, report.loss);
+    if (keep && taken % keep.every === 0) await keep.write(taken, await training.weights());
     if (taken % options.checkpointEvery === 0) await save();
     if (options.sampleEvery > 0 && taken % options.sampleEvery === 0 && taken < settings.steps) await draw();
   }

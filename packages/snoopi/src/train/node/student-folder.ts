@@ -15,15 +15,12 @@ const taken = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
  * `LCMScheduler`, which goes to x₀ and back to noise at each step as the student learned to, and in one step from the last training timestep to x₀;
  * asked for as many steps it has the same timesteps, or where their number does not divide the training timesteps, those one below.
  */
-export async function writeStudent(
-  out: string,
-  { teacher, weights, steps }: { readonly teacher: string; readonly weights: Weights; readonly steps: number },
-): Promise<void> {
+export async function writeStudent(out: string, { teacher, weights, steps, take = copy }: StudentParts): Promise<void> {
   const config = await readConfig(subfolder(nodeFolder(teacher), "unet"));
   for (const name of taken) {
     const from = join(teacher, name);
     if (!(await stat(from).catch(() => undefined))) continue;
-    await cp(from, join(out, name), { recursive: true, dereference: true }).catch((error: Error) => {
+    await take(from, join(out, name)).catch((error: Error) => {
       throw new SnoopiError(
         `${join(out, name)}: it cannot be copied from the teacher, ${error.message}. Make room and go on with --resume.`,
         {
@@ -56,3 +53,14 @@ export function checkFolders(model: string, out: string): void {
   if (resolve(model) !== resolve(out)) return;
   throw new SnoopiError(`distill: --out is the teacher's folder ${model}. Give another, or the teacher's unet would be replaced.`);
 }
+
+export interface StudentParts {
+  readonly teacher: string;
+  readonly weights: Weights;
+  /** Steps that it draws in. */
+  readonly steps: number;
+  /** How a component of the teacher comes to the student. Default a copy. */
+  readonly take?: (from: string, to: string) => Promise<void>;
+}
+
+const copy = (from: string, to: string) => cp(from, to, { recursive: true, dereference: true });

@@ -1,15 +1,18 @@
 import { bytesOf, createDryDevice, type DryOptions, type DType, empty, keep, sizeOf, type Tensor } from "@snoopi/core";
 import {
+  type AutoencoderConfig,
+  autoencoderConfig,
   type ClipTextConfig,
   clipText,
   clipTextConfig,
   countOf,
+  latentDecoder,
   load,
   manifest,
   type Params,
   params,
+  taesd,
   unscaleLatents,
-  vaeDecoder,
 } from "@snoopi/models";
 import type { ModelShape } from "../../pipeline/open.ts";
 import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
@@ -28,6 +31,8 @@ export interface DistillSizes {
   readonly model: ModelShape;
   /** The towers of the CLIP loss. Default ViT-B/32's. */
   readonly clip?: { readonly text: ClipTextConfig; readonly image: ClipImageSizes };
+  /** What decodes pictures for the CLIP loss where the config names a decoder of its own. Default TAESD's. */
+  readonly clipDecoder?: AutoencoderConfig;
 }
 
 /** What a step of a distillation needs and costs. */
@@ -69,7 +74,11 @@ const clipB32 = {
  * Runs two steps of a distillation on shapes alone: the very program that trains, so its kernels and its memory are those of the run. No weights
  * are read. For a GPU give `webgpuPlan(facts)`.
  */
-export function distillCost(config: DistillConfig, { model, clip = clipB32 }: DistillSizes, options: DryOptions = {}): DistillCost {
+export function distillCost(
+  config: DistillConfig,
+  { model, clip = clipB32, clipDecoder = autoencoderConfig(taesd) }: DistillSizes,
+  options: DryOptions = {},
+): DistillCost {
   let largestBytes = 0;
   const bytes = (dtype: DType, length: number): number => {
     const size = options.bytes?.(dtype, length) ?? length * bytesOf[dtype];
@@ -97,7 +106,12 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
   const base = part("teacher, frozen", () => weightsOf(unetNetwork.build, config.base));
   const stored = config.embeddings.keep !== "none";
   const text = stored ? undefined : part("text encoder", () => network((p) => clipText(p, model.text)));
-  const decoder = part("decoder", () => network((p) => vaeDecoder(p, model.vae)));
+  const decoderOf = (name: string, vae: AutoencoderConfig) => {
+    const { built } = part(name, () => network((p) => latentDecoder(p, vae)));
+    return (x0: Tensor) => built(unscaleLatents(x0, vae));
+  };
+  const decode = decoderOf("decoder", model.vae);
+  const decodeForClip = withClip && config.clip.decoder !== null ? decoderOf("decoder for CLIP", clipDecoder) : decode;
   const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
@@ -137,10 +151,7 @@ export function distillCost(config: DistillConfig, { model, clip = clipB32 }: Di
     latents,
     key: [0, 0],
     ...(towers && {
-      embedLatents: (x0: Tensor) => {
-        const image = decoder.built(unscaleLatents(x0, model.vae));
-        return towers.built.picture(clipView(image, { size: clip.image.imageSize, norm: plainPixels }));
-      },
+      embedLatents: (x0: Tensor) => towers.built.picture(clipView(decodeForClip(x0), { size: clip.image.imageSize, norm: plainPixels })),
     }),
     ...(config.pairs.count > 0 && {
       pairs: { noise: { shape: [1, ...latents], data: one() }, x0: { shape: [1, ...latents], data: one() }, said: new Int32Array(1) },

@@ -1,0 +1,59 @@
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { SnoopiError, type Tensor } from "@snoopi/core";
+import { type AutoencoderConfig, autoencoderConfig, latentDecoder, openComponentWeights, readConfig, unscaleLatents } from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import type { ReadNetwork } from "./network.ts";
+
+// What decodes latents for the CLIP loss where the config names it as `clip.decoder`: a smaller network than the model's own VAE, for the same latents.
+
+/**
+ * What config.json in the decoder's folder says; undefined where there is none.
+ * @throws SnoopiError for what is no VAE, and for one of other latents than the model's.
+ */
+export async function readClipDecoder(
+  path: string,
+  { latentChannels }: Pick<AutoencoderConfig, "latentChannels">,
+): Promise<AutoencoderConfig | undefined> {
+  const there = await access(join(path, "config.json")).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return undefined;
+  const json = await readConfig(nodeFolder(path));
+  const config = parsed(() => autoencoderConfig(json), path);
+  if (config.latentChannels === latentChannels) return config;
+  throw new SnoopiError(
+    `distill: clip.decoder, ${path}, decodes latents of ${config.latentChannels} channels, and the model's have ${latentChannels}. Give one for the model's latents.`,
+  );
+}
+
+/** A decoder that is there. */
+export interface FoundDecoder {
+  readonly path: string;
+  readonly config: AutoencoderConfig;
+}
+
+/** The same, before gigabytes are read. @throws SnoopiError also where there is none, saying what to put there. */
+export async function requireClipDecoder(path: string, latents: Pick<AutoencoderConfig, "latentChannels">): Promise<FoundDecoder> {
+  const config = await readClipDecoder(path, latents);
+  if (config) return { path, config };
+  throw new SnoopiError(
+    `distill: clip.decoder is ${path}, and there is no config.json. Put config.json and diffusion_pytorch_model.safetensors of madebyollin/taesd there, or set clip.decoder to null for the model's own VAE.`,
+  );
+}
+
+/** The decoder with its weights: latents `[B, C, h, w]` as the UNet has them to pictures `[B, 3, H, W]` around −1 … 1. */
+export async function openClipDecoder({ path, config }: FoundDecoder, read: ReadNetwork): Promise<(x0: Tensor) => Tensor> {
+  const { network } = await read("vae", await openComponentWeights(nodeFolder(path)), (p) => latentDecoder(p, config));
+  return (x0) => network(unscaleLatents(x0, config));
+}
+
+function parsed(parse: () => AutoencoderConfig, path: string): AutoencoderConfig {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof SnoopiError)) throw error;
+    throw new SnoopiError(`distill: clip.decoder is ${path}, and in its config.json ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,62 @@
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+import type { DistillConfig } from "../distill-config.ts";
+import { checkCheckpoint, checkpointPath } from "./checkpoint.ts";
+import { makeFolder } from "./folder.ts";
+import { checkPairs } from "./pairs.ts";
+import { secondName } from "./second-name.ts";
+
+/** What pairs and regression of a student that is the start of another have to agree with, as when it goes on itself. */
+export interface StartIdentity {
+  readonly pairs: unknown;
+  /** Where the config has a regression. */
+  readonly regression?: unknown;
+  /** Keys of the regression that need not agree. */
+  readonly free: readonly string[];
+}
+
+const fix = "Take its config, with startSeed where the seeds alone differ, or leave --start out";
+const pairsFile = /^pairs-\d+\.safetensors$/;
+
+/**
+ * Takes pairs and regression over from the folder of another student, as far as they are there: what is missing is made as without. Since they
+ * depend on the config alone, the student ends with the bits that it would have had anyway. Files that the student has stay.
+ *
+ * @returns whether anything can have been taken: not where the student has pairs or a regression of its own and is not to go on from them.
+ * @throws SnoopiError where there are no pairs to take, and before any is taken where one is of another config or teacher.
+ */
+export async function takeStart(
+  { start, out, resume }: { readonly start: string; readonly out: string; readonly resume: boolean },
+  { pairs, regression, free }: StartIdentity,
+): Promise<boolean> {
+  const at = (folder: string, phase: string) => join(folder, "training", phase);
+  const has = async (folder: string, phase: "pairs" | "regression", wanted: RegExp) =>
+    (await readdir(at(folder, phase)).catch(() => [] as string[])).filter((name) => wanted.test(name)).sort();
+  const drawn = await has(start, "pairs", pairsFile);
+  const learned = regression === undefined ? [] : await has(start, "regression", /^(checkpoint|loss|sample)[^.]*\.\w+$/);
+  if (drawn.length === 0) {
+    throw new SnoopiError(
+      `${at(start, "pairs")}: there are no pairs to start from. Give --start the folder of a student whose config has pairs.`,
+    );
+  }
+  for (const name of drawn) await checkPairs(join(at(start, "pairs"), name), pairs, fix);
+  const trained = learned.includes("checkpoint.safetensors");
+  if (trained) await checkCheckpoint(checkpointPath(at(start, "regression")), { config: regression, free, fix });
+  const own = [...(await has(out, "pairs", pairsFile)), ...(await has(out, "regression", /^checkpoint/))];
+  if (own.length > 0 && !resume) return false;
+  await makeFolder(at(out, "pairs"));
+  for (const name of drawn) await secondName(join(at(start, "pairs"), name), join(at(out, "pairs"), name));
+  if (!trained) return true;
+  await makeFolder(at(out, "regression"));
+  // The curve before the checkpoint that it belongs to: a curve that is missing would not be made again.
+  for (const name of learned.reverse()) await secondName(join(at(start, "regression"), name), join(at(out, "regression"), name));
+  return true;
+}
+
+/** @throws SnoopiError where a start is asked for that cannot be one. */
+export function checkStart({ pairs }: DistillConfig, { start, out }: { readonly start: string; readonly out: string }): void {
+  if (pairs.count === 0) throw new SnoopiError("distill: --start is given, and pairs.count is 0. Leave --start out.");
+  if (resolve(start) === resolve(out))
+    throw new SnoopiError(`distill: --start is the student's own folder ${out}. Give another, or leave it out.`);
+}
