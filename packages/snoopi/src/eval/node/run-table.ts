@@ -1,6 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Device, SnoopiError } from "@snoopi/core";
+import { readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openOutput } from "../../cli/output.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
@@ -65,6 +66,8 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   // All of them before the first picture: the last student's folder should not be found wanting after hours.
   const drawing = new Set([...unique.values()].flatMap(({ source }) => (source.by === "model" ? [source.model] : [])));
   for (const path of drawing) await openModel(nodeFolder(path));
+  // First, so that features are said to be of the model that was named.
+  const own = await models.vae(options.model);
   const floors: Record<string, Floor> = {};
   const origins = new Map<string, string>();
   for (const { source } of unique.values()) {
@@ -73,7 +76,7 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
     floors[source.model] = await measuredFloor(vae, measure(options.roundTrips, "floor"));
     origins.set(source.model, source.by === "model" ? await originOf(source.model, ["text_encoder", "unet", "vae"]) : vae.origin);
   }
-  using extractor = await openExtractor(options.model, { device, vae: await models.vae(options.model) });
+  using extractor = await openExtractor(options.model, { device, vae: own });
   const wanted = [...unique.values()].some(({ features }) => features);
   const reference: Reference = wanted
     ? await measuredReference(extractor, measure(options.reference, "reference"))
@@ -168,12 +171,17 @@ const nameOf = (model: string): string => basename(resolve(model));
 /** Models as they are asked for. One UNet at a time: cells come model by model. */
 function openModels(device: Device, signal: AbortSignal) {
   const vaes = new Map<string, Autoencoder>();
+  const different = new Map<string, Autoencoder>();
   let current: { readonly path: string; readonly loaded: LoadedModel } | undefined;
   return {
     async vae(path: string): Promise<Autoencoder> {
       const known = vaes.get(path);
       if (known) return known;
-      const opened = await openAutoencoder(path, { device });
+      // Students and their snapshots bring their teacher's: hundreds of equal ones are one on the device.
+      const config = JSON.stringify(await readConfig(subfolder(nodeFolder(path), "vae")));
+      const which = `${await originOf(path, ["vae"])} ${config}`;
+      const opened = different.get(which) ?? (await openAutoencoder(path, { device }));
+      different.set(which, opened);
       vaes.set(path, opened);
       return opened;
     },
@@ -186,7 +194,7 @@ function openModels(device: Device, signal: AbortSignal) {
     },
     [Symbol.dispose]() {
       current?.loaded[Symbol.dispose]();
-      for (const vae of vaes.values()) vae[Symbol.dispose]();
+      for (const vae of different.values()) vae[Symbol.dispose]();
     },
   };
 }
