@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny_vae, tokenizers, training
+from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -45,6 +45,7 @@ PARTS = {
     "nasa": nasa.write,
     "pipeline": pipelines.write,
     "few-step": few_step.write,
+    "tiny": tiny.write,
     "schedule": schedules.write_schedules,
     "ddim": schedules.write_ddim,
     "randn": randn.write,
