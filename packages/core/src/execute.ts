@@ -46,8 +46,11 @@ interface Plan {
 function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, over, done }: Plan): Generator<number, void> {
   const own = new Set(order);
   const movable = (n: Node) => own.has(n) && !keep.has(n);
-  const later = (from: number) =>
-    order.slice(from + 1).flatMap((n) => (inlined.has(n) ? [] : [groups.get(n)?.inputs ?? n.origin?.inputs ?? []]));
+  const later = function* (from: number) {
+    for (let i = from + 1; i < order.length; i++) {
+      if (!inlined.has(order[i])) yield groups.get(order[i])?.inputs ?? order[i].origin?.inputs ?? [];
+    }
+  };
   for (const [at, node] of order.entries()) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
