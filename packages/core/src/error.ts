@@ -1,27 +1,43 @@
 /** An error the caller can fix. Every error this library throws on purpose is one. */
 export class SnoopiError extends Error {
-  override readonly name: string = "SnoopiError";
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    // Until it is read, V8 keeps a stack as the functions and objects on it, and their tensors with them, for as long as the error is kept.
+    void this.stack;
+  }
+
+  // On the prototype, where the stack's first line finds it in time.
+  override get name(): string {
+    return "SnoopiError";
+  }
 }
 
 /** A call that cannot be carried out, named after the op the caller wrote: `op: what is wrong, with both values. What to do.` */
 export class OpError extends SnoopiError {
-  override readonly name = "OpError";
   readonly op: string;
 
   constructor(op: string, problem: string, fix?: string) {
     super(`${op}: ${problem}.${fix ? ` ${fix}` : ""}`);
     this.op = op;
   }
+
+  override get name(): string {
+    return "OpError";
+  }
 }
 
 /** The GPU went away: driver reset, unplugged, or `device.destroy()`. Tensors on it are gone. */
 export class DeviceLostError extends SnoopiError {
-  override readonly name = "DeviceLostError";
+  override get name(): string {
+    return "DeviceLostError";
+  }
 }
 
 /** The device refused an allocation. */
 export class OutOfMemoryError extends SnoopiError {
-  override readonly name = "OutOfMemoryError";
+  override get name(): string {
+    return "OutOfMemoryError";
+  }
 }
 
 /** A fact the library relies on. If it fails, the fault is ours. */

@@ -66,6 +66,7 @@ test("a captured program on a dry device costs nothing when it is made, its cost
       dtype: "f32" as const,
     }));
     device.elementwise({ term: { kind: "input", index: 0, dtype: "f32" }, constants: [] }, [x], out);
+    for (const { storage } of [x, out]) storage.release();
   });
   expect([device.flops, device.dispatches, program.dispatches]).toEqual([0, 0, 1]);
   program.replay();

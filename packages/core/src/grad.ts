@@ -38,20 +38,20 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
   const variables = mapTree(primals, (t) => alias(t));
   const own = leaves(variables);
   const tape = new Tape(own);
+  // Nodes, not handles: the caller may dispose of the output and of the primals before pulling back.
+  const wrt = own.map((v) => v.node);
   let output: Tensor;
   try {
     output = listen(tape, () => fn(variables));
     if (!isTensor(output)) throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
     if (own.includes(output)) output = share(output);
+    // An outer tape keeps all of it anyway, for a derivative of this one.
+    if (!isListening()) prune(tape, output.node, wrt);
   } catch (error) {
     tape[Symbol.dispose]();
     throw error;
   }
-  // Nodes, not handles: the caller may dispose of the output and of the primals before pulling back.
   const root = output.node;
-  const wrt = own.map((v) => v.node);
-  // An outer tape keeps all of it anyway, for a derivative of this one.
-  if (!isListening()) prune(tape, root, wrt);
   const letGo = () => own.forEach((v) => void v.dispose());
   // A checkpoint or a gradient of one's own runs the caller's code on the way back, which may read the variables again.
   if (!tape.callsBack) letGo();

@@ -3,17 +3,24 @@ import { invariant } from "./error.ts";
 import type { Layout } from "./layout.ts";
 import type { AnyOp, Spec } from "./op.ts";
 
+let live = 0;
+
+/** Storages of every device that were not returned to it yet. */
+export const liveStorages = (): number => live;
+
 /** A buffer of a device, shared by every value that lies in it and returned to the device by the last of them. */
 export class Storage {
   readonly buffer: unknown;
   readonly bytes: number;
-  readonly #free: (storage: Storage) => void;
+  readonly #free: ((storage: Storage) => void) | undefined;
   #refs = 1;
 
-  constructor(buffer: unknown, bytes: number, free: (storage: Storage) => void) {
+  /** Without `free` it stands for one that there is not, and nobody has to let go of it. */
+  constructor(buffer: unknown, bytes: number, free?: (storage: Storage) => void) {
     this.buffer = buffer;
     this.bytes = bytes;
     this.#free = free;
+    if (free) live++;
   }
 
   /** Values that lie in it, and whoever else holds it. */
@@ -28,7 +35,9 @@ export class Storage {
   }
 
   release(): void {
-    if (--this.#refs === 0) this.#free(this);
+    if (--this.#refs > 0 || !this.#free) return;
+    live--;
+    this.#free(this);
   }
 }
 

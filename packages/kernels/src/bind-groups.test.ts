@@ -27,8 +27,11 @@ test("whoever opens a device can count its bind groups", async () => {
       made++;
     },
   });
-  thousand(counted.upload("f32", new Float32Array(64)), counted);
+  const x = counted.upload("f32", new Float32Array(64));
+  const program = thousand(x, counted);
   expect(made).toBe(1000);
+  program[Symbol.dispose]();
+  x.release();
   counted.destroy();
 });
 
@@ -46,6 +49,7 @@ test.runIf(process.platform === "linux" && device.facts.software)("bind groups o
     await some();
     await device.idle();
   }
+  x.release();
   // Of 32,000: the four thousand that lived at once, and what was made from one collection to the next.
   expect(mappings() - before).toBeLessThan(20_000);
 });

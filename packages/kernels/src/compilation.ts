@@ -3,7 +3,10 @@ import type { Kernel } from "./kernel.ts";
 
 /** The WGSL of a kernel is not accepted. `line` counts from the first line of its body, as it was given. */
 export class WgslError extends SnoopiError {
-  override readonly name = "WgslError";
+  override get name(): string {
+    return "WgslError";
+  }
+
   readonly kernel: string;
   readonly line: number | undefined;
 

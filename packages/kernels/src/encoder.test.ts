@@ -146,6 +146,7 @@ test("a read after a refused submit throws instead of giving zeros", async () =>
   (gone.buffer as Block).buffer.destroy();
   await expect(own.read(storage, "f32", 64)).rejects.toThrow(/^webgpu: the device refused a submit\. /);
   expect(await own.read(storage, "f32", 64)).toEqual(new Float32Array(64).fill(3));
+  for (const held of [storage, gone]) held.release();
 });
 
 test("after the device is lost, every launch, read and wait says so", async () => {
@@ -158,4 +159,5 @@ test("after the device is lost, every launch, read and wait says so", async () =
   expect(() => own.elementwise(plusOne, [vector(storage, 4)], vector(storage, 4))).toThrow(DeviceLostError);
   await expect(own.read(storage, "f32", 4)).rejects.toThrow(/^webgpu: the device was lost \(destroyed\)\./);
   await expect(own.idle()).rejects.toThrow(DeviceLostError);
+  storage.release();
 });

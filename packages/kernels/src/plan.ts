@@ -31,5 +31,5 @@ const started = (launches: readonly Launch[]): number => launches.filter(({ grou
 /** The operand in a block without a buffer: launches are chosen by how many bytes there are. */
 function standIn({ storage: { bytes }, ...x }: Operand): Operand {
   const block: Omit<Block, "buffer"> = { id: -1, bytes, usedBy: -1 };
-  return { ...x, storage: new Storage(block, bytes, () => {}) };
+  return { ...x, storage: new Storage(block, bytes) };
 }
