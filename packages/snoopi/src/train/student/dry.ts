@@ -71,6 +71,20 @@ const clipB32 = {
 };
 
 /**
+ * A dry device that notes its largest tensor. Its functions close over nothing else: a device is held by whatever frees forgotten tensors, so
+ * that tensors in the same closure would never be forgotten.
+ */
+function measuring(options: DryOptions) {
+  let most = 0;
+  const bytes = (dtype: DType, length: number): number => {
+    const size = options.bytes?.(dtype, length) ?? length * bytesOf[dtype];
+    most = Math.max(most, size);
+    return size;
+  };
+  return { device: createDryDevice({ ...options, bytes }), bytes, largest: () => most };
+}
+
+/**
  * Runs two steps of a distillation on shapes alone: the very program that trains, so its kernels and its memory are those of the run. No weights
  * are read. For a GPU give `webgpuPlan(facts)`.
  */
@@ -79,13 +93,7 @@ export function distillCost(
   { model, clip = clipB32, clipDecoder = autoencoderConfig(taesd) }: DistillSizes,
   options: DryOptions = {},
 ): DistillCost {
-  let largestBytes = 0;
-  const bytes = (dtype: DType, length: number): number => {
-    const size = options.bytes?.(dtype, length) ?? length * bytesOf[dtype];
-    largestBytes = Math.max(largestBytes, size);
-    return size;
-  };
-  const device = createDryDevice({ ...options, bytes });
+  const { device, bytes, largest } = measuring(options);
   const parts: [string, number][] = [];
   const part = <R>(name: string, make: () => R): R => {
     const before = device.memory().bytes;
@@ -185,7 +193,7 @@ export function distillCost(
     parts,
     peakBytes,
     deviceBytes: peakDeviceBytes,
-    largestBytes,
+    largestBytes: largest(),
     flops: device.flops - before.flops,
     dispatches: { captured: stepper.dispatches, all: device.dispatches - before.dispatches },
   };
