@@ -21,6 +21,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: "unit",
+          setupFiles: ["test/live-storages.ts"],
           include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["test/layers.test.ts"],
           testTimeout: 120_000,

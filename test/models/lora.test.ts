@@ -6,6 +6,7 @@ import {
   keyFromSeed,
   mean,
   normal,
+  realize,
   type Shape,
   scope,
   sizeOf,
@@ -29,7 +30,7 @@ import {
   unet,
   unetConfig,
 } from "@snoopi/models";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { devices } from "../devices.ts";
 import { relativeError } from "./goldens.ts";
 
@@ -68,6 +69,7 @@ describe.each(devices)("on $name, an adapter", ({ device }) => {
   const weights = weightsOn(device);
   const x = normal([2, 3, 6, 5], { key: 9, device });
   const base = network(params(load(weights)));
+  beforeAll(() => realize([x, ...weights.values()]));
 
   test("changes nothing when it is new, and nothing when it is not used", async () => {
     const { lora, net } = build(weights);

@@ -1,6 +1,6 @@
-import { foldIn, keyFromSeed, leaves, mean, square, tensor } from "@snoopi/core";
+import { foldIn, keyFromSeed, leaves, mean, realize, square, tensor } from "@snoopi/core";
 import { captureDistillation, type DistillMethod, distillMethods, distillStep } from "@snoopi/snoopi";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { devices } from "../devices.ts";
 import { latentShape as shape, tinyDistillation, tinyPrompts } from "./tiny-distillation.ts";
 
@@ -9,6 +9,7 @@ const numbers = async (tree: unknown) => (await Promise.all(leaves(tree).map((t)
 
 describe.each(devices)("a captured step of distillation on $name", ({ device }) => {
   const prompts = tinyPrompts(device);
+  beforeAll(() => realize(leaves(prompts)));
 
   test.each([
     { name: "PG-SB", method: distillMethods.pgSb },

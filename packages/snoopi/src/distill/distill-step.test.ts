@@ -1,4 +1,4 @@
-import { cpu, foldIn, keep, keyFromSeed, leaves, normal, type Shape, type Tensor, uniform } from "@snoopi/core";
+import { cpu, foldIn, keep, keyFromSeed, leaves, normal, realize, type Shape, type Tensor, uniform } from "@snoopi/core";
 import { adamw, ema } from "@snoopi/core/optim";
 import { type Attend, adapters, load, manifest, params, type UNet, unet, unetConfig } from "@snoopi/models";
 import { describe, expect, test } from "vitest";
@@ -43,6 +43,7 @@ function weights(seed: number): Map<string, Tensor> {
 }
 
 const prompts = { text: { tokens: normal([2, 3, 6], { key: 21 }) }, nullText: { tokens: normal([1, 3, 6], { key: 22 }) } };
+await realize(leaves(prompts));
 const options = { prompts, shape: [2, 4, 4, 4], key: keyFromSeed(5) };
 const drawn = (method: DistillMethod) => drawStep({ process, method, shape: options.shape, device: cpu }, { keys: stepKeys(options.key) });
 const finite = async (tree: unknown) => (await Promise.all(leaves(tree).map((t) => t.data()))).every((v) => v.every(Number.isFinite));

@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpu, fromData, grad, normal, type Shape, sum, type Tensor } from "@snoopi/core";
+import { cpu, fromData, grad, normal, realize, type Shape, sum, type Tensor } from "@snoopi/core";
 import {
   autoencoderTiny,
   countOf,
@@ -83,6 +83,7 @@ const open = (judging: object) =>
   });
 
 const x0 = normal([2, 4, 2, 2], { key: 1 });
+await realize([x0]);
 /** Of the sum of CLIP's embeddings of what latents show. */
 const gradient = (embed: (x0: Tensor) => Tensor) => grad((x: Tensor) => sum(embed(x)))(x0).data();
 
