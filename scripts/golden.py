@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny, tiny_vae, tokenizers, training
+from golden import checkpoints, clip_view, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -52,6 +52,7 @@ PARTS = {
     "ops": ops.write,
     "training": training.write,
     "distill": distill.write,
+    "clip-view": clip_view.write,
     "manifest": manifests.write,
     "prompts": prompts.write,
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { cpu, type Device, fromData, grad, sum, type Tensor, tensor } from "@snoopi/core";
+import { cpu, type Device, fromData, grad, sum, type Tensor, tensor, transpose } from "@snoopi/core";
 import { resizeBicubic } from "@snoopi/models";
 import { describe, expect, test } from "vitest";
 import { devices } from "../../../../../test/devices.ts";
@@ -56,6 +56,20 @@ describe.each(devices)("on $name", ({ device }) => {
     // 0.5 is byte 191.
     const [red] = await forClip(three, { size: 2, fit: "crop" }).data();
     expect(red).toBeCloseTo((191 / 255 - 0.48145466) / 0.26862954, 5);
+  });
+});
+
+test("rows and columns are resized alike, a square's to what is none too", async () => {
+  const x = tensor(formulaPicture("square", 6, 6), { shape: [1, 3, 6, 6] });
+  const [wide, high] = [resizeBicubic(x, [2, 4]), transpose(resizeBicubic(transpose(x), [4, 2]))];
+  expect([wide.shape, high.shape]).toEqual([
+    [1, 3, 2, 4],
+    [1, 3, 2, 4],
+  ]);
+  const [a, b] = [await wide.data(), await high.data()];
+  // Sums of numbers up to 255, rounded to f32 after each direction, which can take 1.3 of them, in either order.
+  a.forEach((v, i) => {
+    expect(Math.abs(v - b[i])).toBeLessThan(4 * 2 ** -24 * 255 * 1.3 ** 2);
   });
 });
 
