@@ -1,4 +1,4 @@
-import { normal, type Tensor } from "@snoopi/core";
+import { leaves, normal, realize, type Tensor } from "@snoopi/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { mergeStudents } from "./merge.ts";
@@ -6,6 +6,7 @@ import { mergeStudents } from "./merge.ts";
 const values = async (t: Tensor) => [...(await t.data())];
 const a = new Map([["w", normal([3], { key: 1 })]]);
 const b = new Map([["w", normal([3], { key: 2 })]]);
+await realize(leaves([a, b]));
 
 test("a merge is λ·a + (1 − λ)·b, half and half unless told", async () => {
   const [x, y] = await Promise.all([a, b].map((m) => values(m.get("w")!)));
