@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SnoopiError } from "@snoopi/core";
 import type { ModelName } from "./ship-tiny/parts.ts";
+import { checkRun } from "./ship-tiny/run.ts";
 import { ship } from "./ship-tiny/ship.ts";
 
 // Puts what `npm run tiny-world` trained into packages/tiny, in f16, with its model card:
@@ -44,14 +45,4 @@ function options(): Parameters<typeof ship>[0] {
   // As short as it can be: the last line printed names it.
   const path = (given: string | undefined, absent: string) => relative(process.cwd(), given ?? join(root, absent)) || ".";
   return { models, results: path(results ?? inRun("results"), "docs/results"), to: path(to, "packages/tiny") };
-}
-
-/** @throws SnoopiError for a run that has steps to go. */
-function checkRun(run: string): void {
-  const record = join(run, "steps.json");
-  if (!existsSync(record))
-    throw new SnoopiError(`${run}: there is no steps.json. Give the folder of npm run tiny-world, or --teacher and --student.`);
-  const steps: Record<string, { done: boolean }> = JSON.parse(readFileSync(record, "utf8"));
-  const open = Object.entries(steps).flatMap(([name, { done }]) => (done ? [] : [name]));
-  if (open.length > 0) throw new SnoopiError(`${run}: ${open.join(", ")} did not come to its end. Go on with npm run tiny-world.`);
 }

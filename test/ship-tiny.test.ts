@@ -7,6 +7,7 @@ import { generate, loadModel, openModel } from "@snoopi/snoopi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { card } from "../scripts/ship-tiny/card.ts";
 import { holdings } from "../scripts/ship-tiny/holding.ts";
+import { checkRun } from "../scripts/ship-tiny/run.ts";
 import { madeIn, ship } from "../scripts/ship-tiny/ship.ts";
 import { editJson } from "./cli/broken-model.ts";
 import { root, temporary, tiny } from "./cli/command.ts";
@@ -107,7 +108,7 @@ describe("shipping", () => {
     const gone = join(folder.path, "gone");
     cpSync(student, gone, { recursive: true });
     editJson(join(gone, "vae", "config.json"), (json) => (json.magic = 1));
-    await expect(ship({ models: { student: gone }, results, to })).rejects.toThrow("vae.magic");
+    await expect(ship({ models: { teacher, student: gone }, results, to })).rejects.toThrow("vae.magic");
     expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "student"]);
     cpSync(join(to, "student"), join(to, ".student.old"), { recursive: true });
     await ship({ models: { student }, results, to });
@@ -149,6 +150,20 @@ describe("shipping", () => {
     await expect(ship({ models: { student }, results, to })).rejects.toThrow("w holds a number that is not finite");
     expect(readdirSync(to)).toEqual([]);
   });
+});
+
+test("a run is shipped when its last step is done, and those before it", () => {
+  const written = (steps: Record<string, boolean>) => {
+    const record = Object.entries(steps).map(([name, done]) => [name, { command: "", seconds: 1, done }]);
+    writeFileSync(join(folder.path, "steps.json"), JSON.stringify(Object.fromEntries(record)));
+    return () => checkRun(folder.path);
+  };
+  expect(() => checkRun(folder.path)).toThrow("there is no steps.json");
+  expect(written({ vae: true, clip: false })).toThrow("clip, table of contact did not come to its end");
+  // Killed in the step after it, which is not written down.
+  expect(written({ vae: true })).toThrow("table of contact did not come to its end");
+  expect(written({ vae: true, "table of contact": false })).toThrow("table of contact did not come to its end");
+  expect(written({ vae: true, "table of contact": true })).not.toThrow();
 });
 
 describe("the card", () => {

@@ -139,7 +139,7 @@ const exclusion: Readonly<Record<string, string>> = {
 function section(name: string, table: Shown | undefined, columns: readonly string[], digits: number): string {
   if (!table) return "";
   const there = columns.filter((key) => table.rows.some(({ figures }) => figures[key]));
-  const cell = ({ figures }: Row, key: string) => (figures[key] ? showSpread(figures[key] as never, { digits }) : "–");
+  const cell = ({ figures }: Row, key: string) => (figures[key] ? showSpread(figures[key], { digits }) : "–");
   const body = table.rows.map((row) => [row.name, ...there.map((key) => cell(row, key))]);
   const meanings = there.flatMap((key) => {
     const meaning = table.meanings[key] ?? exclusion[key];

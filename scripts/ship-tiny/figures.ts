@@ -1,10 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-
-interface Spread {
-  readonly mean: number;
-  readonly spread?: number;
-}
+import type { Spread } from "@snoopi/snoopi";
 
 /** Figures by name, as an evaluation's table has them. */
 export interface Row {

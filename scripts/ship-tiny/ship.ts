@@ -25,8 +25,8 @@ export interface ShipOptions {
 }
 
 /**
- * Puts trained models into the package, in f16, and writes its model card. A teacher may come part by part: what it has is taken. Each model appears
- * whole or not at all.
+ * Puts trained models into the package, in f16, and writes its model card. A teacher may come part by part: what it has is taken. Models that come
+ * together appear whole, or none of them.
  *
  * @throws SnoopiError for a training that has not come to its end, and for weights that are not what their config says.
  */
@@ -34,10 +34,17 @@ export async function ship({ models, results, to }: ShipOptions): Promise<string
   const before = await madeIn(to);
   const trained = { ...before.trained };
   const notes: string[] = [];
-  for (const [name, from] of Object.entries(models) as [ModelName, string][]) {
-    const parts = readyParts(name, from);
-    trained[name] = await trainingsOf(parts, from);
-    notes.push(await shipModel(name, { from, to, parts }));
+  const asked = Object.entries(models) as [ModelName, string][];
+  try {
+    for (const [name, from] of asked) {
+      const parts = readyParts(name, from);
+      trained[name] = await trainingsOf(parts, from);
+      notes.push(await prepare(name, { from, to, parts }));
+    }
+    // Not before each of them is found good: the card would be of other weights.
+    for (const [name] of asked) await replaced(placesOf(name, to));
+  } finally {
+    for (const [name] of asked) await rm(placesOf(name, to).temporary, { recursive: true, force: true });
   }
   const made: Made = { trained, figures: figuresIn(results) };
   await writeJson(join(to, "made.json"), made);
@@ -75,21 +82,23 @@ interface Shipped {
   readonly parts: readonly Part[];
 }
 
-async function shipModel(name: ModelName, { from, to, parts }: Shipped): Promise<string> {
+/** Where a model is, where it grows, and where the one before it waits until it is there. */
+const placesOf = (name: ModelName, to: string) => ({
+  target: join(to, name),
+  temporary: join(to, `.${name}.tmp`),
+  old: join(to, `.${name}.old`),
+});
+
+async function prepare(name: ModelName, { from, to, parts }: Shipped): Promise<string> {
   const missing = partsOf[name].filter((part) => !parts.includes(part)).map(({ stage }) => stage);
-  const [target, temporary, old] = [join(to, name), join(to, `.${name}.tmp`), join(to, `.${name}.old`)];
+  const { target, temporary, old } = placesOf(name, to);
   // What a killed run left behind.
   await rm(temporary, { recursive: true, force: true });
   if (existsSync(old) && !existsSync(target)) await rename(old, target);
-  try {
-    await makeFolder(temporary);
-    for (const part of parts.flatMap(({ leaves }) => leaves)) await copyInHalf(part, { from, to: temporary });
-    if (name === "student") await studentScheduler(from, temporary);
-    if (missing.length === 0) await checkWhole(temporary);
-    await replaced(temporary, target, old);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+  await makeFolder(temporary);
+  for (const part of parts.flatMap(({ leaves }) => leaves)) await copyInHalf(part, { from, to: temporary });
+  if (name === "student") await studentScheduler(from, temporary);
+  if (missing.length === 0) await checkWhole(temporary);
   return `${name}: ${parts.map(({ stage }) => stage).join(", ")}${missing.length > 0 ? `; ${missing.join(", ")} not there yet` : ""}`;
 }
 
@@ -113,10 +122,10 @@ async function checkWhole(folder: string): Promise<void> {
 }
 
 /** Puts a folder in another's place: a reader finds the old one or the new one, but for a moment neither. */
-async function replaced(folder: string, target: string, old: string): Promise<void> {
+async function replaced({ temporary, target, old }: ReturnType<typeof placesOf>): Promise<void> {
   await rm(old, { recursive: true, force: true });
   if (existsSync(target)) await rename(target, old);
-  await rename(folder, target).catch(async (error) => {
+  await rename(temporary, target).catch(async (error) => {
     if (existsSync(old)) await rename(old, target);
     throw error;
   });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { openSafetensors } from "@snoopi/models";
 import { fileSource } from "@snoopi/models/node";
+import { checkpointPath } from "@snoopi/snoopi/node";
 
 /** What a training was told to do, and did. */
 export interface Training {
@@ -19,11 +20,11 @@ export async function finishedTraining(model: string, stage: string): Promise<Tr
   if (existsSync(join(folder, ".lock"))) {
     throw new SnoopiError(`${folder}: a run is at work in it, or was killed there. Wait for its end, or go on with --resume.`);
   }
-  const path = join(folder, "checkpoint.safetensors");
+  const path = checkpointPath(folder);
   if (!existsSync(path)) return undefined;
   const file = await openSafetensors(await fileSource(path), path);
   await file.close();
-  const metadata = new Map(file.metadata);
+  const { metadata } = file;
   const config = JSON.parse(metadata.get("snoopi.config") ?? "{}");
   const { step } = JSON.parse(metadata.get("snoopi.training") ?? "{}");
   const wanted = ({ ahead: config.ahead, regression: config.regression?.steps } as Record<string, number>)[stage] ?? config.steps;

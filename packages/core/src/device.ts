@@ -11,6 +11,9 @@ export interface Operand {
   readonly dtype: DType;
 }
 
+/** Where an operand is, as far as a kernel that only reads it cares. */
+export type Placement = Pick<Operand, "layout" | "dtype">;
+
 /** Bytes held by live tensors and by the device in all, and the most that live tensors ever held. */
 export interface MemoryReport {
   readonly tensors: number;
@@ -42,7 +45,7 @@ export interface Device {
   /** Room for `data`, filled with it. */
   upload(dtype: DType, data: TypedArray): Storage;
   /** Whether the kernel of `op` reads input `index` where it lies; otherwise it gets a dense copy. */
-  accepts(op: Op<any>, attrs: unknown, index: number, lies: Pick<Operand, "layout" | "dtype">): boolean;
+  accepts(op: Op<any>, attrs: unknown, index: number, lies: Placement): boolean;
   /**
    * The order of the axes, slowest first, in which the kernel of `op` writes result `index` (further results follow the first), given how
    * its inputs lie. Row-major where there is none: a kernel that writes what its reader wants saves a copy.

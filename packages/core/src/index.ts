@@ -104,7 +104,7 @@ export {
   type Value,
   type ViewOp,
 } from "./op.ts";
-export { costOf, type Device, type MemoryReport, type Operand } from "./device.ts";
+export { costOf, type Device, type MemoryReport, type Operand, type Placement } from "./device.ts";
 export type { Expression, Term } from "./fuse.ts";
 export { collapsed, dense, expanded, isDense, type Layout, walk } from "./layout.ts";
 export { type Node, type Origin, Storage } from "./node.ts";

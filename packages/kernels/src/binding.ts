@@ -1,6 +1,5 @@
-import { isDense, type Operand, sizeOf } from "@snoopi/core";
+import { isDense, type Operand, type Placement, sizeOf } from "@snoopi/core";
 import type { Bound } from "./encoder.ts";
-import type { Lies } from "./lowering.ts";
 import type { Block } from "./pool.ts";
 
 const bytesOf = (x: Pick<Operand, "dtype">): number => (x.dtype === "f16" ? 2 : 4);
@@ -12,7 +11,7 @@ const alignmentOf = (x: Pick<Operand, "dtype">): number => 256 / bytesOf(x);
 export const bind = ({ storage, dtype }: Operand): Bound => ({ block: storage.buffer as Block, dtype });
 
 /** Row-major without gaps from a place where a binding may start: what kernels that take no strides read. */
-export const bindable = (x: Lies): boolean => isDense(x.layout) && x.layout.offset % alignmentOf(x) === 0;
+export const bindable = (x: Placement): boolean => isDense(x.layout) && x.layout.offset % alignmentOf(x) === 0;
 
 /** Only the elements of a {@link bindable} operand. */
 export function bindDense(x: Operand): Bound {

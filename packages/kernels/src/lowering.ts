@@ -1,4 +1,4 @@
-import type { Layout, Operand, Spec } from "@snoopi/core";
+import type { Layout, Operand, Placement, Spec } from "@snoopi/core";
 import type { Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 
@@ -14,13 +14,10 @@ export interface Call<A> {
   temporary(spec: Spec): Operand;
 }
 
-/** Where an operand is, as far as a kernel that only reads it cares. */
-export type Lies = Pick<Operand, "layout" | "dtype">;
-
 /** How an op becomes kernels: which layouts they read in place, and what is launched. */
 export interface Lowering<A = any> {
   /** Default: dense inputs only, starting anywhere. */
-  accepts?(index: number, lies: Lies, attrs: A): boolean;
+  accepts?(index: number, lies: Placement, attrs: A): boolean;
   /** As {@link Device.orderOf}: the order in which result `index` is written. Default row-major. */
   order?(index: number, inputs: readonly Layout[]): readonly number[] | undefined;
   launch(call: Call<A>): readonly Launch[];

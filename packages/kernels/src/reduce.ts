@@ -1,9 +1,9 @@
-import { collapsed, dense, elementwiseOps, type Layout, type Operand, sizeOf } from "@snoopi/core";
+import { collapsed, dense, elementwiseOps, type Layout, type Operand, type Placement, sizeOf } from "@snoopi/core";
 import { bindable, bindDense, bindStretch, fits } from "./binding.ts";
 import { copyLaunches } from "./copy.ts";
 import { elementwiseLaunches } from "./elementwise.ts";
 import type { Launch } from "./encoder.ts";
-import type { Call, Lies, Lowering } from "./lowering.ts";
+import type { Call, Lowering } from "./lowering.ts";
 import { maxAxes, reduceStrided, type Walk, walks } from "./reduce/strided.ts";
 import { reduceThread } from "./reduce/thread.ts";
 import { reduceTree } from "./reduce/tree.ts";
@@ -96,7 +96,7 @@ function walk({ shape, strides }: Layout, axes: readonly number[]): Walk {
 type Block = readonly [outer: number, length: number, inner: number];
 
 /** What lies as [outer, length, inner] without gaps, of which `axes` are the length; undefined where it is not that, or no binding may start there. */
-function blockOf({ layout, dtype }: Lies, axes: readonly number[]): Block | undefined {
+function blockOf({ layout, dtype }: Placement, axes: readonly number[]): Block | undefined {
   const gone = walk(layout, axes);
   if (gone.shape.length !== 1 || !bindable({ layout: { ...dense([]), offset: layout.offset }, dtype })) return undefined;
   const [length, inner] = [gone.shape[0], gone.strides[0]];

@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SnoopiError } from "@snoopi/core";
@@ -28,11 +28,9 @@ export async function namedModel(word: string, { shipped: folders = shippedFolde
   const part = shippedModels[word];
   const shipped = await folders();
   const folder = shipped[part];
-  if (await isThere(folder)) return { folder, name: `@snoopi/tiny/${part}` };
-  const others = await Promise.all(
-    Object.entries(shippedModels).map(async ([name, one]) => ((await isThere(shipped[one])) ? [`--model ${name}`] : [])),
-  );
-  const instead = ["a diffusers folder with --model DIR", ...others.flat()].join(", or ");
+  if (isThere(folder)) return { folder, name: `@snoopi/tiny/${part}` };
+  const others = Object.entries(shippedModels).flatMap(([name, one]) => (isThere(shipped[one]) ? [`--model ${name}`] : []));
+  const instead = ["a diffusers folder with --model DIR", ...others].join(", or ");
   throw new SnoopiError(`${word}: @snoopi/tiny holds no ${part} here, there is no ${join(folder, "model_index.json")}. Give ${instead}.`);
 }
 
@@ -46,8 +44,4 @@ async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", 
 }
 
 /** model_index.json is what makes a folder a pipeline. */
-const isThere = (folder: string): Promise<boolean> =>
-  access(join(folder, "model_index.json")).then(
-    () => true,
-    () => false,
-  );
+const isThere = (folder: string): boolean => existsSync(join(folder, "model_index.json"));

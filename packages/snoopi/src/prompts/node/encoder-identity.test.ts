@@ -1,18 +1,18 @@
 import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { nodeFolder } from "@snoopi/models/node";
 import { afterAll, expect, test } from "vitest";
+import { tiny } from "../../../../../test/cli/command.ts";
 import { encoderIdentity } from "./encoder-identity.ts";
 
 const root = mkdtempSync(join(tmpdir(), "snoopi-identity-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const tiny = resolve(import.meta.dirname, "../../../../../test/golden/sd15-tiny");
 
 test("an encoder's identity follows its files, and nothing else of the pipeline", async () => {
   const copy = join(root, "copy");
-  cpSync(tiny, copy, { recursive: true });
-  const own = await encoderIdentity(nodeFolder(tiny));
+  cpSync(tiny("sd15"), copy, { recursive: true });
+  const own = await encoderIdentity(nodeFolder(tiny("sd15")));
   const here = () => encoderIdentity(nodeFolder(copy));
   expect(own).toMatch(/^[0-9a-f]{32}$/);
   rmSync(join(copy, "unet"), { recursive: true });

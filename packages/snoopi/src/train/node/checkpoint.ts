@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import { type DType, type Shape, SnoopiError, type TypedArray } from "@snoopi/core";
+import type { DType, Shape, TypedArray } from "@snoopi/core";
 import { loadState, type Parts, saveState } from "@snoopi/core/optim";
 import { openSafetensors } from "@snoopi/models";
 import { fileSource, writeSafetensors } from "@snoopi/models/node";
-import { differences } from "../schema.ts";
+import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
 
 /** The config's place in a checkpoint's metadata. */
 const configField = "snoopi.config";
@@ -38,37 +38,14 @@ export async function readCheckpoint(
   const path = checkpointPath(folder);
   const file = await openSafetensors(await fileSource(path), path);
   try {
-    const metadata = Object.fromEntries(file.metadata);
-    agrees(path, metadata, { config, free, fix: "Resume with its config, or give another --out" });
+    checkAgreement(file, configField, { config, free, fix: "Resume with its config, or give another --out" });
     const tensors = new Map<string, { dtype: DType; shape: Shape; data: TypedArray }>();
     for (const name of file.entries.keys()) tensors.set(name, await file.read(name));
-    return loadState(parts, { tensors, metadata }, { model }).step;
+    return loadState(parts, { tensors, metadata: Object.fromEntries(file.metadata) }, { model }).step;
   } finally {
     await file.close();
   }
 }
 
-interface Agreement {
-  readonly config: unknown;
-  /** Keys that need not agree. */
-  readonly free: readonly string[];
-  /** What to do where others do not. */
-  readonly fix: string;
-}
-
-/** @throws SnoopiError when a checkpoint's config is another in more than `free` keys, saying in what and then `fix`. */
-export async function checkCheckpoint(path: string, agreement: Agreement): Promise<void> {
-  const file = await openSafetensors(await fileSource(path), path);
-  try {
-    agrees(path, Object.fromEntries(file.metadata), agreement);
-  } finally {
-    await file.close();
-  }
-}
-
-function agrees(path: string, metadata: Readonly<Record<string, string>>, { config, free, fix }: Agreement): void {
-  const saved = metadata[configField];
-  if (saved === undefined) throw new SnoopiError(`${path}: it says nothing of a config, so it is no checkpoint of snoopi train.`);
-  const different = differences(JSON.parse(saved), config, free);
-  if (different.length > 0) throw new SnoopiError(`${path}: it is of another config: ${different.join("; ")}. ${fix}.`);
-}
+/** @throws SnoopiError when a checkpoint's config is another, as {@link Agreement} has it. */
+export const checkCheckpoint = (path: string, agreement: Agreement): Promise<void> => checkFile(path, configField, agreement);

@@ -15,6 +15,7 @@ import {
 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { tiny } from "../../../../../test/cli/command.ts";
 import { formulaParameter } from "../../../../../test/oracles/formula.ts";
 import { openModel } from "../../pipeline/open.ts";
 import { clipModel } from "../clip-model.ts";
@@ -69,7 +70,7 @@ const decoder = (name: string, { spread = 2, channels = 4 } = {}): Promise<strin
 };
 
 beforeAll(async () => {
-  cpSync(join(import.meta.dirname, "../../../../../test/golden/sd15-tiny"), model, { recursive: true });
+  cpSync(tiny("sd15"), model, { recursive: true });
   await write("teacher/clip", clip, (p) => clipModel(p, towers));
   writeFileSync(join(root, "prompts.txt"), "a cat\na dog\n");
 });

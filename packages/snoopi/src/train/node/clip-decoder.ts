@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SnoopiError, type Tensor } from "@snoopi/core";
 import { type AutoencoderConfig, autoencoderConfig, latentDecoder, openComponentWeights, readConfig, unscaleLatents } from "@snoopi/models";
@@ -15,11 +15,7 @@ export async function readClipDecoder(
   path: string,
   { latentChannels }: Pick<AutoencoderConfig, "latentChannels">,
 ): Promise<AutoencoderConfig | undefined> {
-  const there = await access(join(path, "config.json")).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return undefined;
+  if (!existsSync(join(path, "config.json"))) return undefined;
   const json = await readConfig(nodeFolder(path));
   const config = parsed(() => autoencoderConfig(json), path);
   if (config.latentChannels === latentChannels) return config;

@@ -243,7 +243,7 @@ describe("a distillation in miniature", () => {
     const other = { ...everything, student: { ...everything.student, ema: 0.8 } };
     await expect(distil(other, whole, { resume: true })).rejects.toThrow("student.ema is 0.9 there and 0.8 here");
     await expect(distil({ ...everything, pairs: { ...everything.pairs, steps: 3 } }, whole, { resume: true })).rejects.toThrow(
-      "the pairs are of another config: pairs.steps is 2 there and 3 here",
+      "pairs-00000.safetensors: it is of another config: pairs.steps is 2 there and 3 here",
     );
     const moved = join(root, "moved");
     cpSync(model, moved, { recursive: true });

@@ -89,7 +89,8 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     ...(config.regression.steps > 0 && { regression: { ...regressionConfig(config), ...texts } }),
   };
   const taken = start !== undefined && (await takeStart({ ...options, start }, { ...startIdentity, free: distillFreeKeys }));
-  const resume = options.resume || taken;
+  /** What a start left is gone on from. What comes after it was not taken over. */
+  const resumeStart = options.resume || taken;
   let pairs: Pairs | undefined;
   if (config.pairs.count > 0) {
     let there = 0;
@@ -104,7 +105,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       sampling: config.pairs,
       identity: startIdentity.pairs,
       key: stepKey(startKey, 1, 0),
-      resume,
+      resume: resumeStart,
       signal,
       onPairs(now) {
         if (now === 0) options.onPhase?.("pairs", 0, count);
@@ -130,7 +131,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     sampleEvery: config.sampleEvery,
     config: { ...identity, ...texts },
     free: distillFreeKeys,
-    resume,
+    resume: options.resume,
     signal,
     sheet,
     ...(options.onNote && phase === "distill" && { onNote: options.onNote }),
@@ -153,7 +154,11 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       delta: regression.delta,
       key: stepKey(startKey, 3, 0),
     });
-    const ended = await runTraining(stage, { ...common("regression", regression.steps, regressionConfig(config)), settings: regression });
+    const ended = await runTraining(stage, {
+      ...common("regression", regression.steps, regressionConfig(config)),
+      resume: resumeStart,
+      settings: regression,
+    });
     if (!ended.finished) return stopped("regression", ended.steps, regression.steps);
     started = ended.weights;
     // The average is what goes on.

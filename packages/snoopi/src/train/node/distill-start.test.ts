@@ -115,6 +115,9 @@ describe("a start that is shared", () => {
     await distil(json, out, { start: first, ...stop });
     await expect(distil(json, out, { start: first })).rejects.toThrow("there are pairs already. Go on with --resume");
     expect(await distil(json, out, { start: first, resume: true })).toMatchObject({ regression: 0, distill: 4 });
+    // Nor with what follows the start, where the start itself is taken again.
+    for (const phase of ["pairs", "regression"]) rmSync(join(out, "training", phase), { recursive: true });
+    await expect(distil(json, out, { start: first })).rejects.toThrow("ahead/checkpoint.safetensors: there is a checkpoint already");
   });
 
   test("of another config, seed or teacher is refused before anything is taken", async () => {
@@ -125,7 +128,7 @@ describe("a start that is shared", () => {
     };
     await refused(
       { startSeed: null },
-      "pairs-00000.safetensors: the pairs are of another config: seed is 0 there and 1 here. Take its config, with startSeed where",
+      "pairs-00000.safetensors: it is of another config: seed is 0 there and 1 here. Take its config, with startSeed where",
     );
     await refused(
       { regression: { ...json.regression, steps: 2 } },

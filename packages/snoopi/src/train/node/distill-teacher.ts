@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
@@ -188,10 +188,8 @@ async function openClip(path: string, read: ReadNetwork): Promise<Clip> {
   const json = await readClip(path);
   const { text, image } = clipSizes(json, `${path}/clip/config.json`);
   const { network } = await read("as stored", await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
-  const given = await access(join(path, "clip", "preprocessor_config.json")).then(
-    () => readJson(folder, "preprocessor_config.json"),
-    () => undefined,
-  );
+  const preprocessor = "preprocessor_config.json";
+  const given = existsSync(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
   const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
   return { text, imageSize: image.imageSize, norm, network };
 }

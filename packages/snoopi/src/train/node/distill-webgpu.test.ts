@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openSafetensors } from "@snoopi/models";
 import { fileSource } from "@snoopi/models/node";
 import { afterAll, expect, test } from "vitest";
+import { tiny } from "../../../../../test/cli/command.ts";
 import { gpu } from "../../../../../test/gpu.ts";
 import { fromCsv } from "../curve.ts";
 import { distillSchema } from "../distill-config.ts";
@@ -18,7 +19,7 @@ test.skipIf(!gpu.device)(
   { timeout: 300_000 },
   async () => {
     const device = gpu.device!;
-    const model = join(import.meta.dirname, "../../../../../test/golden/sd15-tiny");
+    const model = tiny("sd15");
     writeFileSync(join(root, "prompts.txt"), "a cat\na dog\n");
     const config = readConfig(distillSchema, {
       ...{ prompts: "prompts.txt", size: 16, steps: 4, batch: 2, checkpointEvery: 2, sampleEvery: 0 },

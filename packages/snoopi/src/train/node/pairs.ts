@@ -1,7 +1,7 @@
-import { access } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { add, type Device, fromData, type Key, keep, mul, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
-import { openSafetensors, type SafetensorsFile, type UNet } from "@snoopi/models";
+import { openSafetensors, type UNet } from "@snoopi/models";
 import { fileSource, writeSafetensors } from "@snoopi/models/node";
 import { denoiser } from "../../denoiser.ts";
 import { cfg } from "../../guidance/cfg.ts";
@@ -10,9 +10,9 @@ import { dpmSolverSteps } from "../../sampler/dpm-solver.ts";
 import type { NoiseSchedule } from "../../schedule/noise-schedule.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import { normals, stepKey } from "../examples.ts";
-import { differences } from "../schema.ts";
 import { contextOf, type PromptBank } from "../student/prompt-bank.ts";
 import type { Pairs } from "../student/regression.ts";
+import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
 import { makeFolder, sweep } from "./folder.ts";
 import { lockFolder } from "./lock.ts";
 
@@ -82,15 +82,11 @@ export async function makePairs(options: PairsOptions): Promise<Pairs | undefine
 
 /** The pictures of a file, where there is one. */
 async function stored(path: string, { identity, resume }: PairsOptions, length: number): Promise<Float32Array | undefined> {
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return undefined;
+  if (!existsSync(path)) return undefined;
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
   const file = await openSafetensors(await fileSource(path), path);
   try {
-    agrees(file, identity, "Resume with theirs, or give another --out");
+    checkAgreement(file, field, { config: identity, fix: "Resume with its config, or give another --out" });
     const { data } = await file.read("x0", { dtype: "f32" });
     if (data.length !== length) throw new SnoopiError(`${path}: it has ${data.length} numbers of pictures and not ${length}. Remove it.`);
     return data as Float32Array;
@@ -99,21 +95,8 @@ async function stored(path: string, { identity, resume }: PairsOptions, length: 
   }
 }
 
-/** @throws SnoopiError when a file of pairs is of another identity, saying in what and then `fix`. */
-export async function checkPairs(path: string, identity: unknown, fix: string): Promise<void> {
-  const file = await openSafetensors(await fileSource(path), path);
-  try {
-    agrees(file, identity, fix);
-  } finally {
-    await file.close();
-  }
-}
-
-function agrees({ name, metadata }: Pick<SafetensorsFile, "name" | "metadata">, identity: unknown, fix: string): void {
-  const saved = new Map(metadata).get(field);
-  const different = saved === undefined ? ["it says nothing of one"] : differences(JSON.parse(saved), identity);
-  if (different.length > 0) throw new SnoopiError(`${name}: the pairs are of another config: ${different.join("; ")}. ${fix}.`);
-}
+/** @throws SnoopiError when a file of pairs is of another config, as {@link Agreement} has it. */
+export const checkPairs = (path: string, agreement: Agreement): Promise<void> => checkFile(path, field, agreement);
 
 async function sampled(
   { device, network, schedule, bank, signal, sampling: { sampler, steps, guidance } }: PairsOptions,

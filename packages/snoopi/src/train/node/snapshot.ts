@@ -48,11 +48,9 @@ export async function writeSnapshot(out: string, { taken, identity, free, parts 
   const path = join(folderOf(out), `step-${String(taken).padStart(6, "0")}`);
   const there = await readAbout(path);
   if (there) {
-    // As JSON has it: what is undefined is not in the file.
-    const here = JSON.parse(JSON.stringify({ taken, ...identity }));
     const different = differences(
       there,
-      here,
+      { taken, ...identity },
       free.map((key) => `config.${key}`),
     );
     if (different.length === 0) return;

@@ -31,19 +31,19 @@ export async function takeStart(
   { pairs, regression, free }: StartIdentity,
 ): Promise<boolean> {
   const at = (folder: string, phase: string) => join(folder, "training", phase);
-  const has = async (folder: string, phase: "pairs" | "regression", wanted: RegExp) =>
+  const filesOf = async (folder: string, phase: "pairs" | "regression", wanted: RegExp) =>
     (await readdir(at(folder, phase)).catch(() => [] as string[])).filter((name) => wanted.test(name)).sort();
-  const drawn = await has(start, "pairs", pairsFile);
-  const learned = regression === undefined ? [] : await has(start, "regression", /^(checkpoint|loss|sample)[^.]*\.\w+$/);
+  const drawn = await filesOf(start, "pairs", pairsFile);
+  const learned = regression === undefined ? [] : await filesOf(start, "regression", /^(checkpoint|loss|sample)[^.]*\.\w+$/);
   if (drawn.length === 0) {
     throw new SnoopiError(
       `${at(start, "pairs")}: there are no pairs to start from. Give --start the folder of a student whose config has pairs.`,
     );
   }
-  for (const name of drawn) await checkPairs(join(at(start, "pairs"), name), pairs, fix);
+  for (const name of drawn) await checkPairs(join(at(start, "pairs"), name), { config: pairs, fix });
   const trained = learned.includes("checkpoint.safetensors");
   if (trained) await checkCheckpoint(checkpointPath(at(start, "regression")), { config: regression, free, fix });
-  const own = [...(await has(out, "pairs", pairsFile)), ...(await has(out, "regression", /^checkpoint/))];
+  const own = [...(await filesOf(out, "pairs", pairsFile)), ...(await filesOf(out, "regression", /^checkpoint/))];
   if (own.length > 0 && !resume) return false;
   await makeFolder(at(out, "pairs"));
   for (const name of drawn) await secondName(join(at(start, "pairs"), name), join(at(out, "pairs"), name));

@@ -1,4 +1,5 @@
-import { cp, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { readConfig, readJson, subfolder } from "@snoopi/models";
@@ -19,15 +20,8 @@ export async function writeStudent(out: string, { teacher, weights, steps, take 
   const config = await readConfig(subfolder(nodeFolder(teacher), "unet"));
   for (const name of taken) {
     const from = join(teacher, name);
-    if (!(await stat(from).catch(() => undefined))) continue;
-    await take(from, join(out, name)).catch((error: Error) => {
-      throw new SnoopiError(
-        `${join(out, name)}: it cannot be copied from the teacher, ${error.message}. Make room and go on with --resume.`,
-        {
-          cause: error,
-        },
-      );
-    });
+    if (!existsSync(from)) continue;
+    await take(from, join(out, name));
   }
   await writeScheduler(out, { teacher, steps });
   await writeComponent(join(out, "unet"), { config, weights, library: "diffusers" });
@@ -59,8 +53,13 @@ export interface StudentParts {
   readonly weights: Weights;
   /** Steps that it draws in. */
   readonly steps: number;
-  /** How a component of the teacher comes to the student. Default a copy. */
+  /** How a component of the teacher comes to the student, or why not, as a SnoopiError. Default a copy. */
   readonly take?: (from: string, to: string) => Promise<void>;
 }
 
-const copy = (from: string, to: string) => cp(from, to, { recursive: true, dereference: true });
+const copy = (from: string, to: string) =>
+  cp(from, to, { recursive: true, dereference: true }).catch((error: Error) => {
+    throw new SnoopiError(`${to}: it cannot be copied from the teacher, ${error.message}. Make room and go on with --resume.`, {
+      cause: error,
+    });
+  });

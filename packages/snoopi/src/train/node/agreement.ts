@@ -1,0 +1,34 @@
+import { SnoopiError } from "@snoopi/core";
+import { openSafetensors, type SafetensorsFile } from "@snoopi/models";
+import { fileSource } from "@snoopi/models/node";
+import { differences } from "../schema.ts";
+
+/** What a file that is there has to agree with, and what to do where it does not. */
+export interface Agreement {
+  readonly config: unknown;
+  /** Keys that need not agree. Default none. */
+  readonly free?: readonly string[];
+  readonly fix: string;
+}
+
+/** @throws SnoopiError when the config that a file's metadata has as `field` is another in more than `free` keys, saying in what and then `fix`. */
+export function checkAgreement(
+  { name, metadata }: Pick<SafetensorsFile, "name" | "metadata">,
+  field: string,
+  { config, free = [], fix }: Agreement,
+): void {
+  const saved = metadata.get(field);
+  if (saved === undefined) throw new SnoopiError(`${name}: it says nothing of a config, so no training of snoopi wrote it. ${fix}.`);
+  const different = differences(JSON.parse(saved), config, free);
+  if (different.length > 0) throw new SnoopiError(`${name}: it is of another config: ${different.join("; ")}. ${fix}.`);
+}
+
+/** {@link checkAgreement} of the file at a path. */
+export async function checkFile(path: string, field: string, agreement: Agreement): Promise<void> {
+  const file = await openSafetensors(await fileSource(path), path);
+  try {
+    checkAgreement(file, field, agreement);
+  } finally {
+    await file.close();
+  }
+}
