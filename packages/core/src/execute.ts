@@ -1,7 +1,7 @@
 import { costOf, type Device, type Operand } from "./device.ts";
 import { SnoopiError } from "./error.ts";
 import { constantOf, copyOf, type Expression, fuse, type Group } from "./fuse.ts";
-import { expendable, type Over, supersedes } from "./in-place.ts";
+import { expendable, lastReaders, type Over, supersedes } from "./in-place.ts";
 import { dense, expanded, isDense, type Layout, laidIn } from "./layout.ts";
 import { letGo, type Materialized, type Node, type Storage } from "./node.ts";
 import { isConstant, isView, type Op, type Spec } from "./op.ts";
@@ -46,12 +46,9 @@ interface Plan {
 function* run(device: Device, order: readonly Node[], { groups, inlined, stored, keep, over, done }: Plan): Generator<number, void> {
   const own = new Set(order);
   const movable = (n: Node) => own.has(n) && !keep.has(n);
-  const later = function* (from: number) {
-    for (let i = from + 1; i < order.length; i++) {
-      if (!inlined.has(order[i])) yield groups.get(order[i])?.inputs ?? order[i].origin?.inputs ?? [];
-    }
-  };
-  for (const [at, node] of order.entries()) {
+  const inputsOf = (n: Node) => (inlined.has(n) ? [] : (groups.get(n)?.inputs ?? n.origin?.inputs ?? []));
+  const last = lastReaders(over.size > 0 ? order : [], inputsOf, keep);
+  for (const node of order) {
     // A constant that only fused kernels read never needs memory.
     const origin = node.origin;
     if (!origin || inlined.has(node)) continue;
@@ -69,7 +66,7 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
     if (group) {
       const inputs = group.inputs.map((n) => operand(n));
       const before = over.get(node);
-      const room = before && supersedes(group, before, { later: later(at), kept: keep }) ? before : expendable(group);
+      const room = before && supersedes(group, before, last) ? before : expendable(group);
       node.settle(compute(device, node.spec.shape, group.expression, inputs, room?.value?.storage));
       done(group);
       yield sizeOf(node.spec.shape);

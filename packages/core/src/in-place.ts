@@ -1,6 +1,7 @@
 import type { Group } from "./fuse.ts";
 import { isDense } from "./layout.ts";
 import type { Materialized, Node, Storage } from "./node.ts";
+import { isView } from "./op.ts";
 import { sameShape, sizeOf } from "./shape.ts";
 
 /** Results that are to lie where something else lies now: the next value of a state, over the one before. */
@@ -36,16 +37,31 @@ export function expendable({ root, inside, inputs }: Group): Node | undefined {
   return inputs.find((n) => last(n) && alike(n, root) && small(lies(n).storage, n));
 }
 
-/** Whether a kernel can write its result over a state's value: it reads it, and none of what is read `later` or `kept` looks into its storage. */
-export function supersedes(
-  { root, inputs }: Group,
-  before: Node,
-  { later, kept }: { readonly later: Iterable<readonly Node[]>; readonly kept: Iterable<Node> },
-): boolean {
+/**
+ * Who looks into each storage last, of those that run in this order; what is kept is looked at after all of them. A view that is still to be made
+ * will look where its input lies.
+ */
+export function lastReaders(
+  order: readonly Node[],
+  inputsOf: (node: Node) => readonly Node[],
+  kept: Iterable<Node>,
+): ReadonlyMap<Storage, Node> {
+  const last = new Map<Storage, Node>();
+  const views = new Map<Node, Storage>();
+  const look = (reader: Node, at: Node) => {
+    const storage = at.value?.storage ?? views.get(at);
+    if (!storage) return;
+    last.set(storage, reader);
+    if (reader.origin && isView(reader.origin.op)) views.set(reader, storage);
+  };
+  for (const node of order) for (const input of inputsOf(node)) look(node, input);
+  for (const node of kept) look(node, node);
+  return last;
+}
+
+/** Whether a kernel can write its result over a state's value: it is the `last` to look into its storage, and looks at nothing else there. */
+export function supersedes({ root, inputs }: Group, before: Node, last: ReadonlyMap<Storage, Node>): boolean {
   const { storage } = lies(before);
-  const within = (n: Node) => n.value?.storage === storage;
-  if (!inputs.includes(before) || inputs.filter(within).length > 1 || !alike(before, root)) return false;
-  for (const n of kept) if (within(n)) return false;
-  for (const read of later) if (read.some(within)) return false;
-  return true;
+  const within = inputs.filter((n) => lies(n).storage === storage);
+  return last.get(storage) === root && within.length === 1 && within[0] === before && alike(before, root);
 }
