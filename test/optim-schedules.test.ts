@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { data, type Tensor, tensor } from "@snoopi/core";
+import { concat, createDryDevice, data, empty, realize, type Tensor, tensor } from "@snoopi/core";
 import { accumulator, ema, emaDecay, lrAt, type Schedule } from "@snoopi/core/optim";
 import { describe, expect, test } from "vitest";
 
@@ -83,5 +83,23 @@ describe("gradient accumulation", () => {
     expect(() => sums.take()).toThrow("accumulator: no gradients were added.");
     sums.add(of(1));
     expect(() => sums.add({ a: tensor([1]), b: tensor([1]) })).toThrow('accumulator: the gradient of "a" is f32 [1]');
+  });
+
+  test("recorded for several batches holds the gradients of one at a time", async () => {
+    const device = createDryDevice();
+    const size = 1000;
+    const batches = Array.from({ length: 6 }, () => empty([1, size], { device }));
+    await realize(batches);
+    using sums = accumulator<Tensor[]>();
+    for (const x of batches) {
+      using gradient = concat([x, x]);
+      sums.add([gradient]);
+    }
+    const [mean] = sums.take();
+    const before = device.memory().bytes;
+    await realize([mean]);
+    // The sum and what is added to it, of 2 · size numbers each; a mean of all at once would hold six of them and itself.
+    expect(device.memory().peakBytes - before).toBe(2 * 2 * size * 4);
+    mean.dispose();
   });
 });

@@ -31,6 +31,7 @@ export type { Labelled, Report, Sweep, Table, TableOptions } from "./eval/table/
 export { emptyTally, mergeTallies, type Tally, tallyOf } from "./eval/table/tally.ts";
 // Distillation.
 export {
+  type CapturedBatch,
   type CapturedDistillation,
   type CapturedDistillOptions,
   type CapturedStepOptions,
@@ -38,7 +39,13 @@ export {
 } from "./distill/captured-step.ts";
 export { clampedClipLoss, type DecayOptions, decayingWeight } from "./distill/clip-loss.ts";
 export { type CotangentOptions, dmdCotangent, nanToZero, sdsCotangent, vsdCotangent } from "./distill/cotangent.ts";
-export { type DistillStepOptions, type DistillStepResult, distillStep, type StepRandomness } from "./distill/distill-step.ts";
+export {
+  type DistillBatch,
+  type DistillStepOptions,
+  type DistillStepResult,
+  distillStep,
+  type StepRandomness,
+} from "./distill/distill-step.ts";
 export type { Distillation } from "./distill/distillation.ts";
 export {
   type DrawOptions,
@@ -64,7 +71,7 @@ export { type LoraStepOptions, loraGradients, loraText, type StudentStepOptions,
 export { type LoraKeys, type StepKeys, stepKeys } from "./distill/step-keys.ts";
 export { cotangentOf, type Prompts, type ScoreOptions, type StudentLossOptions, studentLoss } from "./distill/student-loss.ts";
 export { drawTimesteps, type TimeRange, timeRanges } from "./distill/time-range.ts";
-export { recordUpdate, type Trained, type Updated, type UpdateOptions, update } from "./distill/update.ts";
+export { joined, recordUpdate, type Trained, type Updated, type UpdateOptions, update } from "./distill/update.ts";
 export { type Weighed, type Weighting, type WeightingName, weightings } from "./distill/weighting.ts";
 // Guidance.
 export { type CfgOptions, cfg } from "./guidance/cfg.ts";

@@ -1,13 +1,17 @@
 import { SnoopiError } from "../error.ts";
 import { add, mul } from "../ops/arithmetic.ts";
 import { cast } from "../ops/cast.ts";
+import { alias } from "../ops/movement.ts";
 import { scope } from "../scope.ts";
 import { noGrad } from "../tape.ts";
 import { keep, type Tensor } from "../tensor.ts";
 import { mapTree } from "../tree.ts";
 import { gradientsFor, named } from "./named.ts";
 
-/** Gradients of several small batches, on their way to one step. Realize {@link Accumulator.tensors} after each, which frees its activations. */
+/**
+ * Gradients of several small batches, on their way to one step. Realize {@link Accumulator.tensors} after each, which frees its activations; in
+ * a captured function they are freed without it.
+ */
 export interface Accumulator<X> extends Disposable {
   /** Batches since the last `take`. */
   readonly count: number;
@@ -17,6 +21,12 @@ export interface Accumulator<X> extends Disposable {
   take(): X;
   tensors(): Tensor[];
 }
+
+/**
+ * A look at a sum, which is stored for it. Sums that read each other would become one kernel, which holds the gradients of every batch until
+ * the last.
+ */
+const stored = alias;
 
 export function accumulator<X>(): Accumulator<X> {
   let sums: Tensor[] = [];
@@ -33,14 +43,16 @@ export function accumulator<X>(): Accumulator<X> {
     add(gradients) {
       noGrad(() => {
         if (first === undefined) {
-          sums = [...named(gradients, "accumulator").values()].map((g) => keep(cast(g, g.dtype === "f16" ? "f32" : g.dtype)));
+          sums = [...named(gradients, "accumulator").values()].map((g) =>
+            keep(scope(() => stored(cast(g, g.dtype === "f16" ? "f32" : g.dtype)))),
+          );
           let next = 0;
           first = mapTree(gradients, () => sums[next++]);
         } else {
           const own = gradientsFor(named(first, "accumulator"), gradients, "accumulator");
           scope(() => {
             own.forEach((g, i) => {
-              sums[i].assign(add(sums[i], cast(g, sums[i].dtype)));
+              sums[i].assign(stored(add(sums[i], cast(g, sums[i].dtype))));
             });
           });
         }

@@ -16,12 +16,20 @@ import {
   type Tensor,
 } from "@snoopi/core";
 import type { Context, UNetOptions } from "@snoopi/models";
-import { type DistillStepOptions, type DistillStepResult, drawsOf, type StepRandomness } from "./distill-step.ts";
+import {
+  type DistillBatch,
+  type DistillStepOptions,
+  type DistillStepResult,
+  disposeDrawn,
+  drawsOf,
+  type StepRandomness,
+} from "./distill-step.ts";
 import { type Distillation, loraTeacherOf } from "./distillation.ts";
-import { disposeDraws, type LoraDraws, type StudentDraws } from "./draws.ts";
+import type { LoraDraws, StudentDraws } from "./draws.ts";
+import { meanOver } from "./mean-over.ts";
 import { loraGradients, loraText, studentGradients } from "./step-gradients.ts";
 import type { Judged, Prompts } from "./student-loss.ts";
-import { cameOut, notFinite, recordUpdate, type Updated } from "./update.ts";
+import { cameOut, joined, notFinite, recordUpdate, type Updated } from "./update.ts";
 
 export interface CapturedDistillOptions extends Pick<CaptureOptions, "check"> {
   readonly studentOptions?: UNetOptions;
@@ -29,10 +37,17 @@ export interface CapturedDistillOptions extends Pick<CaptureOptions, "check"> {
   readonly also?: (x0: Tensor, given: Readonly<Record<string, Tensor>>) => Tensor | Judged;
 }
 
-export type CapturedStepOptions = StepRandomness &
-  Pick<DistillStepOptions, "prompts" | "lr"> & {
+/** What a step learns from. */
+export type CapturedBatch = StepRandomness &
+  Pick<DistillBatch, "prompts"> & {
     /** For `also`. */
     readonly given?: Readonly<Record<string, Tensor>>;
+  };
+
+export type CapturedStepOptions = CapturedBatch &
+  Pick<DistillStepOptions, "lr"> & {
+    /** As `distillStep` has it: further batches. */
+    readonly more?: readonly CapturedBatch[];
   };
 
 /** Distillation whose steps are one program each. It holds the program's memory until it is disposed of. */
@@ -53,16 +68,23 @@ export interface CapturedDistillation extends Disposable {
 }
 
 export interface CapturedReport extends DistillStepResult {
-  /** Root of the mean square of g, standard deviation of the student's pictures, and what `also` tells. */
+  /**
+   * Root of the mean square of g and standard deviation of the student's pictures, both of all batches together, and the mean over batches of
+   * what `also` tells.
+   */
   readonly told: Readonly<Record<string, number>>;
 }
 
 /** All that changes from step to step. */
 interface Given {
+  readonly batches: readonly GivenBatch[];
+  readonly lr: { readonly student?: Tensor; readonly lora?: Tensor };
+}
+
+interface GivenBatch {
   readonly prompts: Prompts;
   readonly draws: StudentDraws;
   readonly lora: readonly (Pick<LoraDraws, "times" | "noise"> & { readonly text: Context })[];
-  readonly lr: { readonly student?: Tensor; readonly lora?: Tensor };
   readonly given: Readonly<Record<string, Tensor>>;
 }
 
@@ -79,38 +101,52 @@ export function captureDistillation(
   const loraTeacher = loraTeacherOf(distillation);
   let names: readonly string[] = [];
   const program = capture(
-    ({ prompts, draws, lora, lr, given }: Given) => {
-      const { x0, told, ...learned } = studentGradients(distillation, {
-        prompts,
-        draws,
-        ...(studentOptions && { studentOptions }),
-        ...(also && { also: (x0) => also(x0, given) }),
+    ({ batches, lr }: Given) => {
+      const pictures: Tensor[] = [];
+      const { told, ...learned } = meanOver(batches, ({ prompts, draws, given }) => {
+        const { x0, ...learned } = studentGradients(distillation, {
+          prompts,
+          draws,
+          ...(studentOptions && { studentOptions }),
+          ...(also && { also: (x0) => also(x0, given) }),
+        });
+        pictures.push(x0);
+        return joined(student, learned);
       });
       const results = [recordUpdate(student, { ...learned, maxNorm, ...rate(lr.student) })];
-      for (const drawn of loraTeacher ? lora : []) {
-        const learned = loraGradients(distillation, { x0, text: drawn.text, draws: drawn });
-        results.push(recordUpdate(loraTeacher!, { ...learned, maxNorm, ...rate(lr.lora) }));
+      for (let i = 0; loraTeacher && i < method.loraSteps; i++) {
+        const seen = batches.map(({ lora }, b) => ({ x0: pictures[b], text: lora[i].text, draws: lora[i] }));
+        const learned = meanOver(seen, (one) => joined(loraTeacher, loraGradients(distillation, one)));
+        results.push(recordUpdate(loraTeacher, { ...learned, maxNorm, ...rate(lr.lora) }));
       }
       const { difference, ...others } = told;
       names = ["g", "std", ...Object.keys(others)];
+      const x0 = pictures.length === 1 ? pictures[0] : concat(pictures);
       const figures = noGrad(() => [sqrt(mul(difference, 2)), sqrt(mean(square(sub(x0, mean(x0))))), ...Object.values(others)]);
       const all = concat([...results.flatMap(({ loss, norm }) => [loss, norm]), ...figures].map((t) => reshape(t, [1])));
-      for (const t of [x0, ...Object.values(told)]) t.dispose();
+      for (const t of [...pictures, ...Object.values(told)]) t.dispose();
       return all;
     },
     check ? { check } : {},
   );
 
-  function launch({ prompts, lr = {}, given = {}, ...randomness }: CapturedStepOptions): Tensor {
-    const draws = drawsOf(distillation, { ...randomness, prompts });
-    const { device } = prompts.text.tokens;
+  function launch({ more = [], lr = {}, ...first }: CapturedStepOptions): Tensor {
+    const all: readonly CapturedBatch[] = [first, ...more];
+    const draws = drawsOf(distillation, all);
+    const { device } = first.prompts.text.tokens;
     const rates = { ...rateOn(device, "student", lr.student), ...rateOn(device, "lora", lr.lora) };
-    const lora = draws.lora.map(({ nullText, ...drawn }) => ({ ...drawn, text: alike(loraText(prompts, { nullText }), prompts.text) }));
+    const batches = all.map(({ prompts, given = {} }, i) => {
+      const lora = draws[i].lora.map(({ nullText, ...drawn }) => ({
+        ...drawn,
+        text: alike(loraText(prompts, { nullText }), prompts.text),
+      }));
+      return { prompts, draws: draws[i].student, lora, given };
+    });
     try {
-      return program({ prompts, draws: draws.student, lora, lr: rates, given });
+      return program({ batches, lr: rates });
     } finally {
-      for (const t of leaves([rates, lora.map(({ text }) => text.tokens)])) t.dispose();
-      if (!("draws" in randomness)) disposeDraws(draws);
+      for (const t of leaves([rates, batches.map(({ lora }) => lora.map(({ text }) => text.tokens))])) t.dispose();
+      disposeDrawn(draws, all);
     }
   }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { nasa } from "../guidance/nasa.ts";
 import { ddimDefaults } from "../schedule/config.ts";
 import { noiseSchedule } from "../schedule/noise-schedule.ts";
-import { distillStep } from "./distill-step.ts";
+import { disposeDrawn, distillStep, drawsOf } from "./distill-step.ts";
 import type { Distillation } from "./distillation.ts";
 import { drawStep } from "./draws.ts";
 import { fewStepTimesteps } from "./few-step.ts";
@@ -186,6 +186,23 @@ describe("a step of distillation", () => {
     }
     expect([...ends].sort()).toEqual([...timesteps].sort());
     expect(await finite(own)).toBe(true);
+  });
+
+  test("of several batches trains one step of several in all of them, as a large batch does, and draws all else anew", async () => {
+    const { distillation } = setUp(distillMethods.sds);
+    const several = { ...distillation, student: { ...distillation.student, timesteps: fewStepTimesteps(process, 4) } };
+    const ends = new Set<number>();
+    for (let i = 0; i < 16; i++) {
+      const batches = [0, 1, 2].map((b) => ({ ...options, key: foldIn(options.key, 3 * i + b) }));
+      const draws = drawsOf(several, batches);
+      const counts = draws.map(({ student }) => student.latents.length);
+      expect(new Set(counts).size).toBe(1);
+      ends.add(counts[0]);
+      const first = await Promise.all(draws.map(({ student }) => student.noise.data()));
+      expect(new Set(first.map((values) => values.join())).size).toBe(3);
+      disposeDrawn(draws, batches);
+    }
+    expect([...ends].sort()).toEqual([1, 2, 3, 4]);
   });
 
   test("keeps nothing of a step but what it updates", async () => {

@@ -2,6 +2,7 @@ import type { Key, Shape, Tensor } from "@snoopi/core";
 import type { UNetOptions } from "@snoopi/models";
 import { type Distillation, loraTeacherOf } from "./distillation.ts";
 import { checkDraws, disposeDraws, drawStep, type StepDraws } from "./draws.ts";
+import { meanOver } from "./mean-over.ts";
 import { loraGradients, loraText, studentGradients } from "./step-gradients.ts";
 import { stepKeys } from "./step-keys.ts";
 import type { Prompts } from "./student-loss.ts";
@@ -16,11 +17,17 @@ export type StepRandomness =
     }
   | { readonly draws: StepDraws };
 
-export type DistillStepOptions = StepRandomness & {
+/** What a step learns from. */
+export type DistillBatch = StepRandomness & {
   readonly prompts: Prompts;
-  readonly studentOptions?: UNetOptions;
   /** What else the student's picture is judged by: a scalar. */
   readonly also?: (x0: Tensor) => Tensor;
+};
+
+export type DistillStepOptions = DistillBatch & {
+  /** Further batches. What is learned is the mean over all of them, which are taken one after another: memory is that of one. */
+  readonly more?: readonly DistillBatch[];
+  readonly studentOptions?: UNetOptions;
   /** Learning rates of this step. Default the optimisers'. */
   readonly lr?: { readonly student?: number; readonly lora?: number };
   readonly signal?: AbortSignal;
@@ -40,46 +47,66 @@ export interface DistillStepResult {
  */
 export async function distillStep(distillation: Distillation, options: DistillStepOptions): Promise<DistillStepResult> {
   const { method } = distillation;
-  const { prompts, lr, signal, studentOptions, also } = options;
+  const { lr, signal, studentOptions, more = [] } = options;
   const loraTeacher = loraTeacherOf(distillation);
-  const draws = drawsOf(distillation, options);
+  const given: readonly DistillBatch[] = [options, ...more];
+  const draws = drawsOf(distillation, given);
+  const batches = given.map(({ prompts, also }, i) => ({ prompts, also, draws: draws[i] }));
   const common = { maxNorm: method.maxNorm, ...(signal && { signal }) };
-  let x0: Tensor | undefined;
+  const pictures: Tensor[] = [];
   try {
-    const {
-      x0: made,
-      told,
-      ...learned
-    } = studentGradients(distillation, {
-      prompts,
-      draws: draws.student,
-      ...(studentOptions && { studentOptions }),
-      ...(also && { also }),
+    const learned = meanOver(batches, ({ prompts, draws, also }) => {
+      const { loss, gradients, x0, told } = studentGradients(distillation, {
+        prompts,
+        draws: draws.student,
+        ...(studentOptions && { studentOptions }),
+        ...(also && { also }),
+      });
+      pictures.push(x0);
+      for (const t of Object.values(told)) t.dispose();
+      return { loss, gradients };
     });
-    x0 = made;
-    for (const t of Object.values(told)) t.dispose();
     const student = await update(distillation.student, { ...common, ...learned, name: "student", ...rate(lr?.student) });
     const lora: Updated[] = [];
-    for (const drawn of loraTeacher ? draws.lora : []) {
-      const learned = loraGradients(distillation, { x0, text: loraText(prompts, drawn), draws: drawn });
-      lora.push(await update(loraTeacher!, { ...common, ...learned, name: "LoRA teacher", ...rate(lr?.lora) }));
+    for (let i = 0; loraTeacher && i < method.loraSteps; i++) {
+      const seen = batches.map(({ prompts, draws: { lora } }, b) => ({
+        x0: pictures[b],
+        text: loraText(prompts, lora[i]),
+        draws: lora[i],
+      }));
+      const learned = meanOver(seen, (one) => loraGradients(distillation, one));
+      lora.push(await update(loraTeacher, { ...common, ...learned, name: "LoRA teacher", ...rate(lr?.lora) }));
     }
     return { student, lora };
   } finally {
-    x0?.dispose();
-    if (!("draws" in options)) disposeDraws(draws);
+    for (const x0 of pictures) x0.dispose();
+    disposeDrawn(draws, given);
   }
 }
 
-/** The draws of a step: those that are given, or new ones, which are the caller's to dispose of. */
-export function drawsOf({ method, process, student }: Distillation, options: StepRandomness & { readonly prompts: Prompts }): StepDraws {
-  if ("draws" in options) {
-    checkDraws(options.draws, method);
-    return options.draws;
-  }
-  const { device } = options.prompts.text.tokens;
-  const drawing = { process, method, shape: options.shape, device };
-  return drawStep(drawing, { keys: stepKeys(options.key), steps: student.timesteps?.length ?? 1 });
+/**
+ * The draws of the batches of a step: those that are given, or new ones, which are the caller's to dispose of. Which step of a student of
+ * several learns is drawn by the first batch for all, as it would be for one large batch: a program for each such step is enough.
+ */
+export function drawsOf(
+  { method, process, student }: Distillation,
+  batches: readonly (StepRandomness & { readonly prompts: Prompts })[],
+): readonly StepDraws[] {
+  for (const batch of batches) if ("draws" in batch) checkDraws(batch.draws, method);
+  const [step] = batches.flatMap((batch) => ("draws" in batch ? [] : [stepKeys(batch.key).step]));
+  return batches.map((batch) => {
+    if ("draws" in batch) return batch.draws;
+    const { device } = batch.prompts.text.tokens;
+    const keys = { ...stepKeys(batch.key), step };
+    return drawStep({ process, method, shape: batch.shape, device }, { keys, steps: student.timesteps?.length ?? 1 });
+  });
+}
+
+/** Disposes of draws that were not given. */
+export function disposeDrawn(draws: readonly StepDraws[], batches: readonly StepRandomness[]): void {
+  batches.forEach((batch, i) => {
+    if (!("draws" in batch)) disposeDraws(draws[i]);
+  });
 }
 
 const rate = (lr: number | undefined) => (lr === undefined ? {} : { lr });

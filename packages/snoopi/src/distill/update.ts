@@ -7,7 +7,7 @@ export interface Trained {
   readonly parameters: unknown;
   readonly optimizer: Optimizer;
   readonly ema?: Ema;
-  /** Gradients as the optimiser takes them, where its parameters are others: those of a network end to end. Default as they are. */
+  /** Gradients as the optimiser takes them ({@link joined}), where its parameters are others: those of a network end to end. Default as they are. */
   readonly join?: (gradients: unknown) => unknown;
 }
 
@@ -53,19 +53,22 @@ export async function update({ optimizer, ema }: Trained, { name, loss, gradient
 
 const largest = 3.4028234663852886e38;
 
+/** Loss and gradients of a batch with the latter as the optimiser takes them. */
+export const joined = <L extends { readonly gradients: unknown }>({ join }: Trained, learned: L): L =>
+  join ? { ...learned, gradients: noGrad(() => join(learned.gradients)) } : learned;
+
 /**
  * The same as {@link update}, recorded and not run, for a captured function: the device leaves the step out when the loss or the norm is
- * not finite. Optimiser and average have to be `gated`.
+ * not finite. Optimiser and average have to be `gated`, and gradients {@link joined}.
  */
 export function recordUpdate(
-  { optimizer, ema, join = (gradients) => gradients }: Trained,
+  { optimizer, ema }: Trained,
   { loss, gradients, maxNorm, lr }: Pick<UpdateOptions, "loss" | "gradients" | "maxNorm"> & { readonly lr?: Tensor },
 ): { readonly loss: Tensor; readonly norm: Tensor } {
   return noGrad(() => {
-    const joined = join(gradients);
-    const norm = globalNorm(joined);
+    const norm = globalNorm(gradients);
     const finite = lessEqual(add(abs(loss), norm), largest);
-    optimizer.step(joined, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
+    optimizer.step(gradients, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
     ema?.update({ finite });
     return { loss, norm };
   });

@@ -11,7 +11,7 @@ import {
   regressionConfig,
   wholeConfig,
 } from "./distill-config.ts";
-import { readConfig } from "./schema.ts";
+import { differences, readConfig } from "./schema.ts";
 import { withKeys } from "./set-keys.ts";
 
 const folder = join(import.meta.dirname, "../../configs");
@@ -62,6 +62,15 @@ test("students of several seeds have one start where it has a seed of its own, a
   }
 });
 
+test("a checkpoint from before there was accumulate is one of a batch an update", () => {
+  const [absent, one, two] = [{}, { accumulate: 1 }, { accumulate: 2 }].map((json) => wholeConfig(configOf(json)));
+  expect(one).toEqual(absent);
+  expect(one).not.toHaveProperty("accumulate");
+  expect(differences(one, two)).toEqual(["accumulate is absent there and 2 here"]);
+  const [alone, together] = [1, 2].map((accumulate) => configOf({ ahead: 3, accumulate }));
+  expect(aheadConfig(together)).toEqual(aheadConfig(alone));
+});
+
 test("the rows of Table 2 and the control at the interval's mean are two keys each", () => {
   const kappaOf = (...set: string[]) => methodOf(configOf(withKeys(fileOf("tiny-pg-sb.json"), set))).kappa;
   const random = { uniform: [0.5, 4] };
@@ -76,6 +85,8 @@ test.each([
   [{ regression: { steps: 3 } }, "regression.steps is 3 and pairs.count 0"],
   [{ pairs: { count: 4 } }, "neither regression.steps nor keepRegression.weight uses them"],
   [{ pairs: { count: 4 }, regression: { steps: 1 }, student: { train: "lora" } }, "student.train is lora"],
+  [{ accumulate: 0 }, "accumulate is 0. Give a whole number of 1 or more"],
+  [{ accumulate: 1.5 }, "accumulate is 1.5. Give a whole number of 1 or more"],
   [{ startSeed: 3 }, "startSeed is 3 and pairs.count 0, so there is no start that it could be of"],
   [{ method: { name: "nasaT" } }, "method.nasa has nothing to keep away. Give negatives"],
   [{ negatives: "world" }, "method pgSb does not use NASA"],

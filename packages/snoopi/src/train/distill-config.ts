@@ -86,7 +86,14 @@ export const distillSchema = {
   },
   ahead: whole(0, "updates of the LoRA teacher alone before the student moves: for one that does not begin as the teacher"),
   steps: whole(60000, "updates of the student", { least: 1 }),
-  batch: whole(64, "prompts of an update", { least: 1 }),
+  batch: whole(64, "prompts of a batch", { least: 1 }),
+  accumulate: whole(
+    1,
+    "batches of an update of the distillation, taken one after another: their gradients are averaged, and memory is that of one",
+    {
+      least: 1,
+    },
+  ),
   checkpointEvery: whole(100, "steps between two checkpoints", { least: 1 }),
   sampleEvery: whole(500, "steps between two sample sheets; 0 draws one at the end only"),
   snapshotEvery: whole(0, "steps between two snapshots of the student, each a model's folder in snapshots/; 0 keeps none"),
@@ -215,8 +222,9 @@ export const aheadConfig = (config: DistillConfig) => {
 
 /** All that the student depends on. */
 export const wholeConfig = (config: DistillConfig) => {
-  const { startSeed: _, ...rest } = config;
-  return { ...rest, ...seedsOf(config) };
+  const { startSeed: _, accumulate, ...rest } = config;
+  // One batch an update goes without saying, as it did before there could be more.
+  return { ...rest, ...seedsOf(config), ...(accumulate > 1 && { accumulate }) };
 };
 
 /** A start that is the student's own goes without saying. */

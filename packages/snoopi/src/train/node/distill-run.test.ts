@@ -160,6 +160,42 @@ describe("a distillation in miniature", () => {
     expect(data).toHaveLength(16 * 16 * 3);
   });
 
+  test("of several batches an update tells the means over them, and is resumed to the same bits", async () => {
+    const json = { ...everything, steps: 2, ahead: 0, accumulate: 2 };
+    const [one, other] = [fresh(), fresh()];
+    await distil(json, one, { start: whole });
+    // Of 6 pairs and 2 steps.
+    expect((await distil(json, other, { start: whole, ...stoppedAfter(7) })).finished).toBe(false);
+    await expect(distil({ ...json, accumulate: 1 }, other, { resume: true })).rejects.toThrow("accumulate is 2 there and absent here");
+    expect((await distil(json, other, { resume: true })).finished).toBe(true);
+    for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read(other, "distill", file)).toEqual(read(one, "distill", file));
+    const unet = "unet/diffusion_pytorch_model.safetensors";
+    expect(readFileSync(join(other, unet))).toEqual(readFileSync(join(one, unet)));
+    expect(rowsOf(one)).toHaveLength(2);
+    for (const row of rowsOf(one))
+      expect(row.loss).toBeCloseTo(row.g ** 2 / 2 + 0.1 * row.regression + 0.05 * (1 - row.step) * row.clip, 4);
+  });
+
+  test("takes batches of prompts, noise, pairs and CLIP's texts one after another, however many make an update", async () => {
+    const [one, two] = [fresh(), fresh()];
+    const still = { peak: 0 };
+    const json = {
+      ...{ ...everything, ahead: 0, method: { loraSteps: 1 }, clip: { ...everything.clip, decay: "none" } },
+      student: { ...everything.student, rate: still },
+      loraTeacher: { ...everything.loraTeacher, rate: still },
+    };
+    await distil({ ...json, steps: 4 }, one, { start: whole });
+    await distil({ ...json, steps: 2, accumulate: 2 }, two, { start: whole });
+    const alone = rowsOf(one);
+    for (const [i, row] of rowsOf(two).entries()) {
+      const [a, b] = [alone[2 * i], alone[2 * i + 1]];
+      // Seven digits of numbers around 1.
+      for (const name of ["loss", "clip", "regression", "lora"]) expect(row[name], name).toBeCloseTo((a[name] + b[name]) / 2, 5);
+      expect(row.g).toBeCloseTo(Math.sqrt((a.g ** 2 + b.g ** 2) / 2), 5);
+      expect(a.lora).not.toBeCloseTo(b.lora, 5);
+    }
+  });
+
   test("begins with the regression start of another that agrees with it in that", async () => {
     const out = fresh();
     mkdirSync(join(out, "training"), { recursive: true });
@@ -284,6 +320,26 @@ describe("a dry run", () => {
     const thrifty = distillCost(configOf({ ...everything, student: { ...everything.student, checkpoint: true } }), await sizes());
     expect(thrifty.peakBytes).toBeLessThan(cost.peakBytes);
     expect(thrifty.flops).toBeGreaterThan(cost.flops);
+  });
+
+  test("of four batches an update needs the room of one, their gradients, and what the others are given", async () => {
+    const of = await sizes();
+    const costs = [1, 4].map((accumulate) => distillCost(configOf({ ...everything, batch: 8, accumulate }), of));
+    const [one, four] = costs;
+    for (const { parts, peakBytes } of costs) expect(parts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBe(peakBytes);
+    const before = four.parts.filter(([name]) => name.endsWith("gradients of the batches before"));
+    expect(before.map(([, bytes]) => bytes)).toEqual(one.parts.filter(([name]) => name.endsWith("gradients")).map(([, bytes]) => bytes));
+    const { maxPositionEmbeddings, hiddenSize, projectionDim } = of.model.text;
+    const [context, latents] = [maxPositionEmbeddings * hiddenSize, 4 * 4 * 4];
+    // What a batch of 8 is given, with two updates of the LoRA teacher and two pairs: texts for the student and for each update, and the empty
+    // one; noise to begin with, ε, and ε of each update; κ of both teachers; α, σ and the timestep of three noised pictures; CLIP's texts and
+    // their weight. It is there twice, as it is given and as the program reads it. The picture is there until the LoRA teacher has learned.
+    const pairs = 2 * (context + 2 * latents);
+    const given = 8 * (3 * context + 4 * latents + 2 + 3 * 3 + (projectionDim ?? hiddenSize)) + context + pairs + 1;
+    const each = 4 * (2 * given + 8 * latents);
+    const sums = before.reduce((sum, [, bytes]) => sum + bytes, 0);
+    // Nothing of their activations, of which a batch has 2 MB: 3 · each is 0.24 MB.
+    expect(four.peakBytes).toBeLessThanOrEqual(one.peakBytes + sums + 3 * each);
   });
 
   test.skipIf(!gpu.device).each([

@@ -180,6 +180,7 @@ export function distillCost(
     parts.push([name, of(trained, 1)], [`${name}: optimiser`, of(trained, 2)]);
     if (ema > 0) parts.push([`${name}: average`, of(trained, 1)]);
     parts.push([`${name}: gradients`, of(trained, 1)]);
+    if (config.accumulate > 1) parts.push([`${name}: gradients of the batches before`, of(trained, 1)]);
   };
   moving("student", student, config.student.ema);
   if (loraTeacher) moving("LoRA teacher", loraTeacher, config.loraTeacher.ema);

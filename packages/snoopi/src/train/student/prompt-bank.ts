@@ -1,4 +1,4 @@
-import { type Device, embedding, fillBits, fromData, type Key, reshape, SnoopiError, type Tensor, toNumbers } from "@snoopi/core";
+import { type Device, embedding, fillBits, fromData, type Key, reshape, SnoopiError, scope, type Tensor, toNumbers } from "@snoopi/core";
 import type { Context } from "@snoopi/models";
 import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
 import { captionIndex, captions } from "../../world/caption.ts";
@@ -18,9 +18,9 @@ export interface PromptBank {
   readonly embeddings?: (chosen: Int32Array) => Tensor;
 }
 
-/** Prompts encoded, on a device. */
+/** Prompts encoded, on a device. What the encoder makes on the way is held by nobody. */
 export const contextOf = (bank: PromptBank, chosen: Int32Array, device: Device): Context =>
-  bank.context(uploaded({ prompts: bank.inputs(chosen) }, device).prompts);
+  scope(() => bank.context(uploaded({ prompts: bank.inputs(chosen) }, device).prompts));
 
 /** Rows of `[n, …]`, by numbers `[m]`. */
 export function rowsOf(bank: Tensor, chosen: Tensor): Tensor {

@@ -1,8 +1,14 @@
 import { type Device, fromData, type Key, mul, noGrad, type Shape, scope, type Tensor } from "@snoopi/core";
-import { type CapturedDistillation, type CapturedStepOptions, captureDistillation } from "../../distill/captured-step.ts";
+import type { Context } from "@snoopi/models";
+import {
+  type CapturedBatch,
+  type CapturedDistillation,
+  type CapturedStepOptions,
+  captureDistillation,
+} from "../../distill/captured-step.ts";
 import { clampedClipLoss, decayingWeight } from "../../distill/clip-loss.ts";
-import { drawsOf } from "../../distill/distill-step.ts";
-import { disposeDraws } from "../../distill/draws.ts";
+import { disposeDrawn, drawsOf } from "../../distill/distill-step.ts";
+import type { StepDraws } from "../../distill/draws.ts";
 import { drawNegatives } from "../../distill/negatives.ts";
 import { x0Predictor } from "../../distill/score.ts";
 import { loraGradients, loraText, studentGradients } from "../../distill/step-gradients.ts";
@@ -43,11 +49,11 @@ export interface DistillStepper extends Stepper {
   readonly dispatches: number;
 }
 
-/** PG-SB and its kin by a config: everything of a step is drawn with its number. */
+/** PG-SB and its kin by a config. */
 export function distillStepper(options: DistillStepperOptions): DistillStepper {
   const { name, device, config, assembled, bank, key, embedLatents, pairs, negatives } = options;
   const { distillation, student, loraTeacher } = assembled;
-  const { steps, batch } = config;
+  const { steps, batch, accumulate } = config;
   const shape = [batch, ...options.latents];
   const also = judging(options);
   const captured: CapturedDistillation = captureDistillation(distillation, also ? { also } : {});
@@ -55,30 +61,68 @@ export function distillStepper(options: DistillStepperOptions): DistillStepper {
 
   /** What a step is given. Its tensors belong to the scope it is made in. */
   const given = (step: number): CapturedStepOptions => {
-    const said = bank.draw(stepKey(key, 1, 0), step, batch);
+    const nullText = contextOf(bank, Int32Array.of(bank.count), device);
+    const [first, ...more] = Array.from({ length: accumulate }, (_, i) => batchOf(step * accumulate + i, { step, nullText }));
+    return {
+      ...first,
+      ...(more.length > 0 && { more }),
+      lr: { student: rateAt(config.student.rate, step, steps), lora: rateAt(config.loraTeacher.rate, step, steps) },
+    };
+  };
+
+  /** Everything of a batch is drawn with its number, counted through all steps. */
+  const batchOf = (index: number, { step, nullText }: { readonly step: number; readonly nullText: Context }): CapturedBatch => {
+    const said = bank.draw(stepKey(key, 1, 0), index, batch);
     const more: Record<string, Tensor> = {};
-    if (embedLatents && bank.embeddings) {
-      more.clipText = bank.embeddings(said);
+    const { embeddings } = bank;
+    if (embedLatents && embeddings) {
+      more.clipText = scope(() => embeddings(said));
       const { weight, decay } = config.clip;
       more.clipWeight = scalar(decayingWeight(step, { from: weight, steps, shape: decay }), device);
     }
     if (pairs && config.keepRegression.weight > 0) {
-      const { noise, x0, said } = drawPairs(pairs, { key: stepKey(key, 3, step), count: config.keepRegression.batch, device });
+      const { noise, x0, said } = drawPairs(pairs, { key: stepKey(key, 3, index), count: config.keepRegression.batch, device });
       Object.assign(more, { pairNoise: noise, pairX0: x0, pairText: contextOf(bank, said, device).tokens });
     }
-    const away = negatives && drawNegatives(negatives.count, { batch, key: stepKey(key, 4, step) });
+    const away = negatives && drawNegatives(negatives.count, { batch, key: stepKey(key, 4, index) });
     return {
-      key: stepKey(key, 2, step),
+      key: stepKey(key, 2, index),
       shape,
       prompts: {
         text: contextOf(bank, said, device),
-        nullText: contextOf(bank, Int32Array.of(bank.count), device),
+        nullText,
         ...(away && negatives && { negative: contextOf(negatives, Int32Array.from(away), device) }),
       },
-      lr: { student: rateAt(config.student.rate, step, steps), lora: rateAt(config.loraTeacher.rate, step, steps) },
       given: more,
     };
   };
+
+  const firstOfBatch = ({ prompts, given = {} }: CapturedBatch, draws: StepDraws): Promise<string | undefined> =>
+    scope(async (s) => {
+      const asked = { prompts, draws: draws.student, ...(also && { also: (x0: Tensor) => also(x0, given) }) };
+      const { loss, gradients, x0, told } = s.run(() => studentGradients(distillation, asked));
+      try {
+        const first = await firstOf({
+          "prompts'": prompts,
+          given,
+          "student's parameter": student.parameters,
+          "LoRA teacher's parameter": loraTeacher?.parameters,
+          "student's picture": x0,
+          "loss's part": told,
+          "student's loss": loss,
+          "gradient of": gradients,
+        });
+        if (first || !loraTeacher) return first;
+        for (const drawn of draws.lora) {
+          const { loss, gradients } = s.run(() => loraGradients(distillation, { x0, text: loraText(prompts, drawn), draws: drawn }));
+          const found = await firstOf({ "LoRA teacher's loss": loss, "gradient of": gradients });
+          if (found) return found;
+        }
+        return undefined;
+      } finally {
+        for (const t of [x0, ...Object.values(told)]) t.dispose();
+      }
+    });
 
   return {
     name,
@@ -109,31 +153,17 @@ export function distillStepper(options: DistillStepperOptions): DistillStepper {
     unmoved: () => !moved,
     firstNotFinite: (step) =>
       scope(async (s) => {
-        const own = s.run(() => noGrad(() => given(step)));
-        const draws = s.run(() => drawsOf(distillation, own));
-        const asked = { prompts: own.prompts, draws: draws.student, ...(also && { also: (x0: Tensor) => also(x0, own.given ?? {}) }) };
-        const { loss, gradients, x0, told } = s.run(() => studentGradients(distillation, asked));
+        const { more = [], ...one } = s.run(() => noGrad(() => given(step)));
+        const batches: readonly CapturedBatch[] = [one, ...more];
+        const draws = s.run(() => drawsOf(distillation, batches));
         try {
-          const first = await firstOf({
-            "prompts'": own.prompts,
-            given: own.given,
-            "student's parameter": student.parameters,
-            "LoRA teacher's parameter": loraTeacher?.parameters,
-            "student's picture": x0,
-            "loss's part": told,
-            "student's loss": loss,
-            "gradient of": gradients,
-          });
-          if (first || !loraTeacher) return first;
-          for (const drawn of draws.lora) {
-            const { loss, gradients } = s.run(() => loraGradients(distillation, { x0, text: loraText(own.prompts, drawn), draws: drawn }));
-            const found = await firstOf({ "LoRA teacher's loss": loss, "gradient of": gradients });
-            if (found) return found;
+          for (const [i, own] of batches.entries()) {
+            const found = await firstOfBatch(own, draws[i]);
+            if (found) return batches.length === 1 ? found : `in batch ${i + 1} of ${batches.length}, ${found}`;
           }
           return undefined;
         } finally {
-          for (const t of [x0, ...Object.values(told)]) t.dispose();
-          disposeDraws(draws);
+          disposeDrawn(draws, batches);
         }
       }),
     weights: student.weights,
