@@ -1,9 +1,10 @@
-import { normal, square, sum, type Tensor, tanh, valueAndGrad } from "@snoopi/core";
+import { normal, realize, square, sum, type Tensor, tanh, valueAndGrad } from "@snoopi/core";
 import { expect, test } from "vitest";
 import { inParts } from "./in-parts.ts";
 
 const x = normal([5, 3], { key: 1 });
 const w = normal([3], { key: 2 });
+await realize([x, w]);
 const each = (of: Tensor) => square(tanh(of.mul(w)));
 
 test.each([0, 1, 2, 5, 9])("%i at a time gives the same values and gradients to the last bit", async (atOnce) => {
