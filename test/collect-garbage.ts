@@ -9,8 +9,7 @@ const most = 12;
 
 /**
  * Collects garbage, and lets finalizers run, until `done` says so or nothing more is to be expected. Finalizers run in tasks of their own after a
- * collection, what one lets go of may hold another's last handle, and a function that is being compiled, which a busy machine takes its time for,
- * holds what it closes over.
+ * collection, and what one lets go of may hold another's last handle.
  */
 export async function collectGarbage(done: () => boolean): Promise<void> {
   for (let i = 0; i < most && !done(); i++) {

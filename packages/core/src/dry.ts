@@ -27,7 +27,10 @@ export interface DryPlan {
 }
 
 export interface DryOptions {
-  /** Bytes that a device takes for so many elements. Default: what JavaScript takes. */
+  /**
+   * Bytes that a device takes for so many elements. Default: what JavaScript takes. Tensors that it closes over are never collected: whatever frees
+   * forgotten ones holds the device.
+   */
   readonly bytes?: (dtype: DType, length: number) => number;
   /** Most inputs of one fused kernel, which decides what is fused. Default 7. */
   readonly maxInputs?: number;
