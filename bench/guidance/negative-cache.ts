@@ -13,7 +13,7 @@ import {
 } from "@snoopi/core";
 import { webgpu } from "@snoopi/kernels/node";
 import { init, params, sd15, sd21, unet, unetConfig } from "@snoopi/models";
-import { ddimDefaults, denoiser, modelShape, negativeGuidance, negativeMethods, noiseSchedule } from "@snoopi/snoopi";
+import { ddimDefaults, denoiser, negativeGuidance, negativeMethods, noiseSchedule } from "@snoopi/snoopi";
 import { pollGently } from "../browser-gpu.ts";
 import { machine } from "../machine.ts";
 import { median, minimum } from "../numbers.ts";
@@ -36,7 +36,7 @@ const small = unetConfig({
   norm_num_groups: 8,
   sample_size: 8,
 });
-const published = { sd15: modelShape(sd15, "Stable Diffusion 1.5").unet, sd21: modelShape(sd21, "Stable Diffusion 2.1").unet };
+const published = { sd15: unetConfig(sd15.unet), sd21: unetConfig(sd21.unet) };
 const schedule = noiseSchedule({ ...ddimDefaults, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: "scaled_linear" });
 
 interface Setting {

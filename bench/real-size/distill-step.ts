@@ -43,7 +43,7 @@ using teacher = await openDistillTeacher({ device, folder, config, beside, out: 
 await teacher.kept?.fill({ signal });
 const { model, bank, latents } = teacher;
 const key = keyFromSeed(config.seed);
-using assembled = assemble({ device, config, network: model.unet, schedule: model.schedule, base: teacher.base, key });
+using assembled = assemble({ device, config, network: model.network.build, schedule: model.schedule, base: teacher.base, key });
 using stepper = distillStepper({ name: "real size", device, config, assembled, bank, latents, key });
 console.log(`load: ${shown(since(started))}, ${gib(device.memory().bytes)} on the device, latents ${latents.join("×")}`);
 

@@ -14,11 +14,11 @@ test.each(devices)("several steps of a student are diffusers', on $name", async 
   const student = { ...loaded, model: { ...loaded.model, sampling: { steps, sampler: "few-step" as const } } };
   const golden = await goldenTensors("pipeline/few-step");
   const asked: number[] = [];
-  const unet: typeof loaded.unet = (x, t, ...rest) => {
+  const network: typeof loaded.network = (x, t, ...rest) => {
     asked.push(t as number);
-    return loaded.unet(x, t, ...rest);
+    return loaded.network(x, t, ...rest);
   };
-  const latents = await sample({ ...student, unet }, planOf(student.model, { prompt, seed }));
+  const latents = await sample({ ...student, network }, planOf(student.model, { prompt, seed }));
   const error = await relativeError(latents, golden(`${name}.latents`));
   const { data } = await decode(student, latents);
   latents.dispose();

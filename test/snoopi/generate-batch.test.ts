@@ -1,8 +1,9 @@
 import { scope, tensor, torchGenerator } from "@snoopi/core";
-import { idsTensor, unscaleLatents } from "@snoopi/models";
+import { unscaleLatents } from "@snoopi/models";
 import {
   type BatchRequest,
   decodeImage,
+  encodeTexts,
   fewSteps,
   fewStepTimesteps,
   generateBatch,
@@ -77,11 +78,10 @@ for (const { name: on, device } of devices) {
       const { data } = await generateBatch(loaded, { prompts, noises, steps: 2, sampler: "few-step", guidance: 1 });
       const expected = await scope(async (s) => {
         const image = s.run(() => {
-          const { schedule, text, tokenizer, vae } = loaded.model;
+          const { schedule, vae } = loaded.model;
           const process = processOf(schedule);
-          const ids = prompts.map((prompt) => [...tokenizer.encode(prompt).ids]);
-          const tokens = loaded.encodeText(idsTensor(ids, text, { device })).last;
-          const x0 = fewSteps(x0Predictor(loaded.unet, { process, prediction: schedule.config.predictionType as Prediction }), {
+          const { tokens } = encodeTexts(loaded, prompts);
+          const x0 = fewSteps(x0Predictor(loaded.network, { process, prediction: schedule.config.predictionType as Prediction }), {
             process,
             timesteps: fewStepTimesteps(process, 2),
             noises: noises.map((noise) => tensor(noise.data, { shape: noise.shape, device })),

@@ -1,8 +1,9 @@
 import { scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
-import { idsTensor, manifest, unet } from "@snoopi/models";
+import { manifest } from "@snoopi/models";
 import {
   ddimSteps,
   denoiser,
+  encodeTexts,
   guidanceNames,
   type LoadedModel,
   type Moment,
@@ -34,8 +35,8 @@ for (const { name: on, device } of devices) {
     const normal = (seed: number, shape: readonly number[]): Tensor =>
       tensor(torchGenerator(seed).randn(shape.reduce((a, b) => a * b, 1)), { shape, device });
     const given = () => {
-      const { schedule, unet: config } = loaded.model;
-      const text = (seed: number, length: number) => ({ tokens: normal(seed, [1, length, config.crossAttentionDim]) });
+      const { schedule, text: encoder } = loaded.model;
+      const text = (seed: number, length: number) => ({ tokens: normal(seed, [1, length, encoder.width]) });
       return { schedule, z: normal(1, [1, 4, 8, 8]), positive: text(2, 7), options: { negative: text(3, 5), empty: text(4, 7) } };
     };
 
@@ -44,16 +45,16 @@ for (const { name: on, device } of devices) {
         const { schedule, z, positive, options } = given();
         const paths = new Set<string>();
         const draw = (scale?: (path: string) => number) => {
-          if (!scale) return oneStep(denoiser(loaded.unet, schedule), schedule, z, positive).data();
+          if (!scale) return oneStep(denoiser(loaded.network, schedule), schedule, z, positive).data();
           using guidance = negativeGuidance(name, { ...options, scale });
-          return oneStep(denoiser(loaded.unet, schedule, { guidance }), schedule, z, positive).data();
+          return oneStep(denoiser(loaded.network, schedule, { guidance }), schedule, z, positive).data();
         };
         const plain = await draw();
         const guided = await draw((path) => {
           paths.add(path);
           return 0.5;
         });
-        const layers = [...manifest((p) => unet(p, loaded.model.unet)).keys()].flatMap(
+        const layers = [...manifest((p) => loaded.model.network.build(p)).keys()].flatMap(
           (key) => /^(.*attn2)\.to_q\.weight$/.exec(key)?.[1] ?? [],
         );
         expect([...paths].sort()).toEqual(layers.sort());
@@ -74,7 +75,7 @@ for (const { name: on, device } of devices) {
           return 1;
         };
         using guidance = negativeGuidance("nasa", { ...options, scale });
-        const denoise = denoiser(loaded.unet, schedule, { guidance });
+        const denoise = denoiser(loaded.network, schedule, { guidance });
         let x = z;
         for (const { advance } of ddimSteps(denoise, schedule, 3, positive)) x = advance(x);
         expect([...met.values()]).toEqual(timesteps(schedule, 3).map((timestep, step) => ({ step, timestep })));
@@ -110,15 +111,15 @@ for (const { name: on, device } of devices) {
 
     test("vsf does not see the negative's padding", () =>
       scope(async () => {
-        const { schedule, tokenizer, text } = loaded.model;
+        const { schedule, tokenizer } = loaded.model;
         const { ids, length } = tokenizer.encode("dog");
-        const encode = (of: Int32Array) => loaded.encodeText(idsTensor([[...of]], text, { device })).last;
+        const encode = (text: string) => encodeTexts(loaded, [text]).tokens;
         expect(length).toBeLessThan(ids.length);
-        const tokens = encode(ids).slice([null, [0, length]]);
+        const tokens = encode("dog").slice([null, [0, length]]);
         const z = tensor(torchGenerator(0).randn(400), { shape: [1, 4, 10, 10], device });
         using guidance = negativeGuidance("vsf", { negative: { tokens }, cache: false });
-        const expected = oneStep(denoiser(loaded.unet, schedule, { guidance }), schedule, z, {
-          tokens: encode(tokenizer.encode("a cat").ids),
+        const expected = oneStep(denoiser(loaded.network, schedule, { guidance }), schedule, z, {
+          tokens: encode("a cat"),
         });
         const found = tensor(await latents({ negative: "dog", guidance: "vsf" }), { shape: expected.shape });
         expect(await relativeError(found, expected)).toBe(0);

@@ -3,8 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { cpu } from "@snoopi/core";
-import { idsTensor } from "@snoopi/models";
-import { cachedEmbeddings, type LoadedModel, listSource, type PromptPosition, promptBatches } from "@snoopi/snoopi";
+import { cachedEmbeddings, encodeTexts, type LoadedModel, listSource, type PromptPosition, promptBatches } from "@snoopi/snoopi";
 import { encoderIdentity, nodeFolder, openEmbeddingCache, promptFile, promptList } from "@snoopi/snoopi/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { goldenFolder } from "../models/goldens.ts";
@@ -49,18 +48,12 @@ describe.each(Object.entries(files))("prompts of a file of %s", (_, [name]) => {
 
 describe("embeddings of prompts", () => {
   const encode = (prompts: readonly string[]) => {
-    const { model, encodeText } = loaded;
-    return encodeText(
-      idsTensor(
-        prompts.map((one) => [...model.tokenizer.encode(one).ids]),
-        model.text,
-      ),
-    ).last;
+    return encodeTexts(loaded, prompts).tokens;
   };
   const open = async (dtype: "f16" | "f32", folder = mkdtempSync(join(root, "cache-"))) => {
-    const { maxPositionEmbeddings, hiddenSize } = loaded.model.text;
+    const { length, width } = loaded.model.text;
     const encoder = await encoderIdentity(nodeFolder(join(goldenFolder, "sd15-tiny")));
-    return openEmbeddingCache(folder, { encoder, shape: [maxPositionEmbeddings, hiddenSize], dtype });
+    return openEmbeddingCache(folder, { encoder, shape: [length, width], dtype });
   };
 
   test("in f32 are the encoder's to the last bit, and in f16 those rounded", async () => {

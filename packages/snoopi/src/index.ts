@@ -92,8 +92,10 @@ export { decode, decodeImage, type GenerateHooks, generate, type Picture, type S
 export { type BatchRequest, generateBatch } from "./pipeline/generate-batch.ts";
 export { type GuidancePlan, type GuidanceRequest, guidanceNames } from "./pipeline/guidance-plan.ts";
 export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/load.ts";
-export { type ModelShape, modelShape, type Network, type OpenModel, openModel } from "./pipeline/open.ts";
+export { type EncodedTexts, encodeTexts } from "./pipeline/encode-texts.ts";
+export { type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
+export { type ModelShape, modelShape, type Network, type TextNetwork } from "./pipeline/shape.ts";
 export { type Sampler, type Sampling, samplingOf } from "./pipeline/sampling.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
 export { dpmSolverSteps, type SolverStep } from "./sampler/dpm-solver.ts";

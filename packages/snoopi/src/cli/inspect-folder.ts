@@ -4,8 +4,9 @@ import { type ComponentWeights, matchWeights, openPipelineFolder, type PipelineC
 import { nodeFolder } from "@snoopi/models/node";
 import { inSteps } from "../eval/table/table.ts";
 import { estimate } from "../pipeline/estimate.ts";
-import { needed, type OpenModel, openModel } from "../pipeline/open.ts";
+import { type OpenModel, openModel } from "../pipeline/open.ts";
 import { goesStraight } from "../pipeline/sampling.ts";
+import { needed } from "../pipeline/shape.ts";
 import { compareWeights } from "./inspect-match.ts";
 import { shownBytes } from "./progress.ts";
 import { grouped, shownFlops, some, table } from "./text.ts";

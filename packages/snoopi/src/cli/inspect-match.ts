@@ -1,6 +1,7 @@
 import { show } from "@snoopi/core";
 import { type ComponentWeights, manifest, matchWeights } from "@snoopi/models";
-import { needed, type OpenModel } from "../pipeline/open.ts";
+import type { OpenModel } from "../pipeline/open.ts";
+import { needed } from "../pipeline/shape.ts";
 import { some } from "./text.ts";
 
 /** How the files' tensors and our networks' parameters go together: lines to print, and what keeps `generate` from running. */

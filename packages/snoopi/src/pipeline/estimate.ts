@@ -1,9 +1,10 @@
 import { type DryDevice, type DType, empty, keep } from "@snoopi/core";
-import { clipText, init, latentDecoder, params, unet } from "@snoopi/models";
+import { init, latentDecoder, params } from "@snoopi/models";
 import { decodeImage, type Stage, sample } from "./generate.ts";
 import type { LoadedModel } from "./load.ts";
-import type { ModelShape, Network, OpenModel } from "./open.ts";
+import type { OpenModel } from "./open.ts";
 import { planOf, type Request } from "./request.ts";
+import type { ModelShape, Network } from "./shape.ts";
 
 /** How a network's parameters will lie in memory, by their names. */
 export type DTypeOf = (component: Network["component"], parameter: string) => DType;
@@ -28,14 +29,14 @@ export async function estimate(
   request: Omit<Request, "prompt">,
   { device, dtypeOf = () => "f32" }: { readonly device: DryDevice; readonly dtypeOf?: DTypeOf },
 ): Promise<Estimate> {
-  const whole: OpenModel = { ...model, name: "dry", tokenizer: blankTokenizer(model.text.maxPositionEmbeddings), weights: noWeights };
+  const whole: OpenModel = { ...model, name: "dry", tokenizer: blankTokenizer(model.text.length), weights: noWeights };
   const from = (component: Network["component"]) =>
     params(init((path, shape) => keep(empty(shape, { dtype: dtypeOf(component, path), device }))));
   const loaded: LoadedModel = {
     model: whole,
     device,
-    encodeText: clipText(from("text_encoder"), model.text),
-    unet: unet(from("unet"), model.unet),
+    encodeText: model.text.build(from(model.text.component)),
+    network: model.network.build(from(model.network.component)),
     decode: latentDecoder(from("vae"), model.vae),
     [Symbol.dispose]() {},
   };

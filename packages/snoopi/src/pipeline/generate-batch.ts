@@ -1,9 +1,10 @@
 import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
-import { type Context, idsTensor, unscaleLatents } from "@snoopi/models";
+import { type Context, unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import type { Numbers } from "../train/stage.ts";
 import { advances } from "./advances.ts";
+import { encodeTexts } from "./encode-texts.ts";
 import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
@@ -49,8 +50,7 @@ export async function generateBatch(
     t.dispose();
   };
   const encoded = (texts: readonly string[], length?: number): Context => {
-    const ids = texts.map((text) => [...model.tokenizer.encode(text).ids]);
-    const whole = held(() => loaded.encodeText(idsTensor(ids, model.text, { device })).last);
+    const whole = held(() => encodeTexts(loaded, texts).tokens);
     return { tokens: length === undefined ? whole : held(() => whole.slice([null, [0, length]])) };
   };
   let guidance: NegativeGuidance | undefined;

@@ -1,8 +1,9 @@
 import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
-import { type Context, idsTensor, toPixels, unscaleLatents } from "@snoopi/models";
+import { type Context, toPixels, unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import { advances } from "./advances.ts";
+import { encodeTexts } from "./encode-texts.ts";
 import { guided } from "./guided.ts";
 import type { LoadedModel } from "./load.ts";
 import { type Plan, planOf, type Request } from "./request.ts";
@@ -53,7 +54,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
   };
   let x: Tensor | undefined;
   try {
-    await encodeTexts(loaded, texts, contexts, hooks);
+    await encodeEach(loaded, texts, contexts, hooks);
     const { denoise, ...used } = guided(loaded, plan, (text, padding) => {
       const { tokens, length } = contextOf(text);
       return padding === "trimmed" ? held(() => tokens.slice([null, [0, length]])) : { tokens };
@@ -133,22 +134,22 @@ interface Encoded extends Context {
 }
 
 /** Fills `contexts`, whose owner frees them: some may be there when this throws. */
-async function encodeTexts(
+async function encodeEach(
   loaded: LoadedModel,
   texts: readonly string[],
   contexts: Map<string, Encoded>,
   { onProgress, onWarning, signal }: GenerateHooks,
 ): Promise<void> {
-  const { model, device, encodeText } = loaded;
   signal?.throwIfAborted();
   onProgress?.("text", 0, texts.length);
   for (const text of texts) {
-    const { ids, length, truncated } = model.tokenizer.encode(text);
+    const encoded = scope(() => encodeTexts(loaded, [text]));
+    const [length, truncated] = [encoded.lengths[0], encoded.truncated[0]];
     if (truncated > 0)
       onWarning?.(
-        `the text is ${truncated} tokens too long for the model, which reads ${model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`,
+        `the text is ${truncated} tokens too long for the model, which reads ${loaded.model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`,
       );
-    const tokens = keep(scope(() => encodeText(idsTensor([[...ids]], model.text, { device })).last));
+    const tokens = keep(encoded.tokens);
     contexts.set(text, { tokens, length });
     await realize([tokens], signal ? { signal } : {});
     onProgress?.("text", contexts.size, texts.length);

@@ -15,7 +15,7 @@ export interface Guided {
 
 /** The network steered as a plan says. `textOf` gives encoded texts, on demand without their padding; they have to live as long. */
 export function guided(
-  { unet, model: { schedule } }: LoadedModel,
+  { network, model: { schedule } }: LoadedModel,
   { steer, cfg: twoPasses }: GuidancePlan,
   textOf: (text: string, padding: "padded" | "trimmed") => Context,
 ): Guided {
@@ -27,8 +27,8 @@ export function guided(
       scale: steer.scale,
       ...(steer.method === "neutral" && { empty: textOf("", "padded") }),
     });
-  const without = denoiser(unet, schedule);
-  const steered = guidance ? denoiser(unet, schedule, { guidance }) : without;
+  const without = denoiser(network, schedule);
+  const steered = guidance ? denoiser(network, schedule, { guidance }) : without;
   const denoise = twoPasses
     ? cfg(steered, { scale: twoPasses.scale, negative: textOf(twoPasses.negative, "padded"), negativeDenoiser: without })
     : steered;

@@ -1,13 +1,15 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { clipText, latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet, unet } from "@snoopi/models";
-import { needed, type OpenModel } from "./open.ts";
+import { latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet } from "@snoopi/models";
+import type { OpenModel } from "./open.ts";
+import { needed } from "./shape.ts";
 
 /** A text-to-image model in memory. */
 export interface LoadedModel extends Disposable {
   readonly model: OpenModel;
   readonly device: Device;
-  readonly encodeText: ReturnType<typeof clipText>;
-  readonly unet: UNet;
+  /** Ids `[n, L]` to tokens `[n, L, D]`. */
+  readonly encodeText: (ids: Tensor) => Tensor;
+  readonly network: UNet;
   readonly decode: ReturnType<typeof latentDecoder>;
 }
 
@@ -20,7 +22,7 @@ export interface LoadModelOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Loads what making pictures needs: the text encoder, the UNet and the VAE's decoder. Weights stored in f16 stay f16. */
+/** Loads what making pictures needs: the text encoder, the network and the VAE's decoder. Weights stored in f16 stay f16. */
 export async function loadModel(model: OpenModel, { device, onBytes, onWarning, signal }: LoadModelOptions): Promise<LoadedModel> {
   const files = [];
   const tensors = new Map<string, ReadonlyMap<string, Tensor>>();
@@ -64,8 +66,8 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
   return {
     model,
     device,
-    encodeText: clipText(from("text_encoder"), model.text),
-    unet: unet(from("unet"), model.unet),
+    encodeText: model.text.build(from(model.text.component)),
+    network: model.network.build(from(model.network.component)),
     decode: latentDecoder(from("vae"), model.vae),
     [Symbol.dispose]: free,
   };

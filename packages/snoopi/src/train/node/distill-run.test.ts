@@ -329,13 +329,14 @@ describe("a dry run", () => {
     for (const { parts, peakBytes } of costs) expect(parts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBe(peakBytes);
     const before = four.parts.filter(([name]) => name.endsWith("gradients of the batches before"));
     expect(before.map(([, bytes]) => bytes)).toEqual(one.parts.filter(([name]) => name.endsWith("gradients")).map(([, bytes]) => bytes));
-    const { maxPositionEmbeddings, hiddenSize, projectionDim } = of.model.text;
-    const [context, latents] = [maxPositionEmbeddings * hiddenSize, 4 * 4 * 4];
+    const { length, width } = of.model.text;
+    const { projectionDim } = of.clip.text;
+    const [context, latents] = [length * width, 4 * 4 * 4];
     // What a batch of 8 is given, with two updates of the LoRA teacher and two pairs: texts for the student and for each update, and the empty
     // one; noise to begin with, ε, and ε of each update; κ of both teachers; α, σ and the timestep of three noised pictures; CLIP's texts and
     // their weight. It is there twice, as it is given and as the program reads it. The picture is there until the LoRA teacher has learned.
     const pairs = 2 * (context + 2 * latents);
-    const given = 8 * (3 * context + 4 * latents + 2 + 3 * 3 + (projectionDim ?? hiddenSize)) + context + pairs + 1;
+    const given = 8 * (3 * context + 4 * latents + 2 + 3 * 3 + (projectionDim ?? width)) + context + pairs + 1;
     const each = 4 * (2 * given + 8 * latents);
     const sums = before.reduce((sum, [, bytes]) => sum + bytes, 0);
     // Nothing of their activations, of which a batch has 2 MB: 3 · each is 0.24 MB.

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Device, fromData, keyFromSeed, noGrad, scope, type Tensor } from "@snoopi/core";
-import { load, type Params, params, toPixels, unet } from "@snoopi/models";
+import { load, params, toPixels } from "@snoopi/models";
 import { fewSteps } from "../../distill/few-step.ts";
 import { x0Predictor } from "../../distill/score.ts";
 import { aheadConfig, type DistillConfig, distillFreeKeys, pairsConfig, regressionConfig, wholeConfig } from "../distill-config.ts";
@@ -98,7 +98,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     pairs = await makePairs({
       folder: training("pairs"),
       device,
-      network: unet(params(load(teacher.base)), model.unet),
+      network: model.network.build(params(load(teacher.base))),
       schedule: model.schedule,
       bank,
       latents,
@@ -119,7 +119,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   using assembled = assemble({
     device,
     config,
-    network: model.unet,
+    network: model.network.build,
     schedule: model.schedule,
     base: teacher.base,
     key: stepKey(key, 2, 0),
@@ -256,7 +256,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   async function sheetOf(weights: Weights) {
     const whole = await assembled.whole(weights);
     return withNetwork(whole, device, {
-      build: (p: Params) => unet(p, model.unet),
+      build: model.network.build,
       use: (network) =>
         scope(async (s) => {
           const { process, student } = assembled.distillation;

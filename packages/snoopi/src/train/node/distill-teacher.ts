@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
   type ClipTextConfig,
-  clipText,
   endPositions,
   idsTensor,
   latentDecoder,
@@ -16,7 +15,9 @@ import {
   unscaleLatents,
 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
-import { needed, type OpenModel, openModel } from "../../pipeline/open.ts";
+import { tokenIds } from "../../pipeline/encode-texts.ts";
+import { type OpenModel, openModel } from "../../pipeline/open.ts";
+import { needed } from "../../pipeline/shape.ts";
 import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
 import { clipSizes } from "../clip-sizes.ts";
@@ -84,15 +85,14 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
       return opened;
     };
   const [read, readJudge] = [into(hash), into(judgeHash)];
-  const component = (name: "unet" | "vae" | "text_encoder") => model.weights(name);
-  const unetNetwork = model.networks.find((one) => one.component === "unet")!;
+  const component = (name: "vae" | "text_encoder") => model.weights(name);
   try {
-    const loaded = await into(hash, config.base)("unet", await component("unet"), unetNetwork.build);
+    const loaded = await into(hash, config.base)(model.network.kind, await model.weights(model.network.component), model.network.build);
     // In the network's order, not the file's.
-    const base = new Map([...needed(unetNetwork).keys()].map((name) => [name, loaded.tensors.get(name)!]));
+    const base = new Map([...needed(model.network).keys()].map((name) => [name, loaded.tensors.get(name)!]));
     const decoder = await read("vae", await component("vae"), (p) => latentDecoder(p, model.vae));
-    const text = await read("clip", await component("text_encoder"), (p) => clipText(p, model.text));
-    const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids).last);
+    const text = await read(model.text.kind, await component("text_encoder"), model.text.build);
+    const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids));
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
     const clip = judging.weight > 0 ? await openClip(folder, readJudge) : undefined;
     const decodeForClip = clipDecoder ? await openClipDecoder(clipDecoder, readJudge) : decode;
@@ -117,14 +117,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
       return all;
     };
     const tokenize = (one: string) => model.tokenizer.encode(one).ids;
-    const encodeAll = (some: readonly string[]) =>
-      encode(
-        idsTensor(
-          some.map((one) => [...tokenize(one)]),
-          model.text,
-          { device },
-        ),
-      );
+    const encodeAll = (some: readonly string[]) => encode(tokenIds(model, some, device));
     const prompts = await openDistillPrompts({
       ...options,
       pipeline: folder,

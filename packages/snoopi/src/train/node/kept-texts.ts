@@ -32,11 +32,11 @@ export interface KeptTextsOptions {
 /** Opens the cache of a model's encoded prompts. @throws SnoopiError when it is of another encoder, or another process fills it. */
 export async function openKeptTexts(options: KeptTextsOptions): Promise<KeptTexts> {
   const { folder, dtype, pipeline, model, lists, encode, unload, onNote } = options;
-  const { maxPositionEmbeddings, hiddenSize } = model.text;
+  const { length: tokens, width } = model.text;
   const encoder = await encoderIdentity(nodeFolder(pipeline), { also: "last_hidden_state" });
-  const store = await openEmbeddingCache(folder, { encoder, shape: [maxPositionEmbeddings, hiddenSize], dtype });
+  const store = await openEmbeddingCache(folder, { encoder, shape: [tokens, width], dtype });
   const total = lists.reduce((sum, { length }) => sum + length, 1);
-  const bytes = total * maxPositionEmbeddings * hiddenSize * (dtype === "f16" ? 2 : 4);
+  const bytes = total * tokens * width * (dtype === "f16" ? 2 : 4);
   onNote?.(`${folder}: keeps ${total} encoded texts, up to ${shownBytes(bytes)}; ${store.count} are there.`);
   return {
     store,

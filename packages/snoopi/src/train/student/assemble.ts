@@ -1,5 +1,5 @@
 import { alias, cast, type Device, foldIn, fromData, type Key, keep, noGrad, scope, type Tensor } from "@snoopi/core";
-import { adapters, load, params, type UNet, type UNetConfig, unet } from "@snoopi/models";
+import { adapters, load, type Params, params, type UNet } from "@snoopi/models";
 import type { Distillation } from "../../distill/distillation.ts";
 import { fewStepTimesteps } from "../../distill/few-step.ts";
 import { teachersOf } from "../../distill/lora-teacher.ts";
@@ -12,7 +12,8 @@ import type { Weights } from "../stage.ts";
 export interface AssembleOptions {
   readonly device: Device;
   readonly config: DistillConfig;
-  readonly network: UNetConfig;
+  /** Builds the network that all of them are. */
+  readonly network: (p: Params) => UNet;
   readonly schedule: NoiseSchedule;
   /** The teacher's weights: frozen, and the caller's. */
   readonly base: ReadonlyMap<string, Tensor>;
@@ -34,7 +35,7 @@ const targets = { qv: [/to_[qv]$/], attention: [/attn\d\.to_(q|k|v|out\.0)$/], a
 export function assemble({ device, config, network, schedule, base, key }: AssembleOptions): Assembled {
   const method = methodOf(config);
   const lora = adapters();
-  const shared = unet(lora.wrap(params(load(base))), network);
+  const shared = network(lora.wrap(params(load(base))));
   const prediction = schedule.config.predictionType;
   const adapter = (name: "student" | "pi") => {
     const { rank, alpha, targets: on } = config[name === "pi" ? "loraTeacher" : "student"];
@@ -48,7 +49,7 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
   const own = full ? copied(base) : adapter("student");
   const student = moved(own, config.student);
   const learner: UNet = full
-    ? unet(params(load(new Map(Object.entries(own)))), network)
+    ? network(params(load(new Map(Object.entries(own)))))
     : (...args) => lora.with("student", () => shared(...args));
   const loraTeacher = method.loraSteps > 0 ? moved(adapter("pi"), config.loraTeacher) : undefined;
   const two = loraTeacher ? teachersOf(shared, lora, "pi") : { teacher: shared, lora: shared };
@@ -70,7 +71,7 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
         [...weights].map(([name, { shape, data }]) => [name, fromData(data, { shape, dtype: "f32", device })] as const),
       );
       const merging = adapters();
-      unet(merging.wrap(params(load(base))), network);
+      network(merging.wrap(params(load(base))));
       merging.load("student", tensors, { alpha: config.student.alpha });
       const merged = merging.merged("student", base);
       const found = new Map<string, { shape: readonly number[]; data: Float32Array }>();

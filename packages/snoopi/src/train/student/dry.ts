@@ -3,7 +3,6 @@ import {
   type AutoencoderConfig,
   autoencoderConfig,
   type ClipTextConfig,
-  clipText,
   clipTextConfig,
   countOf,
   latentDecoder,
@@ -14,7 +13,7 @@ import {
   taesd,
   unscaleLatents,
 } from "@snoopi/models";
-import type { ModelShape } from "../../pipeline/open.ts";
+import type { ModelShape } from "../../pipeline/shape.ts";
 import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
 import { captions } from "../../world/caption.ts";
 import type { ClipImageSizes } from "../clip-image.ts";
@@ -108,12 +107,11 @@ export function distillCost(
     return { built: build(params(load(weightsOf(build)))) };
   };
 
-  const { maxPositionEmbeddings: length, hiddenSize } = model.text;
+  const { length, width } = model.text;
   const withClip = config.clip.weight > 0;
-  const unetNetwork = model.networks.find(({ component }) => component === "unet")!;
-  const base = part("teacher, frozen", () => weightsOf(unetNetwork.build, config.base));
+  const base = part("teacher, frozen", () => weightsOf(model.network.build, config.base));
   const stored = config.embeddings.keep !== "none";
-  const text = stored ? undefined : part("text encoder", () => network((p) => clipText(p, model.text)));
+  const text = stored ? undefined : part("text encoder", () => network(model.text.build));
   const decoderOf = (name: string, vae: AutoencoderConfig) => {
     const { built } = part(name, () => network((p) => latentDecoder(p, vae)));
     return (x0: Tensor) => built(unscaleLatents(x0, vae));
@@ -123,14 +121,14 @@ export function distillCost(
   const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
-  const encode = (ids: Tensor) => text!.built(ids).last;
+  const encode = (ids: Tensor) => text!.built(ids);
   const embed = (of: readonly string[]) =>
     towers!.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
   const store: EmbeddingStore = {
-    shape: [length, hiddenSize],
+    shape: [length, width],
     dtype: "f32",
     writable: false,
-    find: (texts) => ({ data: new Float32Array(texts.length * length * hiddenSize), missing: [] }),
+    find: (texts) => ({ data: new Float32Array(texts.length * length * width), missing: [] }),
     add() {},
     stored: (rows) => rows,
   };
@@ -140,15 +138,15 @@ export function distillCost(
     config.prompts === "world"
       ? part("encoded prompts", () =>
           worldBank(
-            blank([captions.length + 1, length, hiddenSize]),
-            withClip ? blank([captions.length, clip.text.projectionDim ?? hiddenSize]) : undefined,
+            blank([captions.length + 1, length, width]),
+            withClip ? blank([captions.length, clip.text.projectionDim ?? width]) : undefined,
           ),
         )
       : bankOf(["a", "b"], withClip ? { embed } : {});
 
   const side = (of: number) => (config.size ?? of) / model.factor;
   const latents = [model.vae.latentChannels, side(model.size.height), side(model.size.width)];
-  using assembled = assemble({ device, config, network: model.unet, schedule: model.schedule, base, key: [0, 0] });
+  using assembled = assemble({ device, config, network: model.network.build, schedule: model.schedule, base, key: [0, 0] });
   const one = (): Float32Array => new Float32Array(sizeOf(latents));
   using stepper = distillStepper({
     name: "dry",
@@ -190,7 +188,7 @@ export function distillCost(
   const numbers = (trained?: PackedTrained) =>
     trained ? Object.values(trained.parameters).reduce((n, { shape }) => n + sizeOf(shape), 0) : 0;
   return {
-    parameters: { teacher: countOf(manifest(unetNetwork.build)), student: numbers(student), loraTeacher: numbers(loraTeacher) },
+    parameters: { teacher: countOf(manifest(model.network.build)), student: numbers(student), loraTeacher: numbers(loraTeacher) },
     parts,
     peakBytes,
     deviceBytes: peakDeviceBytes,
