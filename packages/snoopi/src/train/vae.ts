@@ -9,6 +9,11 @@ export interface VaeLoss {
   readonly l1: number;
   /** Weight of the mean, over a picture's latents, of the divergence from a standard normal. */
   readonly kl: number;
+  /**
+   * Weight of the mean square of errors in colour: of what is left of each pixel's when its mean over red, green and blue is taken away.
+   * Without it latents tell grounds far apart and hues of one brightness hardly, and what learns them confuses the hues.
+   */
+  readonly chroma: number;
 }
 
 export interface VaeStageOptions {
@@ -37,9 +42,11 @@ export function vaeStage({ device, network, batch, loss: weights, key }: VaeStag
       const moments = encode(x);
       const off = sub(decode(sampleLatents(moments, noise)), x);
       const mse = mean(square(off));
+      const chroma = mean(square(sub(off, mean(off, { axis: 1, keepdims: true }))));
       // ½ (μ² + σ² − 1 − log σ²)
       const kl = mul(mean(sub(sub(add(square(moments.mean), exp(moments.logvar)), 1), moments.logvar)), 0.5);
-      return { loss: add(add(mse, mul(mean(abs(off)), weights.l1)), mul(kl, weights.kl)), mse, kl };
+      const terms = [mul(mean(abs(off)), weights.l1), mul(kl, weights.kl), mul(chroma, weights.chroma)];
+      return { loss: terms.reduce(add, mse), mse, kl, chroma };
     },
   };
 }
