@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, clip_view, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, prompts, randn, schedules, store, tiny, tiny_vae, tokenizers, training
+from golden import checkpoints, clip_view, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, pixart, pixart_pipeline, prompts, randn, schedules, store, t5, t5_tokenizer, tiny, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -38,11 +38,15 @@ PARTS = {
     "metrics": metrics.write,
     "judges": write_judges,
     "tokenizer": tokenizers.write,
+    "t5-tokenizer": t5_tokenizer.write,
     "text": components.write_text,
+    "t5": t5.write,
     "unet": components.write_unet,
     "vae": components.write_vae,
     "tiny-vae": tiny_vae.write,
     "nasa": nasa.write,
+    "pixart": pixart.write,
+    "pixart-pipeline": pixart_pipeline.write,
     "pipeline": pipelines.write,
     "few-step": few_step.write,
     "tiny": tiny.write,

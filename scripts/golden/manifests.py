@@ -3,8 +3,8 @@
 import json
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel
+from diffusers import AutoencoderKL, AutoencoderTiny, PixArtTransformer2DModel, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from . import store
 
@@ -40,21 +40,54 @@ CONFIGS = {
         "latent_channels": 4, "latent_magnitude": 3, "latent_shift": 0.5, "num_decoder_blocks": [3, 3, 3, 1],
         "num_encoder_blocks": [1, 3, 3, 3], "out_channels": 3, "scaling_factor": 1.0, "upsampling_scaling_factor": 2,
     }),
+    "pixart512-transformer": (PixArtTransformer2DModel, {
+        "activation_fn": "gelu-approximate", "attention_bias": True, "attention_head_dim": 72, "caption_channels": 4096,
+        "cross_attention_dim": 1152, "in_channels": 4, "norm_elementwise_affine": False, "norm_eps": 1e-06,
+        "norm_type": "ada_norm_single", "num_attention_heads": 16, "num_layers": 28, "out_channels": 8, "patch_size": 2,
+        "sample_size": 64,
+    }),
+    "t5-xxl": (T5EncoderModel, {
+        "d_ff": 10240, "d_kv": 64, "d_model": 4096, "feed_forward_proj": "gated-gelu", "layer_norm_epsilon": 1e-06, "model_type": "t5",
+        "num_heads": 64, "num_layers": 24, "relative_attention_max_distance": 128, "relative_attention_num_buckets": 32, "vocab_size": 32128,
+    }),
 }
+# transformers builds its models from config objects.
+CONFIG_CLASSES = {CLIPTextModel: CLIPTextConfig, T5EncoderModel: T5Config}
 # Counted on models built elsewhere from the published config files.
-EXPECTED = {"sd15-unet": (686, 859_520_964), "sd21-unet": (686, 865_910_724), "sd-vae": (248, 83_653_863)}
+EXPECTED = {"sd15-unet": (686, 859_520_964), "sd21-unet": (686, 865_910_724), "sd-vae": (248, 83_653_863), "t5-xxl": (219, 4_762_310_656)}
+
+# Lists of layers all alike, of which one stands in the file, as N, and their number in `layers`.
+ALIKE = {"pixart512-transformer": "transformer_blocks"}
+
+
+def one_for_all(tensors: dict[str, list[int]], layers: str) -> tuple[dict[str, list[int]], int]:
+    of_layer, rest = {}, {}
+    for key, shape in tensors.items():
+        if key.startswith(layers + "."):
+            _, index, name = key.split(".", 2)
+            of_layer.setdefault(int(index), {})[f"{layers}.N.{name}"] = shape
+        else:
+            rest[key] = shape
+    if any(layer != of_layer[0] for layer in of_layer.values()):
+        raise ValueError(f"{layers} are not all alike")
+    return {**rest, **of_layer[0]}, len(of_layer)
 
 
 def write() -> None:
     for name, (kind, config) in CONFIGS.items():
         with torch.device("meta"):
-            model = kind(CLIPTextConfig(**config)) if kind is CLIPTextModel else kind(**config)
-        tensors = {key: list(value.shape) for key, value in sorted(model.state_dict().items())}
-        parameters = sum(value.numel() for value in model.state_dict().values())
+            model = kind(CONFIG_CLASSES[kind](**config)) if kind in CONFIG_CLASSES else kind(**config)
+        # Second names of one tensor are in no file.
+        tied = getattr(model, "_tied_weights_keys", None) or {}
+        state = {key: value for key, value in sorted(model.state_dict().items()) if key not in tied}
+        tensors = {key: list(value.shape) for key, value in state.items()}
+        parameters = sum(value.numel() for value in state.values())
         if name in EXPECTED and EXPECTED[name] != (len(tensors), parameters):
             raise ValueError(f"{name}: {len(tensors)} tensors, {parameters} parameters; expected {EXPECTED[name]}")
         print(f"{name}: {len(tensors)} tensors, {parameters} parameters")
         head = {"class": kind.__name__, "parameters": parameters, "config": config}
+        if name in ALIKE:
+            tensors, head["layers"] = one_for_all(tensors, ALIKE[name])
         lines = "".join(f" {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
         rows = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in tensors.items())
         store.path(f"manifest/{name}.json").write_text("{\n" + lines + ' "tensors": {\n' + rows + "\n }\n}\n")

@@ -3,14 +3,20 @@ import type { ClipTextConfig } from "./checkpoint/config-clip.ts";
 
 // Token ids while they are still numbers: the last place where a wrong one can be named. A GPU answers it with NaN.
 
-/** `[B, L]` i32 from equally long lists of ids. Throws for an id outside of the vocabulary, naming it and where it stands. */
+/**
+ * `[B, L]` i32 from equally long lists of ids. Throws for an id outside of the vocabulary, naming it and where it stands. Texts may be of any
+ * length where the encoder's config has no `maxPositionEmbeddings`, as T5's.
+ */
 export function idsTensor(
   texts: readonly (readonly number[])[],
-  { vocabSize, maxPositionEmbeddings }: Pick<ClipTextConfig, "vocabSize" | "maxPositionEmbeddings">,
+  {
+    vocabSize,
+    maxPositionEmbeddings = Number.POSITIVE_INFINITY,
+  }: Pick<ClipTextConfig, "vocabSize"> & Partial<Pick<ClipTextConfig, "maxPositionEmbeddings">>,
   { device }: Pick<On, "device"> = {},
 ): Tensor {
   const length = texts[0]?.length ?? 0;
-  if (length < 1) throw new SnoopiError("ids: there are no tokens. Encode at least one text; the empty one has a start and an end.");
+  if (length < 1) throw new SnoopiError("ids: there are no tokens. Encode at least one text; the empty one has an end.");
   if (length > maxPositionEmbeddings) {
     throw new SnoopiError(`ids: a text has ${length} tokens and the text encoder reads ${maxPositionEmbeddings}. Truncate it.`);
   }

@@ -13,7 +13,9 @@ export { type AutoencoderConfig, autoencoder, autoencoderConfig, autoencoderFact
 // Checkpoints.
 export { type ClipTextConfig, clipTextConfig } from "./checkpoint/config-clip.ts";
 export type { ParsedConfig } from "./checkpoint/config-fields.ts";
+export { type PixArtConfig, pixartConfig, pixartWidth } from "./checkpoint/config-pixart.ts";
 export { type SchedulerConfig, schedulerConfig } from "./checkpoint/config-scheduler.ts";
+export { type T5Config, t5Config } from "./checkpoint/config-t5.ts";
 export { type UNetConfig, unetConfig } from "./checkpoint/config-unet.ts";
 export { type VaeConfig, vaeConfig } from "./checkpoint/config-vae.ts";
 export { type TinyVaeConfig, tinyVaeConfig, tinyVaeFactor } from "./checkpoint/config-vae-tiny.ts";
@@ -35,7 +37,7 @@ export { type ComponentWeights, openWeights, weightsOfFile } from "./checkpoint/
 export { type BicubicOptions, resizeBicubic } from "./bicubic.ts";
 export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
 export { endPositions, idsTensor } from "./clip-ids.ts";
-export { conv2d, embedding, groupNorm, layerNorm, linear } from "./layers.ts";
+export { conv2d, embedding, groupNorm, layerNorm, linear, rmsNorm } from "./layers.ts";
 export { type AdapterOptions, type Adapters, adapters } from "./lora.ts";
 // Networks that judge pictures.
 export { type Inception, type InceptionOutput, inceptionV3 } from "./inception/inception.ts";
@@ -45,9 +47,13 @@ export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes }
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";
-export { type PipelinePreset, sd15, sd21, taesd } from "./presets.ts";
+export { type PixArt, type PixArtOptions, type PixArtSizes, pixart } from "./pixart.ts";
+export { type PipelinePreset, type PixArtPreset, pixart512, sd15, sd21, t5Xxl, taesd } from "./presets.ts";
+export { type T5Options, type T5Sizes, t5Encoder } from "./t5.ts";
 // Text.
 export { type ClipTokenizer, clipTokenizer, readClipTokenizer } from "./tokenizer/clip.ts";
+export { type EncodedT5Prompt, readT5Tokenizer, type T5Tokenizer, type T5TokenizerOptions, t5Tokenizer } from "./tokenizer/t5.ts";
+export type { T5TokenizerFiles } from "./tokenizer/t5-files.ts";
 export { type UNet, type UNetOptions, type UNetSizes, unet } from "./unet.ts";
 export { sampleLatents, scaleLatents, unscaleLatents } from "./vae/latents.ts";
 export { toPixels } from "./vae/pixels.ts";

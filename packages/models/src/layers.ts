@@ -1,11 +1,16 @@
 import {
+  add,
   type Conv2dOptions,
   cast,
   conv2d as convolve,
   embedding as lookUp,
+  mean,
+  mul,
   linear as multiply,
   layerNorm as normalize,
   groupNorm as normalizeGroups,
+  rsqrt,
+  square,
   type Tensor,
 } from "@snoopi/core";
 import type { Layer, Params } from "./params.ts";
@@ -52,6 +57,12 @@ export function groupNorm(p: Params, width: number, { groups, eps }: { readonly 
 export function layerNorm(p: Params, width: number, { eps }: { readonly eps: number }) {
   const [weight, bias] = [p.get("weight", [width]), p.get("bias", [width])];
   return (x: Tensor): Tensor => normalize(x, { eps, weight, bias });
+}
+
+/** Over `[..., width]`: divided by the root of the mean square. No mean is taken off, and there is no bias. */
+export function rmsNorm(p: Params, width: number, { eps }: { readonly eps: number }) {
+  const weight = p.get("weight", [width]);
+  return (x: Tensor): Tensor => mul(mul(x, rsqrt(add(mean(square(x), { axis: -1, keepdims: true }), eps))), weight);
 }
 
 /** `ids [...] → [..., width]`, in f32 whatever the table is stored in */

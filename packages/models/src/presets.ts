@@ -11,6 +11,11 @@ export interface PipelinePreset {
   readonly scheduler: JsonObject;
 }
 
+/** The same of a PixArt: for `pixartConfig`, `t5Config`, `vaeConfig` and `schedulerConfig`. */
+export interface PixArtPreset extends Omit<PipelinePreset, "unet"> {
+  readonly transformer: JsonObject;
+}
+
 const unet: JsonObject = {
   _class_name: "UNet2DConditionModel",
   act_fn: "silu",
@@ -107,6 +112,22 @@ export const sd21: PipelinePreset = {
   scheduler: { ...scheduler, _class_name: "DDIMScheduler", prediction_type: "v_prediction" },
 };
 
+/** The encoder of T5 v1.1 XXL (`google/t5-v1_1-xxl`), which PixArt, Stable Diffusion 3 and Flux have: a `T5EncoderModel`'s config. */
+export const t5Xxl: JsonObject = {
+  architectures: ["T5EncoderModel"],
+  d_ff: 10240,
+  d_kv: 64,
+  d_model: 4096,
+  feed_forward_proj: "gated-gelu",
+  layer_norm_epsilon: 1e-6,
+  model_type: "t5",
+  num_heads: 64,
+  num_layers: 24,
+  relative_attention_max_distance: 128,
+  relative_attention_num_buckets: 32,
+  vocab_size: 32128,
+};
+
 /** TAESD (`madebyollin/taesd`), the tiny autoencoder for the latents of Stable Diffusion 1 and 2: an `AutoencoderTiny`'s config. */
 export const taesd: JsonObject = {
   _class_name: "AutoencoderTiny",
@@ -122,4 +143,35 @@ export const taesd: JsonObject = {
   out_channels: 3,
   scaling_factor: 1,
   upsampling_scaling_factor: 2,
+};
+
+/** PixArt-α at 512×512 (`PixArt-alpha/PixArt-XL-2-512x512`): a transformer that predicts noise and a variance, and T5-XXL. */
+export const pixart512: PixArtPreset = {
+  textEncoder: t5Xxl,
+  transformer: {
+    _class_name: "Transformer2DModel",
+    activation_fn: "gelu-approximate",
+    attention_bias: true,
+    attention_head_dim: 72,
+    caption_channels: 4096,
+    cross_attention_dim: 1152,
+    in_channels: 4,
+    norm_elementwise_affine: false,
+    norm_eps: 1e-6,
+    norm_type: "ada_norm_single",
+    num_attention_heads: 16,
+    num_layers: 28,
+    out_channels: 8,
+    patch_size: 2,
+    sample_size: 64,
+  },
+  // `sd-vae-ft-ema`
+  vae: { ...vae, sample_size: 256 },
+  scheduler: {
+    _class_name: "DPMSolverMultistepScheduler",
+    beta_end: 0.02,
+    beta_schedule: "linear",
+    beta_start: 0.0001,
+    num_train_timesteps: 1000,
+  },
 };

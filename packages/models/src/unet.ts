@@ -4,7 +4,7 @@ import type { UNetConfig } from "./checkpoint/config-unet.ts";
 import { conv2d, groupNorm } from "./layers.ts";
 import type { Params } from "./params.ts";
 import { downBlock, midBlock, upBlock } from "./unet/blocks.ts";
-import { sinusoid, type Timestep, timestepEmbedding } from "./unet/timestep.ts";
+import { checkSteps, sinusoid, type Timestep, timestepEmbedding } from "./unet/timestep.ts";
 import type { TransformerSizes } from "./unet/transformer.ts";
 
 /** The part of a config that makes the network. */
@@ -118,7 +118,5 @@ function checkInputs(x: Tensor, t: Timestep, { tokens }: Context, { inChannels, 
     const expected = batch === 1 ? "1" : `1 or ${batch}`;
     throw new OpError("unet", `the context's tokens are ${show(tokens.shape)}, expected [${expected}, L, ${crossAttentionDim}]`);
   }
-  const steps = typeof t === "number" ? 1 : "shape" in t ? (t.shape[0] ?? 1) : t.length;
-  if (steps !== 1 && steps !== batch)
-    throw new OpError("unet", `there are ${steps} timesteps for ${batch} images`, "Give one, or one each.");
+  checkSteps("unet", t, batch);
 }

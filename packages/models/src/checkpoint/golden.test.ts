@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { autoencoderConfig } from "../autoencoder.ts";
 import { clipTextConfig } from "./config-clip.ts";
+import { pixartConfig } from "./config-pixart.ts";
 import { schedulerConfig } from "./config-scheduler.ts";
+import { t5Config } from "./config-t5.ts";
 import { unetConfig } from "./config-unet.ts";
 import { canonicalNames, type NetworkKind } from "./names.ts";
 import { nodeFolder } from "./node-folder.ts";
@@ -40,8 +42,8 @@ test.each(readdirSync(golden).filter((name) => name.endsWith("-tiny")))("all of 
 // Published models as today's libraries name their tensors.
 test.each(readdirSync(join(golden, "manifest")))("the config of %s is understood in full, and its names are canonical", (file) => {
   const { config, class: className, tensors } = JSON.parse(readFileSync(join(golden, "manifest", file), "utf8"));
-  const kind = file.includes("unet") ? "unet" : file.includes("vae") ? "vae" : "clip";
-  const parse = { unet: unetConfig, vae: autoencoderConfig, clip: clipTextConfig }[kind];
+  const kind = (["unet", "vae", "pixart", "t5"] as const).find((one) => file.includes(one)) ?? "clip";
+  const parse = { unet: unetConfig, vae: autoencoderConfig, clip: clipTextConfig, pixart: pixartConfig, t5: t5Config }[kind];
   expect(parse({ _class_name: className, ...config }).ignored).toEqual([]);
   const stored = Array.isArray(tensors) ? tensors.map(([name]) => name) : Object.keys(tensors);
   const { names, dropped } = canonicalNames(kind, stored);

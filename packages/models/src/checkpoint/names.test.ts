@@ -25,6 +25,20 @@ test("CLIP loses its prefix, its position ids and the rest of the full model", (
   ]);
 });
 
+test("T5 loses its decoder, and its embedding has one name, whichever the file has", () => {
+  const whole = ["decoder.block.0.layer.0.SelfAttention.q.weight", "decoder.embed_tokens.weight", "encoder.embed_tokens.weight"];
+  const rest = ["encoder.final_layer_norm.weight", "lm_head.weight", "shared.weight"];
+  const { names, dropped } = canonicalNames("t5", [...whole, ...rest]);
+  expect(Object.fromEntries(names)).toEqual({
+    "encoder.final_layer_norm.weight": "encoder.final_layer_norm.weight",
+    "shared.weight": "shared.weight",
+  });
+  expect(dropped).toEqual([...whole, "lm_head.weight"]);
+  const alone = canonicalNames("t5", ["encoder.embed_tokens.weight"]);
+  expect([[...alone.names], alone.dropped]).toEqual([[["shared.weight", "encoder.embed_tokens.weight"]], []]);
+  expect(canonicalNames("t5", ["shared.weight", "encoder.embed_tokens.weight"]).names.get("shared.weight")).toBe("shared.weight");
+});
+
 test("the old names of the VAE's attention become today's", () => {
   const at = "decoder.mid_block.attentions.0";
   const old = ["query.weight", "key.bias", "value.weight", "proj_attn.bias", "group_norm.weight", "to_q.bias"].map(
@@ -37,6 +51,26 @@ test("the old names of the VAE's attention become today's", () => {
   ]);
 });
 
+test("PixArt's early names become today's, and what is computed or only trained with is left out", () => {
+  const { names, dropped } = canonicalNames("pixart", [
+    "caption_projection.mlp.0.weight",
+    "caption_projection.mlp.2.bias",
+    "adaln_single.emb.resolution_embedder.mlp.0.bias",
+    "adaln_single.emb.aspect_ratio_embedder.mlp.2.weight",
+    "caption_projection.y_embedding",
+    "pos_embed.pos_embed",
+    "pos_embed.proj.weight",
+  ]);
+  expect([...names.keys()]).toEqual([
+    "caption_projection.linear_1.weight",
+    "caption_projection.linear_2.bias",
+    "adaln_single.emb.resolution_embedder.linear_1.bias",
+    "adaln_single.emb.aspect_ratio_embedder.linear_2.weight",
+    "pos_embed.proj.weight",
+  ]);
+  expect(dropped).toEqual(["caption_projection.y_embedding", "pos_embed.pos_embed"]);
+});
+
 test("two stored names for one parameter are an error", () => {
   expect(() => canonicalNames("clip", ["text_model.a", "a"])).toThrow('clip: the file holds both "text_model.a" and "a"');
 });
@@ -44,7 +78,7 @@ test("two stored names for one parameter are an error", () => {
 test("canonical names stay as they are, whatever the network", () => {
   fc.assert(
     fc.property(
-      fc.constantFrom("clip", "unet", "vae" as const),
+      fc.constantFrom("clip", "t5", "unet", "vae", "pixart" as const),
       fc.uniqueArray(fc.stringMatching(/^[a-z_]+\.[0-9]\.[a-z_]+\.weight$/)),
       (kind, stored) => {
         const once = [

@@ -1,7 +1,7 @@
 import { type Shape, SnoopiError } from "@snoopi/core";
 
 /** The networks whose published tensor names differ from what today's libraries write. */
-export type NetworkKind = "clip" | "unet" | "vae";
+export type NetworkKind = "clip" | "t5" | "unet" | "pixart" | "vae";
 
 /** Whose names a file may have: those of a network's history, or the parameters' own. */
 export type NameRule = NetworkKind | "as stored";
@@ -11,6 +11,8 @@ interface NameRules {
   readonly drop: readonly RegExp[];
   /** Replacements, applied in order. */
   readonly rename: readonly (readonly [RegExp, string])[];
+  /** Second names of tied parameters → their first: left out where a file has both, else read in its place. */
+  readonly tied?: ReadonlyMap<string, string>;
 }
 
 const rules: Readonly<Record<NameRule, NameRules>> = {
@@ -18,6 +20,12 @@ const rules: Readonly<Record<NameRule, NameRules>> = {
     // A buffer that old versions saved, and the other half of a full CLIP model.
     drop: [/(^|\.)position_ids$/, /^logit_scale$/, /^vision_model\./, /^visual_projection\./],
     rename: [[/^text_model\./, ""]],
+  },
+  t5: {
+    // The other half of a full T5 model.
+    drop: [/^decoder\./, /^lm_head\./],
+    rename: [],
+    tied: new Map([["encoder.embed_tokens.weight", "shared.weight"]]),
   },
   vae: {
     drop: [],
@@ -30,6 +38,15 @@ const rules: Readonly<Record<NameRule, NameRules>> = {
     ],
   },
   unet: { drop: [], rename: [] },
+  pixart: {
+    // Training's caption for no text, and a buffer that is computed.
+    drop: [/^caption_projection\.y_embedding$/, /^pos_embed\.pos_embed$/],
+    // The two layers of captions and conditions in early conversions.
+    rename: [
+      [/^(caption_projection|adaln_single\.emb\.[a-z_]+_embedder)\.mlp\.0\.(weight|bias)$/, "$1.linear_1.$2"],
+      [/^(caption_projection|adaln_single\.emb\.[a-z_]+_embedder)\.mlp\.2\.(weight|bias)$/, "$1.linear_2.$2"],
+    ],
+  },
   "as stored": { drop: [], rename: [] },
 };
 
@@ -42,18 +59,20 @@ export interface CanonicalNames {
 
 /**
  * The names our networks use for the tensors of a file: those of diffusers 0.42 and transformers 5.23, CLIP without `text_model.`.
- * Throws when two stored names mean the same parameter.
+ * Throws when two stored names mean the same parameter and are not known to be tied.
  */
 export function canonicalNames(kind: NameRule, stored: Iterable<string>): CanonicalNames {
-  const { drop, rename } = rules[kind];
+  const { drop, rename, tied } = rules[kind];
+  const all = new Set(stored);
   const names = new Map<string, string>();
   const dropped: string[] = [];
-  for (const name of stored) {
-    if (drop.some((pattern) => pattern.test(name))) {
+  for (const name of all) {
+    const first = tied?.get(name);
+    if (drop.some((pattern) => pattern.test(name)) || (first !== undefined && all.has(first))) {
       dropped.push(name);
       continue;
     }
-    const canonical = rename.reduce((text, [pattern, to]) => text.replace(pattern, to), name);
+    const canonical = first ?? rename.reduce((text, [pattern, to]) => text.replace(pattern, to), name);
     const other = names.get(canonical);
     if (other !== undefined) throw new SnoopiError(`${kind}: the file holds both "${other}" and "${name}", which are the same parameter.`);
     names.set(canonical, name);

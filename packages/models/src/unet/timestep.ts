@@ -21,6 +21,13 @@ import type { Params } from "../params.ts";
 /** Steps of the training schedule, fractions allowed: one for the whole batch, or one for each image as numbers or as a tensor `[B]`. */
 export type Timestep = number | readonly number[] | Tensor;
 
+/** Throws where there is neither one step nor one for each of `batch` images. */
+export function checkSteps(network: string, t: Timestep, batch: number): void {
+  const steps = typeof t === "number" ? 1 : "shape" in t ? (t.shape[0] ?? 1) : t.length;
+  if (steps !== 1 && steps !== batch)
+    throw new OpError(network, `there are ${steps} timesteps for ${batch} images`, "Give one, or one each.");
+}
+
 export interface SinusoidOptions {
   readonly width: number;
   /** Cosines first. Default true, as all published UNets have it. */
