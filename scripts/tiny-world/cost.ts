@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDryDevice, type Device, empty, keyFromSeed, leaves, realize, scope, sizeOf, valueAndGradients } from "@snoopi/core";
 import { schedulerConfig, unetConfig, vaeConfig } from "@snoopi/models";
-import { modelShape } from "../../packages/snoopi/src/pipeline/shape.ts";
+import { modelShape } from "../../packages/snoopi/src/pipeline/stable-diffusion.ts";
 import { stableDiffusionConfig } from "../../packages/snoopi/src/schedule/config.ts";
 import { noiseSchedule } from "../../packages/snoopi/src/schedule/noise-schedule.ts";
 import { clipJson, textJson } from "../../packages/snoopi/src/train/clip-config.ts";

@@ -53,7 +53,7 @@ const cases: readonly Case[] = [
   {
     what: "a pipeline of another kind",
     broken: (dir) => editJson(join(dir, "model_index.json"), (json) => (json._class_name = "StableDiffusionXLPipeline")),
-    line: "snoopi: DIR: it is a StableDiffusionXLPipeline. Only StableDiffusionPipeline can be run, the Stable Diffusion 1 and 2 family.",
+    line: "snoopi: DIR: it is a StableDiffusionXLPipeline. Only StableDiffusionPipeline, PixArtAlphaPipeline, PixArtSigmaPipeline can be run.",
   },
   {
     what: "a config that is no JSON",

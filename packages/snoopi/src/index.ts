@@ -66,7 +66,14 @@ export { type DistillMethod, distillMethods } from "./distill/method.ts";
 export { type Parameterization, type Prediction, parameterizations } from "./distill/parameterization.ts";
 export { drawNegatives, pickNegatives } from "./distill/negatives.ts";
 export { addNoise, type ForwardProcess, flowProcess, type Levels, levelsAt, processOf, type Times, timesAt } from "./distill/process.ts";
-export { epsPredictor, type GuidedOptions, guidedScore, type Predictor, type PredictorOptions, x0Predictor } from "./distill/score.ts";
+export {
+  epsPredictor,
+  type GuidedOptions,
+  guidedScore,
+  type Predictor,
+  type PredictorOptions,
+  x0Predictor,
+} from "./distill/score.ts";
 export { type LoraStepOptions, loraGradients, loraText, type StudentStepOptions, studentGradients } from "./distill/step-gradients.ts";
 export { type LoraKeys, type StepKeys, stepKeys } from "./distill/step-keys.ts";
 export { cotangentOf, type Prompts, type ScoreOptions, type StudentLossOptions, studentLoss } from "./distill/student-loss.ts";
@@ -95,7 +102,9 @@ export { type LoadedModel, type LoadModelOptions, loadModel } from "./pipeline/l
 export { type EncodedTexts, encodeTexts } from "./pipeline/encode-texts.ts";
 export { type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
-export { type ModelShape, modelShape, type Network, type TextNetwork } from "./pipeline/shape.ts";
+export { pixartShape } from "./pipeline/pixart.ts";
+export type { EncodeIds, ModelShape, Network, DiffusionNetwork, TextNetwork } from "./pipeline/shape.ts";
+export { modelShape } from "./pipeline/stable-diffusion.ts";
 export { type Sampler, type Sampling, samplingOf } from "./pipeline/sampling.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";
 export { dpmSolverSteps, type SolverStep } from "./sampler/dpm-solver.ts";

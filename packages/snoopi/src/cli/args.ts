@@ -18,6 +18,8 @@ export interface GenerateOptions {
   readonly nasaScale?: number;
   /** Passes through the network, ≥ 1; what the model is made for where absent. */
   readonly steps?: number;
+  /** The training timestep that one step begins at; the last where absent. */
+  readonly timestep?: number;
   /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. */
   readonly guidance?: number | string;
   /** The named method's scale, ≥ 0; its default where absent. */
@@ -67,7 +69,9 @@ export function parseCommand(argv: readonly string[]): Command {
   throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, train, distill and eval.`);
 }
 
-const generateNames = "model prompt negative nasa-scale seed out width height steps guidance guidance-scale device variant".split(" ");
+const generateNames = "model prompt negative nasa-scale seed out width height steps timestep guidance guidance-scale device variant".split(
+  " ",
+);
 
 /** Reads and checks the words after `snoopi generate`. */
 export function parseGenerate(argv: readonly string[]): GenerateOptions {
@@ -83,6 +87,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
   if (variant !== undefined) checkVariant("generate", variant);
 
   const steps = integer(values, "steps", { least: 1 });
+  const timestep = integer(values, "timestep", { least: 0 });
   const guidance = choiceOrNumber(values, "guidance", guidanceNames);
   const guidanceScale = finite(values, "guidance-scale", { least: 0 });
   const nasaScale = finite(values, "nasa-scale", { least: 0 });
@@ -110,6 +115,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     ...(negative === undefined ? {} : { negative }),
     ...(nasaScale === undefined ? {} : { nasaScale }),
     ...(steps === undefined ? {} : { steps }),
+    ...(timestep === undefined ? {} : { timestep }),
     ...(guidance === undefined ? {} : { guidance }),
     ...(guidanceScale === undefined ? {} : { guidanceScale }),
     ...(width === undefined ? {} : { width }),

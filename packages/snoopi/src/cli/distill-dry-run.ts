@@ -5,7 +5,7 @@ import type { WebGpuDevice } from "@snoopi/kernels/node";
 import { sd15, sd21 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../pipeline/open.ts";
-import { modelShape } from "../pipeline/shape.ts";
+import { modelShape } from "../pipeline/stable-diffusion.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
 import { readClipDecoder } from "../train/node/clip-decoder.ts";

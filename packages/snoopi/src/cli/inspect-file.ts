@@ -11,10 +11,16 @@ import {
   type NetworkKind,
   openSafetensors,
   type Params,
+  pixart,
+  pixart512,
+  pixartConfig,
   readConfig,
   type SafetensorsFile,
   sd15,
   sd21,
+  t5Config,
+  t5Encoder,
+  t5Xxl,
   taesd,
   unet,
   unetConfig,
@@ -67,16 +73,21 @@ interface Candidate {
 
 const builders: Readonly<Record<NetworkKind, (json: JsonObject) => (p: Params) => unknown>> = {
   clip: (json) => (p) => clipText(p, clipTextConfig(json)),
+  t5: (json) => (p) => t5Encoder(p, t5Config(json)),
   unet: (json) => (p) => unet(p, unetConfig(json)),
   vae: (json) => (p) => autoencoder(p, autoencoderConfig(json)),
+  pixart: (json) => (p) => pixart(p, pixartConfig(json)),
 };
 
 const classes: Readonly<Record<string, NetworkKind>> = {
   CLIPTextModel: "clip",
   CLIPTextModelWithProjection: "clip",
+  T5EncoderModel: "t5",
   UNet2DConditionModel: "unet",
   AutoencoderKL: "vae",
   AutoencoderTiny: "vae",
+  PixArtTransformer2DModel: "pixart",
+  Transformer2DModel: "pixart",
 };
 
 /** Which network has exactly these parameters: what the config.json beside the file describes, or one of the published ones. */
@@ -95,7 +106,9 @@ async function networkOf(file: SafetensorsFile, path: string): Promise<string | 
       candidate(`${family}'s text encoder`, "clip", preset.textEncoder),
     ]),
     candidate("Stable Diffusion's VAE", "vae", sd15.vae),
+    candidate("the encoder of T5 v1.1 XXL", "t5", t5Xxl),
     candidate("TAESD, Stable Diffusion's tiny VAE", "vae", taesd),
+    candidate("PixArt's transformer", "pixart", pixart512.transformer),
   ];
   return candidates.find((one) => isCertain(file, one))?.name;
 }

@@ -49,7 +49,7 @@ const noted = (problems: string[]) => (error: unknown) => {
   return undefined;
 };
 
-const networks = ["text_encoder", "unet", "vae"];
+const networks = ["text_encoder", "unet", "transformer", "vae"];
 
 /** The weights of a component, where it has some. For the three networks, none is a problem. */
 async function weightsOf(

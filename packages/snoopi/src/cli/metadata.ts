@@ -12,6 +12,7 @@ export function metadataOf(plan: Plan, { model, software }: { readonly model: st
     width: String(plan.width),
     height: String(plan.height),
     steps: String(plan.steps),
+    ...(plan.timestep !== undefined && { timestep: String(plan.timestep) }),
     ...(cfg && { guidance_scale: String(cfg.scale) }),
     // Others than NASA, each the only one: under the command's own names.
     ...(steer && steer.method !== "nasa" && { guidance: steer.method, guidance_scale: String(steer.scale) }),

@@ -17,9 +17,9 @@ export interface Advancing extends Sampling {
 export function advances(
   denoise: Denoiser,
   schedule: NoiseSchedule,
-  { steps, sampler, context, noise }: Advancing,
+  { steps, sampler, timestep, context, noise }: Advancing,
 ): ((x: Tensor) => Tensor)[] {
-  if (steps === 1) return [(x) => oneStep(denoise, schedule, x, context)];
+  if (steps === 1) return [(x) => oneStep(denoise, schedule, x, context, timestep === undefined ? {} : { timestep })];
   if (sampler === "ddim") return ddimSteps(denoise, schedule, steps, context).map(({ advance }) => advance);
   const asked = fewStepTimesteps({ timesteps: schedule.config.numTrainTimesteps }, steps);
   return asked.map((t, i) => (x) => {

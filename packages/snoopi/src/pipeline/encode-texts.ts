@@ -1,4 +1,4 @@
-import type { Device, Tensor } from "@snoopi/core";
+import { type Device, fromData, type Tensor } from "@snoopi/core";
 import { type Context, idsTensor } from "@snoopi/models";
 import type { LoadedModel } from "./load.ts";
 import type { OpenModel } from "./open.ts";
@@ -11,12 +11,18 @@ export interface EncodedTexts extends Context {
   readonly truncated: readonly number[];
 }
 
-/** Texts to tokens `[n, L, D]`, recorded and not computed. */
+/**
+ * Texts to tokens `[n, L, D]`, recorded and not computed; with a mask `[n, L]`, 1 where a token counts, if the model hides padding from
+ * cross-attention.
+ */
 export function encodeTexts({ model, device, encodeText }: LoadedModel, texts: readonly string[]): EncodedTexts {
   const all = texts.map((text) => model.tokenizer.encode(text));
+  const lengths = all.map(({ length }) => length);
+  const mask = model.text.masked ? paddingMask(lengths, model.text.length, device) : undefined;
   return {
-    tokens: encodeText(tokenIds(model, texts, device)),
-    lengths: all.map(({ length }) => length),
+    tokens: encodeText(tokenIds(model, texts, device), mask),
+    ...(mask && { mask }),
+    lengths,
     truncated: all.map(({ truncated }) => truncated),
   };
 }
@@ -24,5 +30,12 @@ export function encodeTexts({ model, device, encodeText }: LoadedModel, texts: r
 /** Ids `[n, L]` of texts by a model's own tokenizer. @throws SnoopiError for an id that its text encoder has no row for. */
 export function tokenIds({ tokenizer, text }: Pick<OpenModel, "tokenizer" | "text">, texts: readonly string[], device: Device): Tensor {
   const ids = texts.map((one) => [...tokenizer.encode(one).ids]);
-  return idsTensor(ids, { vocabSize: text.vocabSize, maxPositionEmbeddings: text.length }, { device });
+  return idsTensor(ids, { vocabSize: text.vocabSize }, { device });
+}
+
+/** `[n, L]`: 1 for the first tokens of each text and 0 for its padding. */
+function paddingMask(lengths: readonly number[], length: number, device: Device): Tensor {
+  const mask = new Float32Array(lengths.length * length);
+  for (const [text, count] of lengths.entries()) mask.fill(1, text * length, text * length + count);
+  return fromData(mask, { shape: [lengths.length, length], dtype: "f32", device });
 }

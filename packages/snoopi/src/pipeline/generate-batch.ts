@@ -1,5 +1,5 @@
 import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
-import { type Context, unscaleLatents } from "@snoopi/models";
+import { unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import type { Numbers } from "../train/stage.ts";
@@ -7,7 +7,9 @@ import { advances } from "./advances.ts";
 import { encodeTexts } from "./encode-texts.ts";
 import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
+import { heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
+import { checkTimestep } from "./request.ts";
 import type { Sampler, Sampling } from "./sampling.ts";
 
 /** Several pictures of one way of drawing. */
@@ -19,6 +21,8 @@ export interface BatchRequest extends GuidanceRequest {
   /** Passes, and how several are taken: as the model's own scheduler says unless given. */
   readonly steps?: number;
   readonly sampler?: Sampler;
+  /** The training timestep that the noise of one step is taken for: the last unless given. */
+  readonly timestep?: number;
   /** κ of classifier-free guidance for each picture, all of its steps alike. In place of `guidance`. */
   readonly kappas?: Float32Array;
 }
@@ -36,7 +40,13 @@ export async function generateBatch(
 ): Promise<Numbers> {
   const { model, device } = loaded;
   const { prompts, noises, kappas } = request;
-  const sampling: Sampling = { steps: request.steps ?? model.sampling.steps, sampler: request.sampler ?? model.sampling.sampler };
+  const sampling: Sampling = {
+    ...model.sampling,
+    steps: request.steps ?? model.sampling.steps,
+    sampler: request.sampler ?? model.sampling.sampler,
+    ...(request.timestep !== undefined && { timestep: request.timestep }),
+  };
+  if (sampling.timestep !== undefined) checkTimestep(model, { timestep: sampling.timestep, steps: sampling.steps });
   checkBatch(request, sampling);
   const plan = kappas ? {} : guidancePlan(request, sampling);
   const owned = new Set<Tensor>();
@@ -49,18 +59,14 @@ export async function generateBatch(
     owned.delete(t);
     t.dispose();
   };
-  const encoded = (texts: readonly string[], length?: number): Context => {
-    const whole = held(() => encodeTexts(loaded, texts).tokens);
-    return { tokens: length === undefined ? whole : held(() => whole.slice([null, [0, length]])) };
-  };
+  const hold = heldContexts();
+  const encoded = (texts: readonly string[]) => hold(() => encodeTexts(loaded, texts));
   let guidance: NegativeGuidance | undefined;
   try {
     signal?.throwIfAborted();
     // One text for all is projected once.
     const prompt = encoded(new Set(prompts).size === 1 ? prompts.slice(0, 1) : prompts);
-    const { without, ...used } = guided(loaded, plan, (text, padding) =>
-      encoded([text], padding === "trimmed" ? model.tokenizer.encode(text).length : undefined),
-    );
+    const { without, ...used } = guided(loaded, plan, { textOf: (text) => encoded([text]), hold });
     guidance = used.guidance;
     let { denoise } = used;
     if (kappas) {
@@ -72,7 +78,7 @@ export async function generateBatch(
       };
     }
     const { subtract } = plan;
-    const context = subtract ? { tokens: held(() => subtractText(prompt, encoded([subtract.negative]), subtract).tokens) } : prompt;
+    const context = subtract ? hold(() => subtractText(prompt, encoded([subtract.negative]), subtract)) : prompt;
 
     const noise = noises.map(({ shape, data }) => held(() => fromData(data, { shape, dtype: "f32", device })));
     let x = noise[0];
@@ -88,6 +94,7 @@ export async function generateBatch(
     return { shape: image.shape, data: (await image.data()) as Float32Array };
   } finally {
     guidance?.[Symbol.dispose]();
+    hold[Symbol.dispose]();
     for (const t of owned) t.dispose();
   }
 }

@@ -1,10 +1,11 @@
 import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoopi/core";
-import { type Context, toPixels, unscaleLatents } from "@snoopi/models";
+import { toPixels, unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import { advances } from "./advances.ts";
-import { encodeTexts } from "./encode-texts.ts";
+import { type EncodedTexts, encodeTexts } from "./encode-texts.ts";
 import { guided } from "./guided.ts";
+import { type HeldContexts, heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
 import { type Plan, planOf, type Request } from "./request.ts";
 
@@ -43,22 +44,13 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
   const { model, device } = loaded;
   const { onProgress, signal } = hooks;
   const texts = textsOf(plan);
-  const contexts = new Map<string, Encoded>();
-  const contextOf = (text: string) => contexts.get(text)!;
   let guidance: NegativeGuidance | undefined;
-  const derived: Tensor[] = [];
-  const held = (make: () => Tensor): Context => {
-    const tokens = keep(scope(make));
-    derived.push(tokens);
-    return { tokens };
-  };
+  const hold = heldContexts();
   let x: Tensor | undefined;
   try {
-    await encodeEach(loaded, texts, contexts, hooks);
-    const { denoise, ...used } = guided(loaded, plan, (text, padding) => {
-      const { tokens, length } = contextOf(text);
-      return padding === "trimmed" ? held(() => tokens.slice([null, [0, length]])) : { tokens };
-    });
+    const contexts = await encodeEach(loaded, texts, hold, hooks);
+    const contextOf = (text: string) => contexts.get(text)!;
+    const { denoise, ...used } = guided(loaded, plan, { textOf: contextOf, hold });
     guidance = used.guidance;
 
     const shape = [1, model.vae.latentChannels, plan.height / model.factor, plan.width / model.factor];
@@ -68,7 +60,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     x = keep(noise());
     const { subtract } = plan;
     const prompt = contextOf(plan.prompt);
-    const context = subtract ? held(() => subtractText(prompt, contextOf(subtract.negative), subtract).tokens) : prompt;
+    const context = subtract ? hold(() => subtractText(prompt, contextOf(subtract.negative), subtract)) : prompt;
     const steps = advances(denoise, model.schedule, { ...plan, context, noise });
     onProgress?.("steps", 0, steps.length);
     for (const [i, advance] of steps.entries()) {
@@ -87,7 +79,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     throw error;
   } finally {
     guidance?.[Symbol.dispose]();
-    for (const tokens of [...derived, ...[...contexts.values()].map((context) => context.tokens)]) tokens.dispose();
+    hold[Symbol.dispose]();
   }
 }
 
@@ -128,32 +120,27 @@ export async function decodeImage(
   }
 }
 
-/** A text as the encoder left it, and how many of its tokens are no padding. */
-interface Encoded extends Context {
-  readonly length: number;
-}
-
-/** Fills `contexts`, whose owner frees them: some may be there when this throws. */
 async function encodeEach(
   loaded: LoadedModel,
   texts: readonly string[],
-  contexts: Map<string, Encoded>,
+  hold: HeldContexts,
   { onProgress, onWarning, signal }: GenerateHooks,
-): Promise<void> {
+): Promise<Map<string, EncodedTexts>> {
+  const contexts = new Map<string, EncodedTexts>();
   signal?.throwIfAborted();
   onProgress?.("text", 0, texts.length);
   for (const text of texts) {
-    const encoded = scope(() => encodeTexts(loaded, [text]));
-    const [length, truncated] = [encoded.lengths[0], encoded.truncated[0]];
+    const encoded = hold(() => encodeTexts(loaded, [text]));
+    const [truncated] = encoded.truncated;
     if (truncated > 0)
       onWarning?.(
         `the text is ${truncated} tokens too long for the model, which reads ${loaded.model.tokenizer.maxLength}; its end is cut off: ${JSON.stringify(shortened(text))}`,
       );
-    const tokens = keep(encoded.tokens);
-    contexts.set(text, { tokens, length });
-    await realize([tokens], signal ? { signal } : {});
+    contexts.set(text, encoded);
+    await realize([encoded.tokens], signal ? { signal } : {});
     onProgress?.("text", contexts.size, texts.length);
   }
+  return contexts;
 }
 
 const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);

@@ -42,17 +42,17 @@ export function guidancePlan(request: GuidanceRequest, sampling: Sampling): Guid
   if (nasaScale !== undefined && !(Number.isFinite(nasaScale) && nasaScale >= 0))
     throw new SnoopiError(`generate: the NASA scale is ${nasaScale}, expected a number ≥ 0.`);
   const straight = goesStraight(sampling);
-  if (typeof request.guidance === "string") return named(request.guidance, request, straight);
+  if (typeof request.guidance === "string") return named(request.guidance, request, sampling);
   if (guidanceScale !== undefined) {
     throw new SnoopiError(`generate: a guidance scale needs a method to scale. Name one as the guidance: ${guidanceNames.join(", ")}.`);
   }
-  const guidance = request.guidance ?? (straight ? 1 : 7.5);
+  const guidance = request.guidance ?? (straight ? 1 : usual(sampling));
   if (!Number.isFinite(guidance)) throw new SnoopiError(`generate: the guidance is ${guidance}, expected a finite number.`);
   if (sampling.steps === 1 && guidance > 1)
     throw new SnoopiError(
       `generate: one step takes no guidance, and it is ${guidance}. Take 2 steps or more, or give a negative prompt alone.`,
     );
-  const scale = nasaScale ?? (straight ? defaultScale("nasa", straight) : undefined);
+  const scale = nasaScale ?? (straight ? defaultScale("nasa", sampling) : undefined);
   if (negative !== undefined && scale === undefined && guidance <= 1)
     throw new SnoopiError(`generate: the negative prompt has no effect with guidance ${guidance}. Use one above 1, or give a NASA scale.`);
   const steered = negative !== undefined && scale !== undefined;
@@ -62,7 +62,7 @@ export function guidancePlan(request: GuidanceRequest, sampling: Sampling): Guid
   };
 }
 
-function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceRequest, straight: boolean): GuidancePlan {
+function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceRequest, sampling: Sampling): GuidancePlan {
   if (!guidanceNames.includes(method))
     throw new SnoopiError(`generate: there is no guidance ${JSON.stringify(method)}. Choose one of ${guidanceNames.join(", ")}.`);
   if (nasaScale !== undefined && method !== "nasa")
@@ -70,7 +70,7 @@ function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceR
   if (nasaScale !== undefined && guidanceScale !== undefined)
     throw new SnoopiError("generate: the scale of nasa is given twice. Give a guidance scale alone.");
   if (negative === undefined && method !== "cfg") throw new SnoopiError(`generate: ${method} needs a negative prompt to keep away.`);
-  const scale = guidanceScale ?? nasaScale ?? defaultScale(method, straight);
+  const scale = guidanceScale ?? nasaScale ?? defaultScale(method, sampling);
   const away = negative ?? "";
   const inside = method !== "cfg" && method !== "subtract";
   if (typeof scale !== "number") {
@@ -86,8 +86,11 @@ function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceR
   return scale > 1 ? { cfg: { negative: away, scale } } : {};
 }
 
+/** diffusers' own. */
+const usual = ({ guidance = 7.5 }: Sampling): number => guidance;
+
 /** For `cfg`, many steps take what diffusers does; a picture in one is spoiled by as much. */
-function defaultScale(method: string, straight: boolean): number {
-  if (method === "cfg") return straight ? 1.5 : 7.5;
+function defaultScale(method: string, sampling: Sampling): number {
+  if (method === "cfg") return goesStraight(sampling) ? 1.5 : usual(sampling);
   return negativeMethods.find(({ name }) => name === method)?.defaults.scale ?? 1;
 }

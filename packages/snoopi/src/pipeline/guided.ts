@@ -2,7 +2,9 @@ import type { Context } from "@snoopi/models";
 import { type Denoiser, denoiser } from "../denoiser.ts";
 import { cfg } from "../guidance/cfg.ts";
 import { type NegativeGuidance, negativeGuidance } from "../guidance/negative-guidance.ts";
+import type { EncodedTexts } from "./encode-texts.ts";
 import type { GuidancePlan } from "./guidance-plan.ts";
+import type { HeldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
 
 export interface Guided {
@@ -13,24 +15,36 @@ export interface Guided {
   readonly guidance: NegativeGuidance | undefined;
 }
 
-/** The network steered as a plan says. `textOf` gives encoded texts, on demand without their padding; they have to live as long. */
+export interface GuidedOptions {
+  /** One text, encoded, which has to live as long. */
+  readonly textOf: (text: string) => EncodedTexts;
+  /** What else has to. */
+  readonly hold: HeldContexts;
+}
+
+/** The network steered as a plan says. */
 export function guided(
   { network, model: { schedule } }: LoadedModel,
   { steer, cfg: twoPasses }: GuidancePlan,
-  textOf: (text: string, padding: "padded" | "trimmed") => Context,
+  { textOf, hold }: GuidedOptions,
 ): Guided {
-  // VSF has one softmax over both texts: the negative's padding would take its share of the prompt's attention.
+  /** As cross-attention reads it. */
+  const read = (context: Context): Context => (network.project ? hold(() => network.project!(context)) : context);
   const guidance =
     steer &&
     negativeGuidance(steer.method, {
-      negative: textOf(steer.negative, steer.method === "vsf" ? "trimmed" : "padded"),
+      // VSF has one softmax over both texts: the negative's padding would take its share of the prompt's attention.
+      negative: read(steer.method === "vsf" ? hold(() => trimmed(textOf(steer.negative))) : textOf(steer.negative)),
       scale: steer.scale,
-      ...(steer.method === "neutral" && { empty: textOf("", "padded") }),
+      ...(steer.method === "neutral" && { empty: read(textOf("")) }),
     });
   const without = denoiser(network, schedule);
   const steered = guidance ? denoiser(network, schedule, { guidance }) : without;
   const denoise = twoPasses
-    ? cfg(steered, { scale: twoPasses.scale, negative: textOf(twoPasses.negative, "padded"), negativeDenoiser: without })
+    ? cfg(steered, { scale: twoPasses.scale, negative: textOf(twoPasses.negative), negativeDenoiser: without })
     : steered;
   return { denoise, without, guidance };
 }
+
+/** One text without its padding. */
+const trimmed = ({ tokens, lengths: [length] }: EncodedTexts): Context => ({ tokens: tokens.slice([null, [0, length]]) });

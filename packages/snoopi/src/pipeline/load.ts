@@ -1,15 +1,14 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch, type UNet } from "@snoopi/models";
+import { latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch } from "@snoopi/models";
 import type { OpenModel } from "./open.ts";
-import { needed } from "./shape.ts";
+import { type DiffusionNetwork, type EncodeIds, needed } from "./shape.ts";
 
 /** A text-to-image model in memory. */
 export interface LoadedModel extends Disposable {
   readonly model: OpenModel;
   readonly device: Device;
-  /** Ids `[n, L]` to tokens `[n, L, D]`. */
-  readonly encodeText: (ids: Tensor) => Tensor;
-  readonly network: UNet;
+  readonly encodeText: EncodeIds;
+  readonly network: DiffusionNetwork;
   readonly decode: ReturnType<typeof latentDecoder>;
 }
 

@@ -1,4 +1,5 @@
 import { SnoopiError, torchGenerator } from "@snoopi/core";
+import { lastTimestep } from "../schedule/noise-schedule.ts";
 import { checkSteps } from "../schedule/timesteps.ts";
 import { type GuidancePlan, type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import type { OpenModel } from "./open.ts";
@@ -10,6 +11,8 @@ export interface Request extends GuidanceRequest {
   /** Passes, and how several follow each other. Default what the model's scheduler says that it is made for: see `samplingOf`. */
   readonly steps?: number;
   readonly sampler?: Sampler;
+  /** The training timestep that the noise of one step is taken for: the last unless given, 400 for PixArt's published student. */
+  readonly timestep?: number;
   /** Seed of PyTorch's CPU generator for the starting noise. Default 0. */
   readonly seed?: number | bigint;
   /** Pixels. Default the model's own size; any multiples of the VAE's factor. */
@@ -27,9 +30,10 @@ export interface Plan extends GuidancePlan, Sampling {
 
 /** Checks a request against a model and fills in what it leaves open. */
 export function planOf(model: OpenModel, request: Request): Plan {
-  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, seed = 0 } = request;
+  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, timestep, seed = 0 } = request;
   const { width = model.size.width, height = model.size.height } = request;
   checkSteps(model.schedule, steps);
+  if (timestep !== undefined) checkTimestep(model, { timestep, steps });
   for (const [name, value] of [
     ["width", width],
     ["height", height],
@@ -39,7 +43,16 @@ export function planOf(model: OpenModel, request: Request): Plan {
       throw new SnoopiError(`generate: the ${name} is ${value}, and this model makes multiples of ${model.factor}. Try ${near}.`);
     }
   }
-  const guidance = guidancePlan(request, { steps, sampler });
+  const guidance = guidancePlan(request, { ...model.sampling, steps, sampler });
   torchGenerator(seed); // Throws for what is no seed.
-  return { prompt, steps, sampler, seed, width, height, ...guidance };
+  return { prompt, steps, sampler, ...(timestep !== undefined && { timestep }), seed, width, height, ...guidance };
+}
+
+/** @throws SnoopiError for a timestep that is none of the model's, or is not of one step. */
+export function checkTimestep({ schedule }: OpenModel, { timestep, steps }: { readonly timestep: number; readonly steps: number }): void {
+  const last = lastTimestep(schedule);
+  if (steps !== 1)
+    throw new SnoopiError(`generate: the timestep is ${timestep} and there are ${steps} steps. Only one step begins where it is told to.`);
+  if (!Number.isInteger(timestep) || timestep < 0 || timestep > last)
+    throw new SnoopiError(`generate: the timestep is ${timestep}, and this model has 0 to ${last}.`);
 }

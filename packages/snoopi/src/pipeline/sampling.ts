@@ -8,6 +8,10 @@ export type Sampler = "ddim" | "few-step";
 export interface Sampling {
   readonly steps: number;
   readonly sampler: Sampler;
+  /** The training timestep that a single pass takes its noise for. Default the last. */
+  readonly timestep?: number;
+  /** κ of classifier-free guidance where it is used and nothing else is asked for. Default 7.5. */
+  readonly guidance?: number;
 }
 
 /**

@@ -2,27 +2,20 @@ import { SnoopiError, type Tensor } from "@snoopi/core";
 import {
   type AutoencoderConfig,
   autoencoder,
-  autoencoderConfig,
-  autoencoderFactor,
-  clipText,
-  clipTextConfig,
+  type Context,
   latentDecoder,
   manifest,
   type NetworkKind,
   type Params,
-  type PipelinePreset,
-  schedulerConfig,
+  type ParsedConfig,
   type UNet,
-  unet,
-  unetConfig,
 } from "@snoopi/models";
-import { stableDiffusionConfig } from "../schedule/config.ts";
-import { type NoiseSchedule, noiseSchedule } from "../schedule/noise-schedule.ts";
-import { type Sampling, samplingOf } from "./sampling.ts";
+import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
+import type { Sampling } from "./sampling.ts";
 
 /** One network of a pipeline: which folder it is in and how to build it. */
 export interface Network<N = unknown> {
-  readonly component: "text_encoder" | "unet" | "vae";
+  readonly component: "text_encoder" | "unet" | "transformer" | "vae";
   readonly kind: NetworkKind;
   /** The parameters that making pictures needs, and what it makes of them. */
   readonly build: (p: Params) => N;
@@ -30,8 +23,13 @@ export interface Network<N = unknown> {
   readonly whole: (p: Params) => unknown;
 }
 
-/** What reads prompts: ids `[B, length]` to tokens `[B, length, width]`. */
-export interface TextNetwork extends Network<(ids: Tensor) => Tensor> {
+/** Ids `[B, L]` to tokens `[B, L, width]`; a mask `[B, L]` says 1 where a token counts and 0 where it is padding. */
+export type EncodeIds = (ids: Tensor, mask?: Tensor) => Tensor;
+
+/** What reads prompts. */
+export interface TextNetwork extends Network<EncodeIds> {
+  /** Whether padding is hidden, from the text encoder itself and from cross-attention. CLIP's is not, T5's is. */
+  readonly masked: boolean;
   /** Tokens of a text, padding included. */
   readonly length: number;
   readonly width: number;
@@ -39,11 +37,13 @@ export interface TextNetwork extends Network<(ids: Tensor) => Tensor> {
   readonly vocabSize: number;
 }
 
+/** What predicts. Where it has a `project`, that makes of a text encoder's context the one that its cross-attention reads: a call does so. */
+export type DiffusionNetwork = UNet & { readonly project?: (context: Context) => Context };
+
 /** What the configs of a text-to-image model make of it. */
 export interface ModelShape {
   readonly text: TextNetwork;
-  /** What predicts. */
-  readonly network: Network<UNet>;
+  readonly network: Network<DiffusionNetwork>;
   readonly vae: AutoencoderConfig;
   readonly schedule: NoiseSchedule;
   /** How it draws unless a request says otherwise. */
@@ -58,56 +58,22 @@ export interface ModelShape {
   readonly ignored: readonly string[];
 }
 
-/** Parses and checks the configs of one model, `name` in errors: of a folder, or one of the presets. */
-export function modelShape(configs: PipelinePreset, name: string): ModelShape {
-  const text = clipTextConfig(configs.textEncoder);
-  const unetSizes = unetConfig(configs.unet);
-  const vae = autoencoderConfig(configs.vae);
-  const scheduler = schedulerConfig(configs.scheduler, { as: "DDIMScheduler" });
-  const agree = (what: string, a: number, b: number, fix: string) => {
-    if (a !== b) throw new SnoopiError(`${name}: ${what}, ${a} and ${b}. ${fix}`);
-  };
-  agree(
-    "the UNet's input channels and the VAE's latent channels differ",
-    unetSizes.inChannels,
-    vae.latentChannels,
-    "Inpainting and other conditioned UNets are not supported.",
-  );
-  agree(
-    "the UNet reads tokens of another width than the text encoder gives",
-    unetSizes.crossAttentionDim,
-    text.hiddenSize,
-    "The components are not of the same model.",
-  );
-  const encoder: TextNetwork = {
-    component: "text_encoder",
-    kind: "clip",
-    length: text.maxPositionEmbeddings,
-    width: text.hiddenSize,
-    vocabSize: text.vocabSize,
-    build: (p) => {
-      const encode = clipText(p, text);
-      return (ids) => encode(ids).last;
-    },
-    whole: (p) => clipText(p, text),
-  };
-  const network: Network<UNet> = { component: "unet", kind: "unet", build: (p) => unet(p, unetSizes), whole: (p) => unet(p, unetSizes) };
-  const factor = autoencoderFactor(vae);
-  const [rows, columns] = unetSizes.sampleSize ?? [64, 64];
-  return {
-    text: encoder,
-    network,
-    vae,
-    schedule: noiseSchedule(stableDiffusionConfig(scheduler)),
-    sampling: samplingOf(configs.scheduler),
-    factor,
-    size: { width: columns * factor, height: rows * factor },
-    ignored: Object.entries({ text_encoder: text, unet: unetSizes, vae, scheduler }).flatMap(([part, config]) =>
-      config.ignored.map((key) => `${part}.${key}`),
-    ),
-    networks: [encoder, network, { component: "vae", kind: "vae", build: (p) => latentDecoder(p, vae), whole: (p) => autoencoder(p, vae) }],
-  };
-}
-
 /** The parameters of a network that making pictures needs, with their shapes. */
 export const needed = (network: Network) => manifest(network.build);
+
+/** A VAE, of which pictures need the decoder. */
+export const vaeNetwork = (vae: AutoencoderConfig): Network => ({
+  component: "vae",
+  kind: "vae",
+  build: (p) => latentDecoder(p, vae),
+  whole: (p) => autoencoder(p, vae),
+});
+
+/** @throws SnoopiError when two parts of a model say different things. */
+export function agree(name: string, what: string, [a, b]: readonly [number, number], fix: string): void {
+  if (a !== b) throw new SnoopiError(`${name}: ${what}, ${a} and ${b}. ${fix}`);
+}
+
+/** The keys that parsed configs did not know, as `component.key`. */
+export const ignoredOf = (configs: Readonly<Record<string, ParsedConfig>>): string[] =>
+  Object.entries(configs).flatMap(([part, { ignored }]) => ignored.map((key) => `${part}.${key}`));

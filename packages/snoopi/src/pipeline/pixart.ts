@@ -1,0 +1,71 @@
+import {
+  autoencoderConfig,
+  autoencoderFactor,
+  type PixArtPreset,
+  pixart,
+  pixartConfig,
+  schedulerConfig,
+  t5Config,
+  t5Encoder,
+} from "@snoopi/models";
+import { noiseSchedule } from "../schedule/noise-schedule.ts";
+import { samplingOf } from "./sampling.ts";
+import { agree, type DiffusionNetwork, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
+
+/**
+ * Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. `length`: tokens that it reads of a prompt, 120 and 300 in diffusers'
+ * pipelines, whatever the tokenizer's files say.
+ */
+export function pixartShape(configs: PixArtPreset, { name, length }: { readonly name: string; readonly length: number }): ModelShape {
+  const text = t5Config(configs.textEncoder);
+  const sizes = pixartConfig(configs.transformer);
+  const vae = autoencoderConfig(configs.vae);
+  const scheduler = schedulerConfig(configs.scheduler, { as: "DDIMScheduler" });
+  agree(name, "the transformer's input channels and the VAE's latent channels differ", [sizes.inChannels, vae.latentChannels], ofOneModel);
+  agree(
+    name,
+    "the transformer reads tokens of another width than the text encoder gives",
+    [sizes.captionChannels ?? sizes.crossAttentionDim, text.dModel],
+    ofOneModel,
+  );
+  const encoder: TextNetwork = {
+    component: "text_encoder",
+    kind: "t5",
+    masked: true,
+    length,
+    width: text.dModel,
+    vocabSize: text.vocabSize,
+    build: (p) => {
+      const encode = t5Encoder(p, text);
+      return (ids, mask) => encode(ids, mask ? { mask } : {});
+    },
+    whole: (p) => t5Encoder(p, text),
+  };
+  const factor = autoencoderFactor(vae);
+  const network: Network<DiffusionNetwork> = {
+    component: "transformer",
+    kind: "pixart",
+    build: (p) => {
+      const predict = pixart(p, sizes);
+      const sized: DiffusionNetwork = (x, t, context, options) =>
+        predict(x, t, context, { ...options, size: [x.shape[2] * factor, x.shape[3] * factor] });
+      return Object.assign(sized, { project: predict.project });
+    },
+    whole: (p) => pixart(p, sizes),
+  };
+  const side = sizes.sampleSize * factor;
+  return {
+    text: encoder,
+    network,
+    vae,
+    // Latents are not clipped, which is DDIM's default for pixels.
+    schedule: noiseSchedule({ ...scheduler, clipSample: false }),
+    sampling: { ...samplingOf(configs.scheduler), guidance: 4.5 },
+    factor,
+    size: { width: side, height: side },
+    ignored: ignoredOf({ text_encoder: text, transformer: sizes, vae, scheduler }),
+    networks: [encoder, network, vaeNetwork(vae)],
+  };
+}
+
+const ofOneModel = "The components are not of the same model.";
