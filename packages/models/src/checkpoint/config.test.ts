@@ -1,9 +1,6 @@
 import { expect, test } from "vitest";
 import { autoencoderConfig, autoencoderFactor } from "../autoencoder.ts";
-import { clipTextConfig } from "./config-clip.ts";
-import { pixartConfig } from "./config-pixart.ts";
 import { schedulerConfig } from "./config-scheduler.ts";
-import { t5Config } from "./config-t5.ts";
 import { unetConfig } from "./config-unet.ts";
 import { vaeConfig } from "./config-vae.ts";
 import { tinyVaeConfig } from "./config-vae-tiny.ts";
@@ -97,83 +94,6 @@ test.each<[Record<string, unknown>, string]>([
   expect(() => unetConfig(json)).toThrow(message);
 });
 
-test("a PixArt transformer's omitted keys take diffusers' defaults", () => {
-  expect(pixartConfig({})).toEqual({
-    sampleSize: 128,
-    inChannels: 4,
-    outChannels: 8,
-    patchSize: 2,
-    numLayers: 28,
-    numAttentionHeads: 16,
-    attentionHeadDim: 72,
-    attentionBias: true,
-    crossAttentionDim: 1152,
-    captionChannels: null,
-    normEps: 1e-6,
-    interpolationScale: 2,
-    useAdditionalConditions: true,
-    ignored: [],
-  });
-});
-
-test("PixArt-α is read under its older class's name, with that class's keys", () => {
-  const config = pixartConfig({
-    _class_name: "Transformer2DModel",
-    _diffusers_version: "0.22.0.dev0",
-    norm_type: "ada_norm_single",
-    caption_channels: 4096,
-    sample_size: 64,
-    attention_type: "default",
-    double_self_attention: false,
-    dropout: 0,
-    norm_num_groups: 32,
-    num_embeds_ada_norm: 1000,
-    num_vector_embeds: null,
-    only_cross_attention: false,
-    upcast_attention: false,
-    use_linear_projection: false,
-    odd: 1,
-  });
-  expect(config).toMatchObject({ captionChannels: 4096, interpolationScale: 1, useAdditionalConditions: false, ignored: ["odd"] });
-});
-
-test("a PixArt transformer is told sizes at a sample size of 128, unless its file says otherwise", () => {
-  const told = (json: Record<string, unknown>) => pixartConfig(json).useAdditionalConditions;
-  expect([told({ use_additional_conditions: null }), told({ sample_size: 64 })]).toEqual([true, false]);
-  // PixArt-Σ
-  expect(told({ use_additional_conditions: false })).toBe(false);
-  expect(told({ sample_size: 64, use_additional_conditions: true })).toBe(true);
-  const scale = (json: Record<string, unknown>) => pixartConfig(json).interpolationScale;
-  expect([scale({ sample_size: 32 }), scale({ interpolation_scale: null }), scale({ interpolation_scale: 0.5 })]).toEqual([1, 2, 0.5]);
-  expect(pixartConfig({ in_channels: 3, out_channels: null }).outChannels).toBe(3);
-});
-
-test.each<[Record<string, unknown>, string]>([
-  [
-    { _class_name: "DiTTransformer2DModel" },
-    'pixart: _class_name is "DiTTransformer2DModel", only "PixArtTransformer2DModel", "Transformer2DModel" is supported.',
-  ],
-  [{ _class_name: "Transformer2DModel" }, 'pixart: norm_type is missing, only "ada_norm_single" is supported.'],
-  [{ norm_type: "ada_norm_zero" }, 'pixart: norm_type is "ada_norm_zero", only "ada_norm_single" is supported.'],
-  [{ norm_elementwise_affine: true }, "pixart: norm_elementwise_affine is true, only false is supported."],
-  [{ activation_fn: "geglu" }, 'pixart: activation_fn is "geglu", only "gelu-approximate" is supported.'],
-  [{ attention_type: "gated" }, 'pixart: attention_type is "gated", only "default" is supported.'],
-  [{ only_cross_attention: true }, "pixart: only_cross_attention is true, only false is supported."],
-  [{ cross_attention_dim: null }, "pixart: cross_attention_dim is null, expected a positive whole number."],
-  [{ caption_channels: 0 }, "pixart: caption_channels is 0, expected a positive whole number."],
-  [{ num_layers: 2.5 }, "pixart: num_layers is 2.5, expected a positive whole number."],
-  [
-    { caption_channels: 4096, cross_attention_dim: 768 },
-    "pixart: cross_attention_dim is 768 and captions are projected to 1152. They must agree.",
-  ],
-  [{ attention_head_dim: 70, sample_size: 64, num_attention_heads: 1 }, "1 × 70, not a multiple of 4. Positions are sines and cosines"],
-  [{ attention_head_dim: 40 }, "16 × 40, not a multiple of 3. Height, width and aspect ratio take a third each."],
-  [{ patch_size: 200 }, "pixart: patch_size is 200 and sample_size 128: not one patch fits."],
-  [{ interpolation_scale: 0 }, "pixart: interpolation_scale is 0, expected a number above 0."],
-])("a PixArt transformer with %j is refused", (json, message) => {
-  expect(() => pixartConfig(json)).toThrow(message);
-});
-
 test("a VAE's omitted keys take diffusers' defaults", () => {
   expect(vaeConfig({})).toEqual({
     className: "AutoencoderKL",
@@ -260,83 +180,6 @@ test("a VAE is of either class, by its name; without one it is an AutoencoderKL"
       `vae: _class_name is ${JSON.stringify(name)}, only "AutoencoderKL", "AutoencoderTiny" is supported.`,
     );
   }
-});
-
-test("a CLIP text encoder's omitted keys take transformers' defaults; bookkeeping is no news", () => {
-  expect(clipTextConfig({ torch_dtype: "float16", transformers_version: "4.22", bos_token_id: 0, odd: 1 })).toEqual({
-    vocabSize: 49408,
-    hiddenSize: 512,
-    intermediateSize: 2048,
-    numHiddenLayers: 12,
-    numAttentionHeads: 8,
-    maxPositionEmbeddings: 77,
-    hiddenAct: "quick_gelu",
-    layerNormEps: 1e-5,
-    projectionDim: 512,
-    withProjection: false,
-    eosTokenId: 49407,
-    ignored: ["odd"],
-  });
-  expect(clipTextConfig({ architectures: ["CLIPTextModelWithProjection"] }).withProjection).toBe(true);
-  expect(clipTextConfig({ model_type: "clip", text_config: { hidden_size: 64, num_attention_heads: 2 } }).hiddenSize).toBe(64);
-});
-
-test.each<[Record<string, unknown>, string]>([
-  [{ model_type: "t5" }, 'text_encoder: model_type is "t5", only "clip_text_model" is supported.'],
-  [{ hidden_act: "relu" }, 'text_encoder: hidden_act is "relu", only "quick_gelu", "gelu" is supported.'],
-  [{ hidden_size: 100 }, "text_encoder: hidden_size is 100, not a multiple of num_attention_heads, 8."],
-])("a text encoder with %j is refused", (json, message) => {
-  expect(() => clipTextConfig(json)).toThrow(message);
-});
-
-test("a T5's omitted keys take transformers' defaults; bookkeeping and the decoder's are no news", () => {
-  expect(t5Config({ num_decoder_layers: 6, decoder_start_token_id: 0, tie_word_embeddings: false, output_past: true, odd: 1 })).toEqual({
-    vocabSize: 32128,
-    dModel: 512,
-    dKv: 64,
-    dFf: 2048,
-    numLayers: 6,
-    numHeads: 8,
-    relativeAttentionNumBuckets: 32,
-    relativeAttentionMaxDistance: 128,
-    layerNormEpsilon: 1e-6,
-    denseActFn: "relu",
-    isGatedAct: false,
-    ignored: ["odd"],
-  });
-});
-
-test("a T5's feed-forward is what feed_forward_proj says, unless the two keys of newer files say otherwise", () => {
-  const of = (json: Record<string, unknown>) => {
-    const { denseActFn, isGatedAct } = t5Config(json);
-    return [denseActFn, isGatedAct];
-  };
-  expect(of({ feed_forward_proj: "relu" })).toEqual(["relu", false]);
-  expect(of({ feed_forward_proj: "gated-gelu" })).toEqual(["gelu_new", true]);
-  expect(of({ feed_forward_proj: "gated-gelu", dense_act_fn: "gelu_new", is_gated_act: true })).toEqual(["gelu_new", true]);
-  expect(of({ dense_act_fn: "gelu_new", is_gated_act: true })).toEqual(["gelu_new", true]);
-  expect(of({ feed_forward_proj: "gated-gelu", dense_act_fn: "relu", is_gated_act: false })).toEqual(["relu", false]);
-});
-
-test.each<[Record<string, unknown>, string]>([
-  [{ model_type: "umt5" }, 'text_encoder: model_type is "umt5", only "t5" is supported.'],
-  [{ is_decoder: true }, "text_encoder: is_decoder is true, only false is supported."],
-  [{ feed_forward_proj: "gated-silu" }, 'text_encoder: feed_forward_proj is "gated-silu", only "relu", "gated-gelu" is supported.'],
-  [{ dense_act_fn: "gelu" }, 'text_encoder: dense_act_fn is "gelu", only "relu", "gelu_new" is supported.'],
-  [{ is_gated_act: 1 }, "text_encoder: is_gated_act is 1, expected true or false."],
-  [{ d_kv: 0 }, "text_encoder: d_kv is 0, expected a positive whole number."],
-  [{ num_layers: null }, "text_encoder: num_layers is null, expected a positive whole number."],
-  [{ layer_norm_epsilon: "1e-6" }, 'text_encoder: layer_norm_epsilon is "1e-6", expected a number.'],
-  [
-    { relative_attention_num_buckets: 3 },
-    "text_encoder: relative_attention_num_buckets is 3, expected at least 4: near and far, on either side.",
-  ],
-  [
-    { relative_attention_max_distance: 8 },
-    "text_encoder: relative_attention_max_distance is 8, expected more than 8, a quarter of the 32 buckets.",
-  ],
-])("a T5 with %j is refused", (json, message) => {
-  expect(() => t5Config(json)).toThrow(message);
 });
 
 // SD1.5's file, which leaves the spacing out.

@@ -27,10 +27,11 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --width, --height  pixels; the model's own size unless given
   --steps N          unless given those that a student was made for, of which its
                      scheduler (LCMScheduler) tells; else 25, by DDIM
-  --timestep T       where one step begins; the last unless given (PixArt's student: 400)
+  --timestep T       where one step begins, the last timestep unless given
   --guidance G       classifier-free guidance, for 2 steps or more; unless given
-                     none for a student, else 7.5 (PixArt 4.5); 1 turns it off. --negative is
-                     its negative prompt unless --nasa-scale is given too
+                     none for a student, 4.5 for PixArt, else 7.5; 1 turns it off.
+                     --negative is its negative prompt unless --nasa-scale is
+                     given too
   --guidance NAME    how to keep the negative away, in one step or more: nasa,
                      nasa-guarded, nag, vsf, neutral, cfg or subtract
   --guidance-scale X how strongly; each method has a default of its own

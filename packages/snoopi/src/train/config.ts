@@ -30,7 +30,7 @@ export const vaeSchema = {
   loss: {
     l1: number(0.1, "weight of the mean absolute error beside the mean square", { least: 0 }),
     kl: number(1e-4, "weight of the latents' divergence from a standard normal", { least: 0 }),
-    chroma: number(0, "weight of the mean square error in colour, what is left of a pixel's without its mean over channels", { least: 0 }),
+    chroma: number(0, "weight of the mean square of errors in colour alone", { least: 0 }),
   },
   network: {
     sampleSize: whole(64, "side of the pictures; a divisor of 64", { least: 8, most: 64 }),
