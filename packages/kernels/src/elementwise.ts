@@ -198,7 +198,7 @@ function computeType(t: Term & { kind: "call" }): "f32" | "i32" | "u32" {
 /** A value of a register type as an element of `to`. f16 results are rounded where they arise, as if they had been stored. */
 function convertFrom(register: "f32" | "i32" | "u32", to: DType, code: string, lanes: 1 | 4): string {
   const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
-  if (to === "bool") return `select(${vector("u32")}(0u), ${vector("u32")}(1u), ${code} != ${vector(register)}(0))`;
+  if (to === "bool") return `select(${vector("u32")}(1u), ${vector("u32")}(0u), ${code} == ${vector(register)}(0))`;
   const target = registerOf[to];
   const value = target === register ? code : `${vector(target)}(${code})`;
   return to === "f16" ? `half${lanes}(${value})` : value;

@@ -1,3 +1,5 @@
+import { larger } from "./larger.ts";
+
 /** WGSL for workgroups of 256 threads: the sum or the largest of one value each, known to every thread afterwards. */
 export const tree = /* wgsl */ `
 const THREADS = 256u;
@@ -19,7 +21,11 @@ fn treeMax(thread: u32, value: T) -> T {
   partial[thread] = value;
   workgroupBarrier();
   for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-    if (thread < half) { partial[thread] = max(partial[thread], partial[thread + half]); }
+    if (thread < half) {
+      let a = partial[thread];
+      let b = partial[thread + half];
+      partial[thread] = ${larger("a", "b")};
+    }
     workgroupBarrier();
   }
   return partial[0];

@@ -16,6 +16,8 @@ import {
   softmax,
   sum,
   type Tensor,
+  tensor,
+  vjp,
 } from "@snoopi/core";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
@@ -265,4 +267,36 @@ describe.each(devices)("with %s", (_, device) => {
   ])("a sum over %s is the reference's", (_name, shape, axis) =>
     agrees(device, 1, (draw) => sum(abs(draw(shape)), { axis }), { K: sizeOf(shape), steps: 4 }),
   );
+
+  test.each<[string, { shapes: number[][]; hole?: number; call: (inputs: Tensor[]) => Tensor }]>([
+    ["softmax of rows that four divides", { shapes: [[9, 520]], call: ([x]) => softmax(x) }],
+    ["softmax of other rows", { shapes: [[9, 523]], call: ([x]) => softmax(x) }],
+    ["a maximum over rows", { shapes: [[9, 523]], call: ([x]) => amax(x, { axis: 1 }) }],
+    ["a maximum over columns", { shapes: [[523, 9]], call: ([x]) => amax(x, { axis: 0 }) }],
+    ["a maximum over axes apart", { shapes: [[5, 9, 40]], call: ([x]) => amax(x, { axis: [0, 2] }) }],
+    ["a maximum in two passes", { shapes: [[70_001]], call: ([x]) => amax(x) }],
+    ...[5, 8].flatMap((D) =>
+      ["queries", "keys", "values"].map(
+        (name, hole): [string, { shapes: number[][]; hole: number; call: (inputs: Tensor[]) => Tensor }] => [
+          `attention, in the ${name}, of heads ${D} wide`,
+          { shapes: [9, 17, 17].map((L) => [2, 3, L, D]), hole, call: ([q, k, v]) => attention(q, k, v) },
+        ],
+      ),
+    ),
+  ])("NaN spreads as on the reference, and so it does through gradients: %s", async (_name, { shapes, hole = 0, call }) => {
+    const found = async (on: Device) => {
+      const draw = drawing(on, 7);
+      const inputs = shapes.map((shape, i) => {
+        const at = sizeOf(shape) >> 1;
+        const nan = Float32Array.from({ length: sizeOf(shape) }, (_, j) => (i === hole && j === at ? Number.NaN : 0));
+        return draw(shape).add(tensor(nan, { shape, device: on }));
+      });
+      const [y, pull] = vjp(call, inputs);
+      const places = async (x: Tensor) => Array.from(await x.data(), (v) => (Number.isNaN(v) ? "1" : "0")).join("");
+      return Promise.all([y, ...pull(draw(y.shape))].map(places));
+    };
+    const [want, got] = [await found(cpu), await found(device)];
+    expect(want[0]).toContain("1");
+    expect(got.map((places, i) => places === want[i])).toEqual(want.map(() => true));
+  });
 });

@@ -17,8 +17,7 @@ export function wgslOver(type: "f32" | "i32" | "u32", width: 1 | 4): Scalar<stri
     sqrt: (a) => `sqrt(${a})`,
     sin: (a) => `sin(${a})`,
     cos: (a) => `cos(${a})`,
-    // Drivers compute tanh through exp(2x), which overflows; beyond 15 the f32 result is ±1.
-    tanh: (a) => `tanh(clamp(${a}, ${t}(-15.0), ${t}(15.0)))`,
+    tanh: (a) => `tanh${width}(${a})`,
     erf: (a) => `erf${width}(${a})`,
     abs: (a) => `abs(${a})`,
     floor: (a) => (whole ? a : `floor(${a})`),
@@ -35,7 +34,8 @@ function literal(type: "f32" | "i32" | "u32", v: number): string {
 }
 
 /**
- * Functions WGSL lacks. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` takes
+ * Functions WGSL lacks. NaN is left out of clamps, which may make a bound of it, and is told by `==`: `x != x` is printed as a comparison that is
+ * false of it. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` takes
  * a negative base to whole exponents, which WGSL leaves undefined.
  */
 export const prelude = /* wgsl */ `
@@ -52,9 +52,12 @@ fn erf4(v: vec4f) -> vec4f {
   q = fma(z, q, vec4f(-1.68282697438203e-03));
   q = fma(z, q, vec4f(-7.37332916720468e-03));
   q = fma(z, q, vec4f(-1.42647390514189e-02));
-  return x * p / q;
+  return select(v, x * p / q, v == v);
 }
 fn erf1(x: f32) -> f32 { return erf4(vec4f(x)).x; }
+// Drivers compute tanh through exp(2x), which overflows; beyond 15 the f32 result is ±1.
+fn tanh4(v: vec4f) -> vec4f { return select(v, tanh(clamp(v, vec4f(-15.0), vec4f(15.0))), v == v); }
+fn tanh1(x: f32) -> f32 { return select(x, tanh(clamp(x, -15.0, 15.0)), x == x); }
 fn power1(a: f32, b: f32) -> f32 {
   if (b == 0.0) { return 1.0; }
   if (a >= 0.0) { return pow(a, b); }
@@ -75,7 +78,7 @@ fn half4(v: vec4f) -> vec4f {
   let normal = bitcast<vec4f>(rounded13(bitcast<vec4u>(v)) & vec4u(0xffffe000u));
   let small = round(v * 16777216.0) * 5.9604644775390625e-8;
   let kept = select(normal, small, abs(v) < vec4f(6.103515625e-5));
-  return select(select(kept, v * 3e38, abs(v) >= vec4f(65520.0)), v, v != v);
+  return select(v, select(kept, v * 3e38, abs(v) >= vec4f(65520.0)), v == v);
 }
 fn half1(v: f32) -> f32 { return half4(vec4f(v)).x; }
 fn halves(v: vec4f) -> vec4u {
@@ -83,7 +86,7 @@ fn halves(v: vec4f) -> vec4u {
   let kept = select(normal, vec4u(round(abs(v) * 16777216.0)), abs(v) < vec4f(6.103515625e-5));
   let ranged = select(kept, vec4u(0x7c00u), abs(v) >= vec4f(65520.0));
   let sign = (bitcast<vec4u>(v) >> vec4u(16u)) & vec4u(0x8000u);
-  return sign | select(ranged, vec4u(0x7e00u), v != v);
+  return sign | select(vec4u(0x7e00u), ranged, v == v);
 }
 fn packed4(v: vec4f) -> vec2u {
   let h = halves(v);

@@ -1,6 +1,6 @@
 import type { Tensor } from "../tensor.ts";
 import { add, exp, mul, square, sub } from "./arithmetic.ts";
-import { greater, where } from "./compare.ts";
+import { lessEqual, where } from "./compare.ts";
 import { real, unary } from "./elementwise.ts";
 
 export const tanh = unary(
@@ -23,11 +23,11 @@ export const sigmoid = unary(
   (g, x, y) => mul(g, mul(y, sub(1, y))),
 );
 
-/** `max(x, 0)`, with gradient 0 at 0 */
+/** `max(x, 0)`, with gradient 0 at 0, and 1 at NaN, as in PyTorch */
 export const relu = unary(
   { name: "relu" },
   (s, x) => s.less(x, s.num(0), s.num(0), x),
-  (g, x) => where(greater(x, 0), g, 0),
+  (g, x) => where(lessEqual(x, 0), 0, g),
 );
 
 /** `x · sigmoid(x)`, also called swish */

@@ -126,8 +126,8 @@ export const maximum = binary(
   (g, a, b) => [mul(g, share(b, a)), mul(g, share(a, b))],
 );
 
-/** What the first operand gets of a gradient that goes to the smaller. */
-const share = (a: Tensor, b: Tensor): Tensor => where(equal(a, b), 0.5, where(less(a, b), 1, 0));
+/** What the first operand gets of a gradient that goes to the smaller: all of it where either is NaN, and so does the other. */
+const share = (a: Tensor, b: Tensor): Tensor => where(equal(a, b), 0.5, where(less(b, a), 0, 1));
 
 /** `x` limited to `[low, high]` */
 export const clamp = (x: Tensor, low: Like, high: Like): Tensor => minimum(maximum(x, low), high);

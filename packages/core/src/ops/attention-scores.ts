@@ -4,7 +4,7 @@ import type { Value } from "../op.ts";
 import { noGrad } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, exp, mul, sub } from "./arithmetic.ts";
-import { greater, lessEqual, where } from "./compare.ts";
+import { equal, lessEqual, where } from "./compare.ts";
 import { amax } from "./extremum.ts";
 import { matmul } from "./matmul.ts";
 import { reshape, transpose } from "./movement.ts";
@@ -47,10 +47,10 @@ export function probabilities(q: Tensor, k: Tensor, mask: Tensor | undefined, { 
   if (causal) scores = where(lowerTriangle(q, k), scores, Number.NEGATIVE_INFINITY);
   // The shift cancels, so it has no gradient.
   const max = noGrad(() => amax(scores, { axis: -1, keepdims: true }));
-  const shifted = exp(sub(scores, where(greater(max, Number.NEGATIVE_INFINITY), max, 0)));
+  const shifted = exp(sub(scores, where(equal(max, Number.NEGATIVE_INFINITY), 0, max)));
   const total = sum(shifted, { axis: -1, keepdims: true });
   // Not 1/total with a zero chosen afterwards: its derivative would be 0 · ∞.
-  return div(shifted, where(greater(total, 0), total, 1));
+  return div(shifted, where(equal(total, 0), 1, total));
 }
 
 /** Whether query i may look at key j: j ≤ i. */

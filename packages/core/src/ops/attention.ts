@@ -46,16 +46,17 @@ export const attentionOp: Op<Attention> = {
     eachQuery([q, k, mask], attrs, (row, head, scores) => {
       let max = scores.reduce((a, x) => Math.max(a, x), Number.NEGATIVE_INFINITY);
       if (max === Number.NEGATIVE_INFINITY) max = 0;
+      // Zero where nothing may be looked at, and NaN where what is looked at is none.
       let total = 0;
       for (let j = 0; j < lk; j++) total += scores[j] = Math.exp(scores[j] - max);
       for (let c = 0; c < d; c++) {
         let value = 0;
         for (let j = 0; j < lk; j++) value += scores[j] * v.data[(head * lk + j) * d + c];
-        out.data[row * d + c] = total > 0 ? value / total : 0;
+        out.data[row * d + c] = total === 0 ? 0 : value / total;
       }
       if (!saved) return;
       saved.data[row] = max;
-      saved.data[b * h * lq + row] = total > 0 ? 1 / total : 0;
+      saved.data[b * h * lq + row] = total === 0 ? 0 : 1 / total;
     });
   },
   vjp: attentionGrads,

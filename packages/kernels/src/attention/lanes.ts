@@ -10,7 +10,7 @@ export const attentionLanesSaving: Kernel = {
     "attentionLanesSaving",
     `if (lane == 0u && tile % slices == 0u) {
       let row = (batch * P.heads + head) * P.Lq + row0 + i;
-      saved[row] = select(0.0, top[i], sum > 0.0);
+      saved[row] = select(top[i], 0.0, sum == 0.0);
       saved[P.batch * P.heads * P.Lq + row] = inverse;
     }`,
   ),
@@ -122,7 +122,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     sum += subgroupShuffleXor(sum, 2u);
     sum += subgroupShuffleXor(sum, 4u);
     // A row with every key masked is zero, as in torch.nn.functional.scaled_dot_product_attention.
-    let inverse = select(0.0, 1.0 / sum, sum > 0.0);
+    let inverse = select(1.0 / sum, 0.0, sum == 0.0);
     ${save}
     for (var e = 0u; e < E; e++) {
       let quad = quad0 + e * 8u;

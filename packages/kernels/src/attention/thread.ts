@@ -13,7 +13,7 @@ export const attentionThreadSaving: Kernel = {
     "attentionThreadSaving",
     `if (d0 == 0u) {
     let at = (batch * P.heads + head) * P.Lq + row;
-    saved[at] = select(0.0, top, sum > 0.0);
+    saved[at] = select(top, 0.0, sum == 0.0);
     saved[P.batch * P.heads * P.Lq + at] = inverse;
   }`,
   ),
@@ -62,7 +62,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   }
 
   // A row with every key masked is zero, as in torch.nn.functional.scaled_dot_product_attention.
-  let inverse = select(0.0, 1.0 / sum, sum > 0.0);
+  let inverse = select(1.0 / sum, 0.0, sum == 0.0);
   ${save}
   let to = batch * P.oBatch + head * P.oHead + row * P.oToken + d0;
   for (var d = 0u; d < width; d++) { out[to + d] = o[d] * inverse; }

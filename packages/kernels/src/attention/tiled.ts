@@ -11,8 +11,8 @@ export const attentionTiledSaving: Kernel = {
     `if (thread % 4u == 0u && row0 + softRow < P.Lq && tile % slices == 0u) {
     let sum = partial[thread] + partial[thread + 1u] + partial[thread + 2u] + partial[thread + 3u];
     let row = (batch * P.heads + head) * P.Lq + row0 + softRow;
-    saved[row] = select(0.0, top, sum > 0.0);
-    saved[P.batch * P.heads * P.Lq + row] = select(0.0, 1.0 / sum, sum > 0.0);
+    saved[row] = select(top, 0.0, sum == 0.0);
+    saved[P.batch * P.heads * P.Lq + row] = select(1.0 / sum, 0.0, sum == 0.0);
   }`,
   ),
   extras: [{ name: "saved", width: 1 }],
@@ -156,7 +156,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let r = ty + 16u * i;
     let sum = partial[r * 4u] + partial[r * 4u + 1u] + partial[r * 4u + 2u] + partial[r * 4u + 3u];
     // A row with every key masked is zero, as in torch.nn.functional.scaled_dot_product_attention.
-    let inverse = select(0.0, 1.0 / sum, sum > 0.0);
+    let inverse = select(1.0 / sum, 0.0, sum == 0.0);
     for (var n = 0u; n < ACC; n++) {
       let column = column0 + tx + 16u * n;
       if (row0 + r < P.Lq && column < P.D) {

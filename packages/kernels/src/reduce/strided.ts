@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel.ts";
+import { larger } from "../larger.ts";
 
 /** Most axes on either side that the kernel walks. */
 export const maxAxes = 4;
@@ -52,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     let end = min(start + 64u, last);
     for (var j = start; j < end; j++) {
       let v = T(x_at(base + gone(j)));
-      if (MAX == 1u) { value = max(value, v); } else { sum += v; }
+      if (MAX == 1u) { value = ${larger("value", "v")}; } else { sum += v; }
     }
     value += sum;
   }

@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel.ts";
+import { larger } from "../larger.ts";
 
 /** x as [outer, length, inner] to [outer, splits, inner], one thread a chunk of `length`. No chunk is empty. MAX: 0 adds, 1 takes the largest. */
 export const reduceThread: Kernel = {
@@ -21,12 +22,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   var i = first;
   for (; i + 4u <= last; i += 4u) {
     let v = vec4<T>(vec4(x_at(start + i * P.inner), x_at(start + (i + 1u) * P.inner), x_at(start + (i + 2u) * P.inner), x_at(start + (i + 3u) * P.inner)));
-    parts = select(parts + v, max(parts, v), MAX == 1u);
+    parts = select(parts + v, ${larger("parts", "v")}, MAX == 1u);
   }
   for (; i < last; i++) {
     let v = T(x_at(start + i * P.inner));
-    parts.x = select(parts.x + v, max(parts.x, v), MAX == 1u);
+    parts.x = select(parts.x + v, ${larger("parts.x", "v")}, MAX == 1u);
   }
-  out[at] = select(parts.x + parts.y + parts.z + parts.w, max(max(parts.x, parts.y), max(parts.z, parts.w)), MAX == 1u);
+  let two = ${larger("parts.xy", "parts.zw")};
+  out[at] = select(parts.x + parts.y + parts.z + parts.w, ${larger("two.x", "two.y")}, MAX == 1u);
 }`,
 };

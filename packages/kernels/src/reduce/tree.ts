@@ -1,4 +1,5 @@
 import type { Kernel } from "../kernel.ts";
+import { larger } from "../larger.ts";
 import { tree } from "../tree.ts";
 
 /** x as [rows, length] to [rows, splits], one workgroup a chunk of `length`. No chunk is empty. MAX: 0 adds, 1 takes the largest. */
@@ -17,7 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
   var value = select(T(0), T(x_at(start + min(thread, count - 1u))), MAX == 1u);
   for (var i = thread; i < count; i += THREADS) {
     let v = T(x_at(start + i));
-    value = select(value + v, max(value, v), MAX == 1u);
+    value = select(value + v, ${larger("value", "v")}, MAX == 1u);
   }
   if (MAX == 1u) { value = treeMax(thread, value); } else { value = treeSum(thread, value); }
   if (thread == 0u && at < P.rows * P.splits) { out[at] = value; }
