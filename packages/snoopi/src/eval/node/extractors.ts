@@ -1,10 +1,10 @@
-import { readdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Device, fromData, mean, reshape, scope, type Tensor } from "@snoopi/core";
 import { endPositions, idsTensor, openComponentWeights, type Params, readClipTokenizer, readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { clipModel } from "../../train/clip-model.ts";
 import { clipSizes } from "../../train/clip-sizes.ts";
+import { namesIn } from "../../train/node/folder.ts";
 import { openNetwork } from "../../train/node/network.ts";
 import { originOf } from "../../train/node/origin.ts";
 import { uploaded } from "../../train/stage.ts";
@@ -20,7 +20,7 @@ export async function openExtractor(
   model: string,
   { device, vae }: { readonly device: Device; readonly vae: Autoencoder },
 ): Promise<OpenExtractor> {
-  const has = (await readdir(join(model, "clip")).catch(() => [] as string[])).includes("config.json");
+  const has = (await namesIn(join(model, "clip"))).includes("config.json");
   return has ? clipExtractor(model, device) : vaeExtractor(vae);
 }
 

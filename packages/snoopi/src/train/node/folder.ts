@@ -28,6 +28,13 @@ async function made(path: string): Promise<void> {
   }
 }
 
+/** The names in a folder, none where there is no such folder. @throws SnoopiError when it cannot be read. */
+export const namesIn = (path: string): Promise<string[]> =>
+  readdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new SnoopiError(`${path}: it cannot be read, ${error.message}.`, { cause: error });
+  });
+
 /** Removes what a killed run had begun to write: files and folders of names like `begun`. */
 export async function sweep(folder: string, begun: RegExp): Promise<void> {
   const left = (await readdir(folder)).filter((name) => begun.test(name));

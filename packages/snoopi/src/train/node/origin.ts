@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { namesIn } from "./folder.ts";
 
 /**
  * The first digits of the SHA-256 of components' weights, file by file in the order of their names: it tells models apart, not their places.
- * @throws SnoopiError when a component has no weights.
+ * @throws SnoopiError when a component has no weights, or they cannot be read.
  */
 export async function originOf(model: string, components: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   for (const component of components) {
     const folder = join(model, component);
-    const names = await readdir(folder).catch(() => [] as string[]);
+    const names = await namesIn(folder);
     const files = names.filter((name) => name.endsWith(".safetensors")).sort();
     if (files.length === 0)
       throw new SnoopiError(`${folder}: there are no .safetensors files. Give a model's folder, the one with model_index.json.`);

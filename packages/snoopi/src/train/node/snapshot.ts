@@ -1,9 +1,9 @@
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { differences } from "../schema.ts";
 import { writeJson } from "./component.ts";
-import { makeFolder, sweep } from "./folder.ts";
+import { makeFolder, namesIn, sweep } from "./folder.ts";
 import { secondName } from "./second-name.ts";
 import { type StudentParts, writeStudent } from "./student-folder.ts";
 
@@ -87,11 +87,11 @@ async function readAbout(path: string): Promise<unknown> {
 
 /**
  * The snapshots of a student, by their steps.
- * @throws SnoopiError where there are none, saying how they are made.
+ * @throws SnoopiError where there are none, saying how they are made, and where they cannot be read.
  */
 export async function snapshotsOf(student: string): Promise<Snapshot[]> {
   const folder = folderOf(student);
-  const names = await readdir(folder).catch(() => [] as string[]);
+  const names = await namesIn(folder);
   const found = names.flatMap((name) => {
     const [, digits] = /^step-(\d{6,})$/.exec(name) ?? [];
     return digits === undefined ? [] : [{ taken: Number(digits), folder: join(folder, name) }];

@@ -1,9 +1,8 @@
-import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import type { DistillConfig } from "../distill-config.ts";
 import { checkCheckpoint, checkpointPath } from "./checkpoint.ts";
-import { makeFolder } from "./folder.ts";
+import { makeFolder, namesIn } from "./folder.ts";
 import { checkPairs } from "./pairs.ts";
 import { secondName } from "./second-name.ts";
 
@@ -24,7 +23,7 @@ const pairsFile = /^pairs-\d+\.safetensors$/;
  * depend on the config alone, the student ends with the bits that it would have had anyway. Files that the student has stay.
  *
  * @returns whether anything can have been taken: not where the student has pairs or a regression of its own and is not to go on from them.
- * @throws SnoopiError where there are no pairs to take, and before any is taken where one is of another config or teacher.
+ * @throws SnoopiError where there are no pairs to take, and before any is taken where one is of another config or teacher or cannot be read.
  */
 export async function takeStart(
   { start, out, resume }: { readonly start: string; readonly out: string; readonly resume: boolean },
@@ -32,7 +31,7 @@ export async function takeStart(
 ): Promise<boolean> {
   const at = (folder: string, phase: string) => join(folder, "training", phase);
   const filesOf = async (folder: string, phase: "pairs" | "regression", wanted: RegExp) =>
-    (await readdir(at(folder, phase)).catch(() => [] as string[])).filter((name) => wanted.test(name)).sort();
+    (await namesIn(at(folder, phase))).filter((name) => wanted.test(name)).sort();
   const drawn = await filesOf(start, "pairs", pairsFile);
   const learned = regression === undefined ? [] : await filesOf(start, "regression", /^(checkpoint|loss|sample)[^.]*\.\w+$/);
   if (drawn.length === 0) {
