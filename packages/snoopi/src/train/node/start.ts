@@ -1,4 +1,5 @@
-import { join, resolve } from "node:path";
+import { rename, rm } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import type { DistillConfig } from "../distill-config.ts";
 import { checkCheckpoint, checkpointPath } from "./checkpoint.ts";
@@ -20,7 +21,8 @@ const pairsFile = /^pairs-\d+\.safetensors$/;
 
 /**
  * Takes pairs and regression over from the folder of another student, as far as they are there: what is missing is made as without. Since they
- * depend on the config alone, the student ends with the bits that it would have had anyway. Files that the student has stay.
+ * depend on the config alone, the student ends with the bits that it would have had anyway. Pairs that the student has stay, and so does all
+ * of its regression where it has a checkpoint.
  *
  * @returns whether anything can have been taken: not where the student has pairs or a regression of its own and is not to go on from them.
  * @throws SnoopiError where there are no pairs to take, and before any is taken where one is of another config or teacher or cannot be read.
@@ -42,15 +44,31 @@ export async function takeStart(
   for (const name of drawn) await checkPairs(join(at(start, "pairs"), name), { config: pairs, fix });
   const trained = learned.includes("checkpoint.safetensors");
   if (trained) await checkCheckpoint(checkpointPath(at(start, "regression")), { config: regression, free, fix });
-  const own = [...(await filesOf(out, "pairs", pairsFile)), ...(await filesOf(out, "regression", /^checkpoint/))];
+  const begun = await filesOf(out, "regression", /^checkpoint/);
+  const own = [...(await filesOf(out, "pairs", pairsFile)), ...begun];
   if (own.length > 0 && !resume) return false;
   await makeFolder(at(out, "pairs"));
   for (const name of drawn) await secondName(join(at(start, "pairs"), name), join(at(out, "pairs"), name));
-  if (!trained) return true;
-  await makeFolder(at(out, "regression"));
-  // The curve before the checkpoint that it belongs to: a curve that is missing would not be made again.
-  for (const name of learned.reverse()) await secondName(join(at(start, "regression"), name), join(at(out, "regression"), name));
+  if (trained && begun.length === 0) await takeTraining(learned, { from: at(start, "regression"), to: at(out, "regression") });
   return true;
+}
+
+/**
+ * Takes over a checkpoint with the curve and the sheets that lead to it, of a training that may be running. As that writes the curve before the
+ * checkpoint, a curve that is taken after it reaches at least as far, and what reaches further is cut when it is read. The checkpoint has its
+ * name only when the curve is there, which would not be made again.
+ */
+async function takeTraining(names: readonly string[], { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
+  await makeFolder(to);
+  const taken = join(to, `.checkpoint.start.${process.pid}.tmp`);
+  await secondName(checkpointPath(from), taken);
+  for (const name of names) {
+    if (name === basename(checkpointPath(from))) continue;
+    // What is there is of an attempt that was cut short, and may end before this checkpoint.
+    await rm(join(to, name), { force: true });
+    await secondName(join(from, name), join(to, name));
+  }
+  await rename(taken, checkpointPath(to));
 }
 
 /** @throws SnoopiError where a start is asked for that cannot be one. */
