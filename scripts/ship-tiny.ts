@@ -12,7 +12,7 @@ import { ship } from "./ship-tiny/ship.ts";
 const usage = `usage: ship-tiny.ts [--run DIR] [--teacher DIR] [--student DIR] [--results DIR] [--to packages/tiny]
 
   --run DIR       of npm run tiny-world: its teacher, student and results
-  --teacher DIR   a teacher's folder, also while parts of it are still to come
+  --teacher DIR   a teacher's folder, also while parts of it are still to come that do not ship yet
   --student DIR   a student's folder
   --results DIR   where snoopi eval wrote its tables; docs/results unless given
 With no model only the card is written anew.`;

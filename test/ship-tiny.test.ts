@@ -101,6 +101,19 @@ describe("shipping", () => {
     expect(readdirSync(join(to, "teacher"))).toEqual(["vae"]);
   });
 
+  test("refuses a teacher with less than ships already, and leaves the package as it was", async () => {
+    await ship({ models: { teacher }, results, to });
+    const card = readme();
+    const bare = join(folder.path, "bare");
+    cpSync(join(teacher, "vae"), join(bare, "vae"), { recursive: true });
+    await expect(ship({ models: { teacher: bare }, results, to })).rejects.toThrow(
+      `${bare}: it has vae, and of the teacher that ships clip, teacher would go. Train those first, or remove ${join(to, "teacher")}.`,
+    );
+    expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "teacher"]);
+    expect(readdirSync(join(to, "teacher"))).toContain("unet");
+    expect(readme()).toBe(card);
+  });
+
   test("takes up what a killed run left: the old model is back, or goes when the new one is there", async () => {
     await ship({ models: { student }, results, to });
     renameSync(join(to, "student"), join(to, ".student.old"));

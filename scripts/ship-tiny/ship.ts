@@ -28,7 +28,8 @@ export interface ShipOptions {
  * Puts trained models into the package, in f16, and writes its model card. A teacher may come part by part: what it has is taken. Models that come
  * together appear whole, or none of them.
  *
- * @throws SnoopiError for a training that has not come to its end, and for weights that are not what their config says.
+ * @throws SnoopiError for a training that has not come to its end, for weights that are not what their config says, and for a model with less than
+ * ships of it already.
  */
 export async function ship({ models, results, to }: ShipOptions): Promise<string[]> {
   const before = await madeIn(to);
@@ -58,12 +59,15 @@ export async function madeIn(folder: string): Promise<Made> {
   return existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : { trained: {}, figures: {} };
 }
 
+/** The parts of a model that a folder has. */
+const partsIn = (name: ModelName, folder: string): readonly Part[] =>
+  partsOf[name].filter(({ leaves }) => leaves.every((part) => existsSync(join(folder, part))));
+
 /** The parts of a model that its folder has. @throws SnoopiError when it has none. */
 function readyParts(name: ModelName, from: string): readonly Part[] {
-  const isThere = (part: string) => existsSync(join(from, part));
-  const parts = partsOf[name].filter(({ leaves }) => leaves.every(isThere));
+  const parts = partsIn(name, from);
   if (parts.length > 0) return parts;
-  const lacking = partsOf[name][0].leaves.filter((part) => !isThere(part));
+  const lacking = partsOf[name][0].leaves.filter((part) => !existsSync(join(from, part)));
   throw new SnoopiError(`${from}: there is no ${lacking.join(", ")}. Ship the ${name} when its training has come to its end.`);
 }
 
@@ -95,11 +99,22 @@ async function prepare(name: ModelName, { from, to, parts }: Shipped): Promise<s
   // What a killed run left behind.
   await rm(temporary, { recursive: true, force: true });
   if (existsSync(old) && !existsSync(target)) await rename(old, target);
+  requireAll(name, { from, target, parts });
   await makeFolder(temporary);
   for (const part of parts.flatMap(({ leaves }) => leaves)) await copyInHalf(part, { from, to: temporary });
   if (name === "student") await studentScheduler(from, temporary);
   if (missing.length === 0) await checkWhole(temporary);
   return `${name}: ${parts.map(({ stage }) => stage).join(", ")}${missing.length > 0 ? `; ${missing.join(", ")} not there yet` : ""}`;
+}
+
+/** @throws SnoopiError when parts that ship are not among those that would take their place: they would be gone. */
+function requireAll(name: ModelName, { from, target, parts }: Pick<Shipped, "from" | "parts"> & { readonly target: string }): void {
+  const stages = (of: readonly Part[]) => of.map(({ stage }) => stage).join(", ");
+  const gone = partsIn(name, target).filter((part) => !parts.includes(part));
+  if (gone.length === 0) return;
+  throw new SnoopiError(
+    `${from}: it has ${stages(parts)}, and of the ${name} that ships ${stages(gone)} would go. Train those first, or remove ${target}.`,
+  );
 }
 
 /** A student whose folder is older than the rule that its scheduler names its steps is given one. */
