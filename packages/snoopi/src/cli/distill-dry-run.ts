@@ -14,6 +14,7 @@ import { type DistillCost, type DistillSizes, distillCost } from "../train/stude
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
 import { shownBytes } from "./progress.ts";
+import { smallerBatches } from "./smaller-batches.ts";
 import { grouped, shownFlops, table } from "./text.ts";
 
 /** What is assumed of a GPU where there is none to ask: a desktop's, with the bindings that WebGPU's drivers grant there. */
@@ -28,25 +29,16 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
   const plan: DryOptions = assumed ? webgpuPlan(assumed) : {};
   const line = facts || !assumed ? opened.line : "device: none; counted as a desktop GPU's";
   const limits = { line, budget: options.budget, facts: assumed };
-  const of = (batch: number) => shown(distillCost({ ...config, batch }, sizes, plan), limits);
-  const { lines, fits } = of(config.batch);
+  const counted = new Map<number, DistillCost>();
+  const costOf = (batch: number): DistillCost => {
+    const cost = counted.get(batch) ?? distillCost({ ...config, batch }, sizes, plan);
+    counted.set(batch, cost);
+    return cost;
+  };
+  const { lines, fits } = shown(costOf(config.batch), limits);
   process.stdout.write(`${lines.join("\n")}\n`);
-  if (!fits && config.batch > 1) {
-    const most = largest(config.batch, (batch) => of(batch).fits);
-    process.stdout.write(most === 0 ? "not even a batch of 1 would fit\n" : `a batch of ${most} would fit, --set batch=${most}\n`);
-  }
+  if (!fits && config.batch > 1) process.stdout.write(`${smallerBatches(config, costOf, (cost) => shown(cost, limits).fits).join("\n")}\n`);
   return fits;
-}
-
-/** The largest whole number below `end` that fits, of which all smaller ones do; 0 where none does. */
-function largest(end: number, fits: (n: number) => boolean): number {
-  let [low, high] = [0, end];
-  while (high - low > 1) {
-    const middle = Math.floor((low + high) / 2);
-    if (fits(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }
 
 async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {
