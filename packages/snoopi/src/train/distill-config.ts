@@ -89,7 +89,7 @@ export const distillSchema = {
   batch: whole(64, "prompts of a batch", { least: 1 }),
   accumulate: whole(
     1,
-    "batches of an update of the distillation, taken one after another: their gradients are averaged, and memory is that of one",
+    "batches of an update, in the distillation and ahead of it, one after another: their gradients are averaged, and memory is that of one",
     {
       least: 1,
     },
@@ -208,13 +208,14 @@ export const regressionConfig = (config: DistillConfig) => ({
 
 /** The same of the LoRA teacher that was trained ahead. */
 export const aheadConfig = (config: DistillConfig) => {
-  const { ahead, batch, loraTeacher } = config;
+  const { ahead, batch, accumulate, loraTeacher } = config;
   const { loraRange, loraWeighting, nullText, maxNorm } = methodOf(config);
   return {
     ...regressionConfig(config),
     ...seedsOf(config),
     ahead,
     batch,
+    ...(accumulate > 1 && { accumulate }),
     loraTeacher,
     method: { loraRange, loraWeighting, nullText, maxNorm },
   };

@@ -18,8 +18,8 @@ export interface Stage {
   readonly device: Device;
   /** All that is trained, f32, by its name in files. The tensors belong to the stage. */
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** Step `step`'s batch. It depends on the stage and the step alone, so that a resumed run sees what it would have seen. */
-  batch(step: number): Batch;
+  /** Batch `index`, that of step `index` where a step has one. It depends on the stage and its number alone, so that a resumed run sees what it would have seen. */
+  batch(index: number): Batch;
   /** Scalars of a batch by name, of which `loss` is minimised. It is recorded once: what changes from step to step comes in the batch. */
   loss(batch: Readonly<Record<string, Tensor>>): { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;
 }

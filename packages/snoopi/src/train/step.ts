@@ -15,6 +15,7 @@ import {
   valueAndGradients,
 } from "@snoopi/core";
 import { clipFactor, globalNorm, type Parts } from "@snoopi/core/optim";
+import { meanOver } from "../distill/mean-over.ts";
 import { packedTrained } from "./packed-trained.ts";
 import { type Rate, rateAt } from "./rate.ts";
 import { type Batch, type Stage, uploaded, type Weights } from "./stage.ts";
@@ -28,6 +29,8 @@ export interface StepSettings {
   readonly maxNorm: number;
   /** Of the average of the parameters; 0 keeps none. */
   readonly ema: number;
+  /** Batches of a step, taken one after another: it is that of their mean loss. Default 1. */
+  readonly accumulate?: number;
 }
 
 /** A stage with what moves it. */
@@ -37,10 +40,10 @@ export interface Trainer extends Disposable {
   /** Takes over parameters that were assigned: after a checkpoint was read. */
   adopt(): void;
   /**
-   * Runs step `step` on its batch; the result, once read back, is the loss, the gradients' norm before clipping, and the stage's other figures.
-   * A step whose loss or gradients are not finite moves nothing.
+   * Runs step `step` on its batches, always as many; the result, once read back, is the mean loss, the norm of the mean gradients before clipping,
+   * and the means of the stage's other figures. A step whose loss or gradients are not finite moves nothing.
    */
-  step(step: number, batch: Batch): Promise<Readonly<Record<string, number>>>;
+  step(step: number, batches: readonly Batch[]): Promise<Readonly<Record<string, number>>>;
   /** The average where one is kept, else the parameters, on the host. */
   weights(): Promise<Weights>;
   /** Kernels of a step, once one has run. */
@@ -57,16 +60,19 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
   const { parameters, device } = stage;
   const moved = packedTrained(parameters, { lr: rate.peak, betas, weightDecay, ema });
   let names: readonly string[] = [];
-  const program: Captured<[Readonly<Record<string, Tensor>>, Tensor], Tensor> = capture(
-    (batch, lr) => {
-      let told: Readonly<Record<string, Tensor>> = {};
-      const [loss, gradients] = valueAndGradients(parameters, () => {
-        const { loss, ...others } = stage.loss(batch);
-        // What is told is made in the gradient's scope, which ends before it is read.
-        told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
-        return loss;
-      });
-      const joined = moved.join(gradients);
+  const learn = (batch: Readonly<Record<string, Tensor>>) => {
+    let told: Readonly<Record<string, Tensor>> = {};
+    const [loss, gradients] = valueAndGradients(parameters, () => {
+      const { loss, ...others } = stage.loss(batch);
+      // What is told is made in the gradient's scope, which ends before it is read.
+      told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
+      return loss;
+    });
+    return { loss, joined: moved.join(gradients), told };
+  };
+  const program: Captured<[readonly Readonly<Record<string, Tensor>>[], Tensor], Tensor> = capture(
+    (batches, lr) => {
+      const { loss, joined, told } = meanOver(batches, learn);
       const norm = globalNorm(joined);
       const finite = lessEqual(add(abs(loss), norm), largest);
       moved.optimizer.step(joined, { lr, scale: clipFactor(norm, maxNorm), finite });
@@ -81,8 +87,15 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
   return {
     parts: moved.parts,
     adopt: moved.adopt,
-    step(step, batch) {
-      const report = noGrad(() => scope(() => program(uploaded(batch, device), scalar(rateAt(rate, step, steps), device))));
+    step(step, batches) {
+      const report = noGrad(() =>
+        scope(() =>
+          program(
+            batches.map((batch) => uploaded(batch, device)),
+            scalar(rateAt(rate, step, steps), device),
+          ),
+        ),
+      );
       device.submit();
       return readReport(report, names);
     },

@@ -22,23 +22,30 @@ export interface Stepper extends Disposable {
   weights(): Promise<Weights>;
 }
 
-/** A stage by one optimiser. */
+/** A stage by one optimiser. Batches are numbered through all steps. */
 export function stepperOf(stage: Stage, settings: StepSettings): Stepper {
   const training = trainer(stage, settings);
-  let prepared: { readonly step: number; readonly batch: Batch } | undefined;
-  const batchOf = (step: number) => (prepared?.step === step ? prepared.batch : stage.batch(step));
+  const { accumulate = 1 } = settings;
+  const batchesOf = (step: number) => Array.from({ length: accumulate }, (_, i) => stage.batch(step * accumulate + i));
+  let prepared: { readonly step: number; readonly batches: readonly Batch[] } | undefined;
   return {
     name: stage.name,
     parts: training.parts,
     adopt: training.adopt,
     async step(step, { next }) {
-      const running = training.step(step, batchOf(step));
-      // The next batch is made while the device is busy with this one.
-      prepared = next ? { step: step + 1, batch: stage.batch(step + 1) } : undefined;
+      const running = training.step(step, prepared?.step === step ? prepared.batches : batchesOf(step));
+      // The next are made while the device is busy with these.
+      prepared = next ? { step: step + 1, batches: batchesOf(step + 1) } : undefined;
       return { ...(await running), rate: rateAt(settings.rate, step, settings.steps) };
     },
     unmoved: () => true,
-    firstNotFinite: (step) => firstNotFinite(stage, stage.batch(step)),
+    async firstNotFinite(step) {
+      for (const [i, batch] of batchesOf(step).entries()) {
+        const found = await firstNotFinite(stage, batch);
+        if (found) return accumulate === 1 ? found : `in batch ${i + 1} of ${accumulate}, ${found}`;
+      }
+      return undefined;
+    },
     weights: training.weights,
     [Symbol.dispose]: () => training[Symbol.dispose](),
   };

@@ -180,12 +180,12 @@ describe("a distillation in miniature", () => {
     const [one, two] = [fresh(), fresh()];
     const still = { peak: 0 };
     const json = {
-      ...{ ...everything, ahead: 0, method: { loraSteps: 1 }, clip: { ...everything.clip, decay: "none" } },
+      ...{ ...everything, method: { loraSteps: 1 }, clip: { ...everything.clip, decay: "none" } },
       student: { ...everything.student, rate: still },
       loraTeacher: { ...everything.loraTeacher, rate: still },
     };
-    await distil({ ...json, steps: 4 }, one, { start: whole });
-    await distil({ ...json, steps: 2, accumulate: 2 }, two, { start: whole });
+    await distil({ ...json, ahead: 4, steps: 4 }, one, { start: whole });
+    await distil({ ...json, ahead: 2, steps: 2, accumulate: 2 }, two, { start: whole });
     const alone = rowsOf(one);
     for (const [i, row] of rowsOf(two).entries()) {
       const [a, b] = [alone[2 * i], alone[2 * i + 1]];
@@ -193,6 +193,12 @@ describe("a distillation in miniature", () => {
       for (const name of ["loss", "clip", "regression", "lora"]) expect(row[name], name).toBeCloseTo((a[name] + b[name]) / 2, 5);
       expect(row.g).toBeCloseTo(Math.sqrt((a.g ** 2 + b.g ** 2) / 2), 5);
       expect(a.lora).not.toBeCloseTo(b.lora, 5);
+    }
+    const [ahead, together] = [one, two].map((out) => fromCsv(read(out, "ahead", "loss.csv").toString(), "ahead"));
+    expect(together).toHaveLength(2);
+    for (const [i, { loss }] of together.entries()) {
+      expect(loss).toBeCloseTo((ahead[2 * i].loss + ahead[2 * i + 1].loss) / 2, 5);
+      expect(ahead[2 * i].loss).not.toBeCloseTo(ahead[2 * i + 1].loss, 5);
     }
   });
 

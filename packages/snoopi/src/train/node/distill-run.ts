@@ -191,6 +191,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       weightDecay,
       maxNorm: assembled.distillation.method.maxNorm,
       ema: 0,
+      accumulate: config.accumulate,
     } as const;
     // An average has no weights of its own before its first update.
     const whole = async () => sheetOf(started ?? (await assembled.student.weights()));
