@@ -1,9 +1,9 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDryDevice } from "@snoopi/core";
-import { type JsonObject, manifest, pixart512 } from "@snoopi/models";
-import { nodeFolder, writeSafetensors } from "@snoopi/models/node";
+import { type JsonObject, pixart512 } from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
 import {
   decode,
   estimate,
@@ -18,56 +18,13 @@ import {
 } from "@snoopi/snoopi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { devices } from "../devices.ts";
-import { goldenFolder, goldenJson, goldenTensors, relativeError } from "../models/goldens.ts";
-import { type FormulaRule, formulaParameter } from "../oracles/formula.ts";
+import { goldenTensors, relativeError } from "../models/goldens.ts";
+import { type PixArtGolden, pixartGolden, writePixArt } from "./pixart-folder.ts";
 
-interface Golden {
-  readonly rules: readonly FormulaRule[];
-  readonly configs: Readonly<Record<"text_encoder" | "transformer" | "vae" | "scheduler", JsonObject>>;
-  readonly cases: readonly {
-    readonly name: string;
-    readonly prompt: string;
-    readonly negative: string | null;
-    readonly steps: number;
-    readonly guidance: number;
-    readonly nasaScale?: number;
-    readonly timestep?: number;
-    readonly seed: number;
-    readonly width: number;
-    readonly height: number;
-  }[];
-}
-
-const { rules, configs, cases } = goldenJson("pipeline/pixart") as Golden;
+const { cases } = pixartGolden;
 const root = mkdtempSync(join(tmpdir(), "snoopi-pixart-"));
 const folder = join(root, "model");
-const classes = {
-  tokenizer: ["transformers", "T5Tokenizer"],
-  text_encoder: ["transformers", "T5EncoderModel"],
-  transformer: ["diffusers", "PixArtTransformer2DModel"],
-  vae: ["diffusers", "AutoencoderKL"],
-  scheduler: ["diffusers", "DPMSolverMultistepScheduler"],
-};
-
-/** A folder as diffusers would have saved the pipeline that drew the goldens. */
-beforeAll(async () => {
-  mkdirSync(folder);
-  const write = (path: string, json: unknown) => writeFileSync(join(folder, path), JSON.stringify(json));
-  write("model_index.json", { _class_name: "PixArtAlphaPipeline", ...classes });
-  cpSync(join(goldenFolder, "t5-tokenizer/spiece"), join(folder, "tokenizer"), { recursive: true });
-  for (const [name, config] of Object.entries(configs)) {
-    mkdirSync(join(folder, name));
-    write(`${name}/${name === "scheduler" ? "scheduler_config" : "config"}.json`, config);
-  }
-  const { textEncoder, transformer, vae, scheduler } = { textEncoder: configs.text_encoder, ...configs };
-  for (const { component, whole } of pixartShape({ textEncoder, transformer, vae, scheduler }, { name: "golden", length: 120 }).networks) {
-    const file = component === "text_encoder" ? "model" : "diffusion_pytorch_model";
-    const tensors = [...manifest(whole)].map(
-      ([name, shape]) => [name, { dtype: "f32", shape, data: formulaParameter(name, shape, rules) }] as const,
-    );
-    await writeSafetensors(join(folder, component, `${file}.safetensors`), tensors);
-  }
-});
+beforeAll(() => writePixArt(folder));
 afterAll(() => rmSync(root, { recursive: true }));
 
 describe.each(devices)("a PixArt folder on $name", ({ device }) => {
@@ -77,7 +34,7 @@ describe.each(devices)("a PixArt folder on $name", ({ device }) => {
   });
   afterAll(() => loaded[Symbol.dispose]());
 
-  const requestOf = ({ negative, guidance, nasaScale, ...rest }: Golden["cases"][number]) => ({
+  const requestOf = ({ negative, guidance, nasaScale, ...rest }: PixArtGolden["cases"][number]) => ({
     ...rest,
     ...(negative !== null && { negative }),
     ...(nasaScale === undefined ? { guidance } : { nasaScale }),

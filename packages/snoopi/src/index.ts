@@ -103,7 +103,7 @@ export { type EncodedTexts, encodeTexts } from "./pipeline/encode-texts.ts";
 export { type OpenModel, openModel } from "./pipeline/open.ts";
 export { type Plan, planOf, type Request } from "./pipeline/request.ts";
 export { pixartShape } from "./pipeline/pixart.ts";
-export type { EncodeIds, ModelShape, Network, DiffusionNetwork, TextNetwork } from "./pipeline/shape.ts";
+export type { EncodeIds, ModelShape, Network, TextNetwork } from "./pipeline/shape.ts";
 export { modelShape } from "./pipeline/stable-diffusion.ts";
 export { type Sampler, type Sampling, samplingOf } from "./pipeline/sampling.ts";
 export { ddimSteps, type Step } from "./sampler/ddim.ts";

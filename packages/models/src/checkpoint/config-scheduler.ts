@@ -63,7 +63,7 @@ const schedulers: Readonly<Record<string, Defaults>> = {
 const ofOtherSolvers =
   "skip_prk_steps algorithm_type solver_type solver_order lower_order_final euler_at_final final_sigmas_type interpolation_type " +
   "use_karras_sigmas use_exponential_sigmas use_beta_sigmas use_lu_lambdas lambda_min_clipped variance_type sigma_min sigma_max " +
-  "timestep_type original_inference_steps timestep_scaling predict_x0 disable_corrector solver_p dynamic_thresholding_ratio " +
+  "timestep_type original_inference_steps first_timestep timestep_scaling predict_x0 disable_corrector solver_p dynamic_thresholding_ratio " +
   "sample_max_value noise_sampler_seed use_flow_sigmas flow_shift";
 
 /**

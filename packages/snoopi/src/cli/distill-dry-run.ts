@@ -2,9 +2,10 @@ import { dirname, resolve } from "node:path";
 import { type DryOptions, SnoopiError } from "@snoopi/core";
 import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import type { WebGpuDevice } from "@snoopi/kernels/node";
-import { sd15, sd21 } from "@snoopi/models";
+import { pixart512, sd15, sd21 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../pipeline/open.ts";
+import { pixartShape } from "../pipeline/pixart.ts";
 import { modelShape } from "../pipeline/stable-diffusion.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
@@ -41,10 +42,16 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
   return fits;
 }
 
+const presets = {
+  sd15: () => modelShape(sd15, "sd15"),
+  sd21: () => modelShape(sd21, "sd21"),
+  pixart512: () => pixartShape(pixart512, { name: "pixart512", length: 120 }),
+};
+
 async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {
   if (path === undefined && preset === null)
     throw new SnoopiError("distill: neither --model is given nor a preset in the config. Give one, for its sizes.");
-  const model = path === undefined ? modelShape({ sd15, sd21 }[preset!], preset!) : await openModel(nodeFolder(path));
+  const model = path === undefined ? presets[preset!]() : await openModel(nodeFolder(path));
   if (clip.weight === 0) return { model };
   const towers = path === undefined ? {} : { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) };
   return { model, ...towers, ...(clip.decoder !== null && (await clipDecoderOf(resolve(dirname(file), clip.decoder), model))) };

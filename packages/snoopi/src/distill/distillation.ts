@@ -1,5 +1,5 @@
 import { SnoopiError } from "@snoopi/core";
-import type { UNet } from "@snoopi/models";
+import type { DiffusionNetwork } from "@snoopi/models";
 import type { Teachers } from "./lora-teacher.ts";
 import type { DistillMethod } from "./method.ts";
 import type { Prediction } from "./parameterization.ts";
@@ -11,7 +11,7 @@ export interface Distillation {
   readonly method: DistillMethod;
   readonly process: ForwardProcess;
   readonly student: Trained & {
-    readonly network: UNet;
+    readonly network: DiffusionNetwork;
     readonly prediction: Prediction;
     /**
      * What it is asked at: one timestep, or several falling for a student of several steps (`fewStepTimesteps`). Default the process's last;
@@ -30,3 +30,7 @@ export function loraTeacherOf({ method, loraTeacher }: Distillation): Trained | 
   if (loraTeacher) return loraTeacher;
   throw new SnoopiError(`distill: the method has ${method.loraSteps} updates of a LoRA teacher and there is none. Pass loraTeacher.`);
 }
+
+/** Where the student begins, at noise. */
+export const firstTimestep = ({ student, process }: Pick<Distillation, "student" | "process">): number =>
+  student.timesteps?.[0] ?? process.timesteps - 1;

@@ -23,10 +23,11 @@ export interface StudentStepOptions {
 export function studentGradients(distillation: Distillation, { prompts, draws, studentOptions = {}, also }: StudentStepOptions) {
   const { method, process, student, teachers } = distillation;
   const { prediction } = teachers;
-  using away = draws.nasaScale && nasa({ negative: negativeOf(prompts), scale: draws.nasaScale, cache: false });
   let x0: Tensor | undefined;
   let told: Readonly<Record<string, Tensor>> = {};
   const [loss, gradients] = valueAndGradients(student.parameters, () => {
+    const { project = (context: Context) => context } = student.network;
+    using away = draws.nasaScale && nasa({ negative: project(negativeOf(prompts)), scale: draws.nasaScale, cache: false });
     const made = studentLoss({
       process,
       method,

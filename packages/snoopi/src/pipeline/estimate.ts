@@ -60,7 +60,7 @@ export async function estimate(
 
 function blankTokenizer(maxLength: number): OpenModel["tokenizer"] {
   const encode = () => ({ ids: new Int32Array(maxLength), length: maxLength, truncated: 0 });
-  return { maxLength, vocabSize: 1, encode };
+  return { maxLength, vocabSize: 1, padId: 0, encode };
 }
 
 function noWeights(): never {

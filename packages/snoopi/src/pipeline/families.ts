@@ -4,7 +4,7 @@ import type { ModelShape } from "./shape.ts";
 import { modelShape } from "./stable-diffusion.ts";
 
 /** Texts to ids, as any text encoder takes them. */
-export type Tokenizer = Pick<ClipTokenizer, "maxLength" | "vocabSize" | "encode">;
+export type Tokenizer = Pick<ClipTokenizer, "maxLength" | "vocabSize" | "padId" | "encode">;
 
 /** How a kind of diffusers folder is read. */
 interface Family {

@@ -9,7 +9,7 @@ import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
 import { heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
-import { checkTimestep } from "./request.ts";
+import { timestepOf } from "./request.ts";
 import type { Sampler, Sampling } from "./sampling.ts";
 
 /** Several pictures of one way of drawing. */
@@ -40,13 +40,10 @@ export async function generateBatch(
 ): Promise<Numbers> {
   const { model, device } = loaded;
   const { prompts, noises, kappas } = request;
-  const sampling: Sampling = {
-    ...model.sampling,
-    steps: request.steps ?? model.sampling.steps,
-    sampler: request.sampler ?? model.sampling.sampler,
-    ...(request.timestep !== undefined && { timestep: request.timestep }),
-  };
-  if (sampling.timestep !== undefined) checkTimestep(model, { timestep: sampling.timestep, steps: sampling.steps });
+  const { steps = model.sampling.steps, sampler = model.sampling.sampler } = request;
+  const { timestep: _, ...usual } = model.sampling;
+  const timestep = timestepOf(model, { ...request, steps });
+  const sampling: Sampling = { ...usual, steps, sampler, ...(timestep !== undefined && { timestep }) };
   checkBatch(request, sampling);
   const plan = kappas ? {} : guidancePlan(request, sampling);
   const owned = new Set<Tensor>();

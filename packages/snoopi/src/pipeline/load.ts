@@ -1,7 +1,7 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch } from "@snoopi/models";
+import { type DiffusionNetwork, latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch } from "@snoopi/models";
 import type { OpenModel } from "./open.ts";
-import { type DiffusionNetwork, type EncodeIds, needed } from "./shape.ts";
+import { type EncodeIds, needed } from "./shape.ts";
 
 /** A text-to-image model in memory. */
 export interface LoadedModel extends Disposable {

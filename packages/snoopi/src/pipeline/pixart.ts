@@ -1,6 +1,7 @@
 import {
   autoencoderConfig,
   autoencoderFactor,
+  type DiffusionNetwork,
   type PixArtPreset,
   pixart,
   pixartConfig,
@@ -10,7 +11,8 @@ import {
 } from "@snoopi/models";
 import { noiseSchedule } from "../schedule/noise-schedule.ts";
 import { samplingOf } from "./sampling.ts";
-import { agree, type DiffusionNetwork, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
+import { agree, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
+import { seesZeroPadding } from "./zero-padding.ts";
 
 /**
  * Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. `length`: tokens that it reads of a prompt, 120 and 300 in diffusers'
@@ -49,7 +51,7 @@ export function pixartShape(configs: PixArtPreset, { name, length }: { readonly 
       const predict = pixart(p, sizes);
       const sized: DiffusionNetwork = (x, t, context, options) =>
         predict(x, t, context, { ...options, size: [x.shape[2] * factor, x.shape[3] * factor] });
-      return Object.assign(sized, { project: predict.project });
+      return seesZeroPadding(Object.assign(sized, { project: predict.project }));
     },
     whole: (p) => pixart(p, sizes),
   };

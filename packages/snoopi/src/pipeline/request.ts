@@ -30,10 +30,10 @@ export interface Plan extends GuidancePlan, Sampling {
 
 /** Checks a request against a model and fills in what it leaves open. */
 export function planOf(model: OpenModel, request: Request): Plan {
-  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, timestep, seed = 0 } = request;
+  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, seed = 0 } = request;
+  const timestep = timestepOf(model, { ...request, steps });
   const { width = model.size.width, height = model.size.height } = request;
   checkSteps(model.schedule, steps);
-  if (timestep !== undefined) checkTimestep(model, { timestep, steps });
   for (const [name, value] of [
     ["width", width],
     ["height", height],
@@ -48,11 +48,20 @@ export function planOf(model: OpenModel, request: Request): Plan {
   return { prompt, steps, sampler, ...(timestep !== undefined && { timestep }), seed, width, height, ...guidance };
 }
 
-/** @throws SnoopiError for a timestep that is none of the model's, or is not of one step. */
-export function checkTimestep({ schedule }: OpenModel, { timestep, steps }: { readonly timestep: number; readonly steps: number }): void {
+/**
+ * Where one step begins: as asked for, or as the model was trained to; undefined for the last timestep and for several steps.
+ *
+ * @throws SnoopiError for a timestep that is none of the model's, or is not of one step.
+ */
+export function timestepOf(
+  { schedule, sampling }: OpenModel,
+  { steps, timestep = steps === 1 ? sampling.timestep : undefined }: { readonly steps: number; readonly timestep?: number },
+): number | undefined {
+  if (timestep === undefined) return undefined;
   const last = lastTimestep(schedule);
   if (steps !== 1)
     throw new SnoopiError(`generate: the timestep is ${timestep} and there are ${steps} steps. Only one step begins where it is told to.`);
   if (!Number.isInteger(timestep) || timestep < 0 || timestep > last)
     throw new SnoopiError(`generate: the timestep is ${timestep}, and this model has 0 to ${last}.`);
+  return timestep;
 }

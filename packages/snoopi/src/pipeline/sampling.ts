@@ -16,16 +16,20 @@ export interface Sampling {
 
 /**
  * How a model draws unless it is told otherwise, by its scheduler_config.json. `LCMScheduler` is a student's, whose
- * `original_inference_steps` are the steps that it was trained for (`snoopi distill` writes it so); anything else takes 25 steps of DDIM.
+ * `original_inference_steps` are the steps that it was trained for and `first_timestep` where a single one begins (`snoopi distill` writes it so);
+ * anything else takes 25 steps of DDIM.
  *
- * @throws SnoopiError for a number of steps that is none.
+ * @throws SnoopiError for a number of steps or a timestep that is none.
  */
-export function samplingOf({ _class_name: name, original_inference_steps: steps = 4 }: JsonObject): Sampling {
+export function samplingOf({ _class_name: name, original_inference_steps: steps = 4, first_timestep: first }: JsonObject): Sampling {
   if (name !== "LCMScheduler") return { steps: 25, sampler: "ddim" };
   if (!Number.isSafeInteger(steps) || (steps as number) < 1) {
     throw new SnoopiError(`scheduler: original_inference_steps is ${JSON.stringify(steps)}, expected a whole number of at least 1.`);
   }
-  return { steps: steps as number, sampler: "few-step" };
+  if (first === undefined) return { steps: steps as number, sampler: "few-step" };
+  if (!Number.isSafeInteger(first) || (first as number) < 0)
+    throw new SnoopiError(`scheduler: first_timestep is ${JSON.stringify(first)}, expected a whole number of at least 0.`);
+  return { steps: steps as number, sampler: "few-step", timestep: first as number };
 }
 
 /**

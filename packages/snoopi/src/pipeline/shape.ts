@@ -2,13 +2,12 @@ import { SnoopiError, type Tensor } from "@snoopi/core";
 import {
   type AutoencoderConfig,
   autoencoder,
-  type Context,
+  type DiffusionNetwork,
   latentDecoder,
   manifest,
   type NetworkKind,
   type Params,
   type ParsedConfig,
-  type UNet,
 } from "@snoopi/models";
 import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
 import type { Sampling } from "./sampling.ts";
@@ -36,9 +35,6 @@ export interface TextNetwork extends Network<EncodeIds> {
   /** Ids are below it. */
   readonly vocabSize: number;
 }
-
-/** What predicts. Where it has a `project`, that makes of a text encoder's context the one that its cross-attention reads: a call does so. */
-export type DiffusionNetwork = UNet & { readonly project?: (context: Context) => Context };
 
 /** What the configs of a text-to-image model make of it. */
 export interface ModelShape {

@@ -3,6 +3,7 @@ import {
   autoencoderFactor,
   clipText,
   clipTextConfig,
+  type DiffusionNetwork,
   type PipelinePreset,
   schedulerConfig,
   unet,
@@ -11,7 +12,7 @@ import {
 import { stableDiffusionConfig } from "../schedule/config.ts";
 import { noiseSchedule } from "../schedule/noise-schedule.ts";
 import { samplingOf } from "./sampling.ts";
-import { agree, type DiffusionNetwork, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
+import { agree, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
 
 /** Parses and checks the configs of a model of the Stable Diffusion 1 or 2 kind, `name` in errors: of a folder, or one of the presets. */
 export function modelShape(configs: PipelinePreset, name: string): ModelShape {

@@ -27,16 +27,20 @@ const files = readdirSync(folder).filter((name) => /^(pg-sb|tiny-(student|pg-sb|
 
 describe("the configs that are here", () => {
   test("are those of three real sizes and five tiny students", () => {
-    expect(files).toHaveLength(8);
+    expect(files).toHaveLength(9);
   });
 
   test.each(files)("%s is a config", (name) => {
     expect(() => configOf(fileOf(name))).not.toThrow();
   });
 
-  test.each(["pg-sb-sd15.json", "pg-sb-sd21.json"])("%s has the method's published numbers", (name) => {
+  test.each([
+    ["pg-sb-sd15.json", "pgSb"],
+    ["pg-sb-sd21.json", "pgSb"],
+    ["pg-sb-pixart.json", "pgSbPixart"],
+  ] as const)("%s has the method's published numbers", (name, method) => {
     const config = configOf(fileOf(name));
-    expect(methodOf(config)).toEqual({ ...distillMethods.pgSb, loraWeighting: "abar" });
+    expect(methodOf(config)).toEqual({ ...distillMethods[method], loraWeighting: "abar" });
     expect([config.student.rate.peak, config.loraTeacher.rate.peak, config.loraTeacher.rank]).toEqual([1e-6, 1e-3, 64]);
   });
 

@@ -52,7 +52,7 @@ const weightingNames = Object.keys(weightings) as (keyof typeof weightings)[];
 const timesteps = (about: string) => open(pair([0, 1000], about, { least: 0 }));
 
 export const distillSchema = {
-  preset: open(choice("sd15", "whose sizes --dry-run counts with where no --model is given", ["sd15", "sd21"])),
+  preset: open(choice("sd15", "whose sizes --dry-run counts with where no --model is given", ["sd15", "sd21", "pixart512"])),
   seed: whole(0, "all randomness: prompts, noise, timesteps, κ and the adapters"),
   startSeed: open(whole(0, "of pairs and regression in place of seed: students of several seeds then have one start, see --start")),
   prompts: promptsFrom(
@@ -120,6 +120,9 @@ export const distillSchema = {
       least: 1,
       most: 50,
     }),
+    timestep: open(
+      whole(999, "where it begins, if it draws in one step and not at the last timestep: 400 for PixArt's students", { most: 999 }),
+    ),
     ...adapter(256, 512),
     ...moved(1e-6),
     ema: number(0.9999, "how much of the average stays at a step; 0 keeps none; INFERRED", decay),
@@ -180,6 +183,10 @@ export function checkDistillConfig(config: DistillConfig): void {
     refuse(`pairs.count is ${pairs.count}, and neither regression.steps nor keepRegression.weight uses them`);
   if (regression.steps > 0 && config.student.train === "lora")
     refuse("regression.steps needs a student of all weights, and student.train is lora");
+  if (config.student.timestep !== null && config.student.steps > 1)
+    refuse(
+      `student.timestep is ${config.student.timestep} and student.steps ${config.student.steps}. Only one step begins where it is told to`,
+    );
   const chosen = methodOf(config);
   for (const [name, range] of [
     ["studentRange", chosen.studentRange],

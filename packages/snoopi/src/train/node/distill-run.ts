@@ -223,8 +223,10 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   const { snapshotEvery } = config;
   const partsOf = async (weights: Weights) => ({
     teacher: options.model,
+    component: model.network.component,
     weights: await assembled.whole(weights),
     steps: config.student.steps,
+    ...(config.student.timestep !== null && { timestep: config.student.timestep }),
   });
   const snapshot = (taken: number, weights: Weights) =>
     writeSnapshot(out, {

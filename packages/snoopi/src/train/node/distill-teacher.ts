@@ -8,6 +8,7 @@ import {
   idsTensor,
   latentDecoder,
   openComponentWeights,
+  readClipTokenizer,
   readConfig,
   readJson,
   subfolder,
@@ -16,8 +17,10 @@ import {
 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { tokenIds } from "../../pipeline/encode-texts.ts";
+import type { Tokenizer } from "../../pipeline/families.ts";
 import { type OpenModel, openModel } from "../../pipeline/open.ts";
 import { needed } from "../../pipeline/shape.ts";
+import { withZeroPadding } from "../../pipeline/zero-padding.ts";
 import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
 import { clipSizes } from "../clip-sizes.ts";
@@ -92,14 +95,15 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
     const base = new Map([...needed(model.network).keys()].map((name) => [name, loaded.tensors.get(name)!]));
     const decoder = await read("vae", await component("vae"), (p) => latentDecoder(p, model.vae));
     const text = await read(model.text.kind, await component("text_encoder"), model.text.build);
-    const encode = (ids: Tensor): Tensor => noGrad(() => text.network(ids));
+    const encodeIds = model.text.masked ? withZeroPadding(text.network, model.tokenizer.padId) : (ids: Tensor) => text.network(ids);
+    const encode = (ids: Tensor): Tensor => noGrad(() => encodeIds(ids));
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
-    const clip = judging.weight > 0 ? await openClip(folder, readJudge) : undefined;
+    const clip = judging.weight > 0 ? await openClip(folder, { read: readJudge, model }) : undefined;
     const decodeForClip = clipDecoder ? await openClipDecoder(clipDecoder, readJudge) : decode;
 
     const embed = (texts: readonly string[]): Tensor => {
-      const { text, network } = clip!;
-      const ids = texts.map((one) => [...model.tokenizer.encode(one).ids]);
+      const { text, network, tokenizer } = clip!;
+      const ids = texts.map((one) => [...tokenizer.encode(one).ids]);
       const rows = Int32Array.from(endPositions(ids, text), (end, i) => i * ids[0].length + end);
       return noGrad(() => network.text(idsTensor(ids, text, { device }), fromData(rows, { shape: [rows.length], dtype: "i32", device })));
     };
@@ -166,6 +170,7 @@ interface Clip {
   readonly imageSize: number;
   readonly norm: PixelNorm;
   readonly network: ReturnType<typeof clipModel>;
+  readonly tokenizer: Tokenizer;
 }
 
 /** What `clip/` says of its towers. @throws SnoopiError when it is not there, saying what makes it. */
@@ -176,7 +181,7 @@ export const readClip = (path: string) =>
     );
   });
 
-async function openClip(path: string, read: ReadNetwork): Promise<Clip> {
+async function openClip(path: string, { read, model }: { readonly read: ReadNetwork; readonly model: OpenModel }): Promise<Clip> {
   const folder = subfolder(nodeFolder(path), "clip");
   const json = await readClip(path);
   const { text, image } = clipSizes(json, `${path}/clip/config.json`);
@@ -184,7 +189,10 @@ async function openClip(path: string, read: ReadNetwork): Promise<Clip> {
   const preprocessor = "preprocessor_config.json";
   const given = existsSync(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
   const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
-  return { text, imageSize: image.imageSize, norm, network };
+  // A pipeline that reads prompts by CLIP has the tokenizer already; beside another it lies with the towers, as in CLIP's own folder.
+  const maxPositions = text.maxPositionEmbeddings;
+  const tokenizer = model.text.kind === "clip" ? model.tokenizer : await readClipTokenizer(folder, { maxPositions });
+  return { text, imageSize: image.imageSize, norm, network, tokenizer };
 }
 
 /** The same, with all that is read through it going into a digest. */

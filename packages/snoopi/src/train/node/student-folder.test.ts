@@ -17,7 +17,7 @@ test.each([
   mkdirSync(out);
   // A file where its folder goes.
   writeFileSync(join(out, "text_encoder"), "");
-  const written = writeStudent(out, { teacher: tiny("sd15"), weights: new Map(), steps: 1, ...(take && { take }) });
+  const written = writeStudent(out, { teacher: tiny("sd15"), component: "unet", weights: new Map(), steps: 1, ...(take && { take }) });
   const { message } = await written.then(
     () => new Error("it was written"),
     (error: Error) => error,

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { readConfig, readJson, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import type { Network } from "../../pipeline/shape.ts";
 import type { Weights } from "../stage.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
@@ -12,23 +13,26 @@ import { makeFolder } from "./folder.ts";
 const taken = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
 
 /**
- * Writes a student as a pipeline of its own: `unet/` with its weights, and the other components of its teacher. Its scheduler is diffusers'
+ * Writes a student as a pipeline of its own: the network with its weights, and the other components of its teacher. Its scheduler is diffusers'
  * `LCMScheduler`, which goes to x₀ and back to noise at each step as the student learned to, and in one step from the last training timestep to x₀;
  * asked for as many steps it has the same timesteps, or where their number does not divide the training timesteps, those one below.
  */
-export async function writeStudent(out: string, { teacher, weights, steps, take = copy }: StudentParts): Promise<void> {
-  const config = await readConfig(subfolder(nodeFolder(teacher), "unet"));
+export async function writeStudent(out: string, { teacher, component, weights, take = copy, ...drawing }: StudentParts): Promise<void> {
+  const config = await readConfig(subfolder(nodeFolder(teacher), component));
   for (const name of taken) {
     const from = join(teacher, name);
     if (!existsSync(from)) continue;
     await take(from, join(out, name));
   }
-  await writeScheduler(out, { teacher, steps });
-  await writeComponent(join(out, "unet"), { config, weights, library: "diffusers" });
+  await writeScheduler(out, { teacher, ...drawing });
+  await writeComponent(join(out, component), { config, weights, library: "diffusers" });
 }
 
-/** Writes the scheduler of a student of `steps` steps, made of its teacher's, and the index that names it. */
-export async function writeScheduler(out: string, { teacher, steps }: { readonly teacher: string; readonly steps: number }): Promise<void> {
+/** Writes the scheduler of a student, made of its teacher's, and the index that names it. */
+export async function writeScheduler(
+  out: string,
+  { teacher, steps, timestep }: Omit<StudentParts, "weights" | "component">,
+): Promise<void> {
   const folder = nodeFolder(teacher);
   const [index, scheduler] = [
     await readJson(folder, "model_index.json"),
@@ -36,7 +40,13 @@ export async function writeScheduler(out: string, { teacher, steps }: { readonly
   ];
   const name = "LCMScheduler";
   // Its timesteps are every n-th of `original_inference_steps` evenly spaced ones: with as many, those of backward simulation.
-  const own = { ...scheduler, _class_name: name, original_inference_steps: steps, timestep_scaling: 10 };
+  const own = {
+    ...scheduler,
+    _class_name: name,
+    original_inference_steps: steps,
+    timestep_scaling: 10,
+    ...(timestep !== undefined && { first_timestep: timestep }),
+  };
   await makeFolder(join(out, "scheduler"));
   await writeJson(join(out, "scheduler", "scheduler_config.json"), own);
   await writeJson(join(out, "model_index.json"), { ...index, scheduler: ["diffusers", name] });
@@ -50,9 +60,13 @@ export function checkFolders(model: string, out: string): void {
 
 export interface StudentParts {
   readonly teacher: string;
+  /** Of the network that was trained. */
+  readonly component: Network["component"];
   readonly weights: Weights;
   /** Steps that it draws in. */
   readonly steps: number;
+  /** Where a single one begins, if not at the last timestep. diffusers is told so by the call: `timesteps=[400]`. */
+  readonly timestep?: number;
   /** How a component of the teacher comes to the student, or why not, as a SnoopiError. Default a copy. */
   readonly take?: (from: string, to: string) => Promise<void>;
 }

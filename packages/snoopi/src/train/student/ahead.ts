@@ -1,4 +1,5 @@
 import { type Device, type Key, noGrad, type Shape, stopGradient } from "@snoopi/core";
+import { firstTimestep } from "../../distill/distillation.ts";
 import { loraTeacherLoss } from "../../distill/lora-teacher.ts";
 import { addNoise } from "../../distill/process.ts";
 import { epsPredictor, x0Predictor } from "../../distill/score.ts";
@@ -28,7 +29,7 @@ export function aheadStage({ name, device, assembled, bank, batch, latents, key 
   const { student, teachers, process, method } = distillation;
   const picture = x0Predictor(student.network, { process, prediction: student.prediction });
   const eps = epsPredictor(teachers.lora, { process, prediction: teachers.prediction });
-  const last = process.timesteps - 1;
+  const first = firstTimestep(distillation);
   const each = (values: readonly number[]): Numbers => ({ shape: [batch, 1, 1, 1], data: Float32Array.from(values) });
   return {
     name,
@@ -49,7 +50,7 @@ export function aheadStage({ name, device, assembled, bank, batch, latents, key 
       };
     },
     loss({ z, noise, alpha, sigma, fed, prompts, said }) {
-      const x0 = stopGradient(noGrad(() => picture(z, new Array<number>(batch).fill(last), bank.context(prompts))));
+      const x0 = stopGradient(noGrad(() => picture(z, new Array<number>(batch).fill(first), bank.context(prompts))));
       const predicted = eps(addNoise(x0, noise, { alpha, sigma }), { fed, alpha, sigma }, bank.context(said));
       return { loss: loraTeacherLoss(predicted, noise, { alpha, weighting: method.loraWeighting ?? "abar" }) };
     },

@@ -1,5 +1,5 @@
 import { alias, cast, type Device, foldIn, fromData, type Key, keep, noGrad, scope, type Tensor } from "@snoopi/core";
-import { adapters, load, type Params, params, type UNet } from "@snoopi/models";
+import { adapters, calledWithin, type DiffusionNetwork, load, type Params, params } from "@snoopi/models";
 import type { Distillation } from "../../distill/distillation.ts";
 import { fewStepTimesteps } from "../../distill/few-step.ts";
 import { teachersOf } from "../../distill/lora-teacher.ts";
@@ -13,7 +13,7 @@ export interface AssembleOptions {
   readonly device: Device;
   readonly config: DistillConfig;
   /** Builds the network that all of them are. */
-  readonly network: (p: Params) => UNet;
+  readonly network: (p: Params) => DiffusionNetwork;
   readonly schedule: NoiseSchedule;
   /** The teacher's weights: frozen, and the caller's. */
   readonly base: ReadonlyMap<string, Tensor>;
@@ -48,13 +48,12 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
   const full = config.student.train === "full";
   const own = full ? copied(base) : adapter("student");
   const student = moved(own, config.student);
-  const learner: UNet = full
-    ? network(params(load(new Map(Object.entries(own)))))
-    : (...args) => lora.with("student", () => shared(...args));
+  const learner = full ? network(params(load(new Map(Object.entries(own))))) : calledWithin(shared, (run) => lora.with("student", run));
   const loraTeacher = method.loraSteps > 0 ? moved(adapter("pi"), config.loraTeacher) : undefined;
   const two = loraTeacher ? teachersOf(shared, lora, "pi") : { teacher: shared, lora: shared };
   const process = processOf(schedule);
-  const timesteps = fewStepTimesteps(process, config.student.steps);
+  const { steps, timestep } = config.student;
+  const timesteps = timestep === null ? fewStepTimesteps(process, steps) : [timestep];
   return {
     distillation: {
       method,
@@ -98,5 +97,8 @@ const copied = (base: ReadonlyMap<string, Tensor>): Record<string, Tensor> =>
     [...base].map(([name, t]) => [name, keep(noGrad(() => scope(() => (t.dtype === "f32" ? alias(t) : cast(t, "f32")))))]),
   );
 
-const again = (network: UNet, checkpoint: boolean): UNet =>
-  checkpoint ? (x, t, context, options) => network(x, t, context, { ...options, checkpoint }) : network;
+function again(network: DiffusionNetwork, checkpoint: boolean): DiffusionNetwork {
+  if (!checkpoint) return network;
+  const call: DiffusionNetwork = (x, t, context, options) => network(x, t, context, { ...options, checkpoint });
+  return network.project ? Object.assign(call, { project: network.project }) : call;
+}

@@ -14,6 +14,7 @@ import {
   unscaleLatents,
 } from "@snoopi/models";
 import type { ModelShape } from "../../pipeline/shape.ts";
+import { withZeroPadding } from "../../pipeline/zero-padding.ts";
 import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
 import { captions } from "../../world/caption.ts";
 import type { ClipImageSizes } from "../clip-image.ts";
@@ -121,7 +122,7 @@ export function distillCost(
   const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
-  const encode = (ids: Tensor) => text!.built(ids);
+  const encode = (ids: Tensor) => (model.text.masked ? withZeroPadding(text!.built, 0)(ids) : text!.built(ids));
   const embed = (of: readonly string[]) =>
     towers!.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
   const store: EmbeddingStore = {

@@ -1,4 +1,5 @@
 import { add, type Device, fromData, type Key, mean, sqrt, square, sub, type Tensor } from "@snoopi/core";
+import { firstTimestep } from "../../distill/distillation.ts";
 import { x0Predictor } from "../../distill/score.ts";
 import { integers, stepKey } from "../examples.ts";
 import type { Numbers, Stage } from "../stage.ts";
@@ -50,7 +51,8 @@ export interface RegressionStageOptions {
 
 /** The student alone on pairs, before it is distilled: what keeps it from collapsing into a few of the teacher's modes. */
 export function regressionStage({ name, device, assembled, bank, pairs, batch, delta, key }: RegressionStageOptions): Stage {
-  const { student, process } = assembled.distillation;
+  const { distillation } = assembled;
+  const { student, process } = distillation;
   const predict = x0Predictor(student.network, { process, prediction: student.prediction });
   return {
     name,
@@ -61,7 +63,7 @@ export function regressionStage({ name, device, assembled, bank, pairs, batch, d
       return { noise, x0, said: bank.inputs(said) };
     },
     loss({ noise, x0, said }) {
-      const at = new Array<number>(batch).fill(process.timesteps - 1);
+      const at = new Array<number>(batch).fill(firstTimestep(distillation));
       return { loss: pseudoHuber(predict(noise, at, bank.context(said)), x0, delta) };
     },
   };

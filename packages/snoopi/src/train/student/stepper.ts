@@ -8,6 +8,7 @@ import {
 } from "../../distill/captured-step.ts";
 import { clampedClipLoss, decayingWeight } from "../../distill/clip-loss.ts";
 import { disposeDrawn, drawsOf } from "../../distill/distill-step.ts";
+import { firstTimestep } from "../../distill/distillation.ts";
 import type { StepDraws } from "../../distill/draws.ts";
 import { drawNegatives } from "../../distill/negatives.ts";
 import { x0Predictor } from "../../distill/score.ts";
@@ -188,7 +189,7 @@ function judging({ config, assembled: { distillation }, embedLatents, pairs }: D
     }
     if (keeps) {
       const { pairNoise, pairX0, pairText } = given;
-      const at = new Array<number>(pairNoise.shape[0]).fill(process.timesteps - 1);
+      const at = new Array<number>(pairNoise.shape[0]).fill(firstTimestep(distillation));
       told.regression = pseudoHuber(predict(pairNoise, at, { tokens: pairText }), pairX0, regression.delta);
       losses.push(mul(told.regression, keepRegression.weight));
     }
