@@ -159,7 +159,7 @@ describe.each(devices)("with %s", { timeout: 240_000 }, (_, device) => {
         half: fc.boolean(),
         key,
       }),
-      24,
+      device === real ? 24 : 12,
       ({ Lq, Lk, D, split, mask, causal, half, key }) =>
         agrees(
           device,
