@@ -70,7 +70,7 @@ async function agrees(device: Device, first: number, call: (draw: Draw) => Tenso
   expect(Math.sqrt(error)).toBeLessThanOrEqual(relative * Math.sqrt(size) + absolute);
 }
 
-// With no shader cached, compiling those of the tiled attention kernel alone takes a software adapter more than a minute of one core.
+// With no shader cached, compiling those of the tiled attention kernel alone takes a software adapter about a minute.
 describe.each(devices)("with %s", { timeout: 240_000 }, (_, device) => {
   const holds = <T>(arbitrary: fc.Arbitrary<T>, numRuns: number, check: (value: T) => Promise<void>) =>
     fc.assert(fc.asyncProperty(arbitrary, check), { numRuns, seed: 5, interruptAfterTimeLimit: 200_000 });

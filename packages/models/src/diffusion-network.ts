@@ -7,9 +7,6 @@ import type { UNet } from "./unet.ts";
  */
 export type DiffusionNetwork = UNet & { readonly project?: (context: Context) => Context };
 
-/** Another way to call a network: `around` runs whatever the network does. */
-export const calledWithin = (network: DiffusionNetwork, around: <R>(run: () => R) => R): DiffusionNetwork => {
-  const call: UNet = (...args) => around(() => network(...args));
-  const { project } = network;
-  return project ? Object.assign(call, { project: (context: Context) => around(() => project(context)) }) : call;
-};
+/** A network of its two parts. */
+export const diffusionNetwork = (predict: UNet, project?: DiffusionNetwork["project"]): DiffusionNetwork =>
+  project ? Object.assign(predict, { project }) : predict;

@@ -39,7 +39,7 @@ export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, 
 export { endPositions, idsTensor } from "./clip-ids.ts";
 export { conv2d, embedding, groupNorm, layerNorm, linear, rmsNorm } from "./layers.ts";
 export { type AdapterOptions, type Adapters, adapters } from "./lora.ts";
-export { calledWithin, type DiffusionNetwork } from "./diffusion-network.ts";
+export { type DiffusionNetwork, diffusionNetwork } from "./diffusion-network.ts";
 // Networks that judge pictures.
 export { type Inception, type InceptionOutput, inceptionV3 } from "./inception/inception.ts";
 export type { Folded } from "./inception/layer.ts";

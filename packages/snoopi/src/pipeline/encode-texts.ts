@@ -20,7 +20,7 @@ export function encodeTexts({ model, device, encodeText }: LoadedModel, texts: r
   const lengths = all.map(({ length }) => length);
   const mask = model.text.masked ? paddingMask(lengths, model.text.length, device) : undefined;
   return {
-    tokens: encodeText(tokenIds(model, texts, device), mask),
+    tokens: encodeText(idsOf(all, model.text, device), mask),
     ...(mask && { mask }),
     lengths,
     truncated: all.map(({ truncated }) => truncated),
@@ -29,8 +29,13 @@ export function encodeTexts({ model, device, encodeText }: LoadedModel, texts: r
 
 /** Ids `[n, L]` of texts by a model's own tokenizer. @throws SnoopiError for an id that its text encoder has no row for. */
 export function tokenIds({ tokenizer, text }: Pick<OpenModel, "tokenizer" | "text">, texts: readonly string[], device: Device): Tensor {
-  const ids = texts.map((one) => [...tokenizer.encode(one).ids]);
-  return idsTensor(ids, { vocabSize: text.vocabSize }, { device });
+  const all = texts.map((one) => tokenizer.encode(one));
+  return idsOf(all, text, device);
+}
+
+function idsOf(all: readonly { readonly ids: Int32Array }[], { vocabSize }: OpenModel["text"], device: Device): Tensor {
+  const lists = all.map(({ ids }) => [...ids]);
+  return idsTensor(lists, { vocabSize }, { device });
 }
 
 /** `[n, L]`: 1 for the first tokens of each text and 0 for its padding. */

@@ -2,6 +2,7 @@ import {
   autoencoderConfig,
   autoencoderFactor,
   type DiffusionNetwork,
+  diffusionNetwork,
   type PixArtPreset,
   pixart,
   pixartConfig,
@@ -51,7 +52,7 @@ export function pixartShape(configs: PixArtPreset, { name, length }: { readonly 
       const predict = pixart(p, sizes);
       const sized: DiffusionNetwork = (x, t, context, options) =>
         predict(x, t, context, { ...options, size: [x.shape[2] * factor, x.shape[3] * factor] });
-      return seesZeroPadding(Object.assign(sized, { project: predict.project }));
+      return seesZeroPadding(diffusionNetwork(sized, predict.project));
     },
     whole: (p) => pixart(p, sizes),
   };

@@ -83,7 +83,7 @@ test("padding that is zero counts as little as padding that a mask hides", async
       const texts = ["a cat", "a photo of a red chair by the lake"];
       const { lengths, truncated, ...context } = encodeTexts(loaded, texts);
       expect([lengths[0] < lengths[1], truncated]).toEqual([true, [0, 0]]);
-      const tokens = withZeroPadding(encodeText, opened.tokenizer.padId)(tokenIds(opened, texts, cpu));
+      const tokens = withZeroPadding(opened.text, encodeText, opened.tokenizer.padId)(tokenIds(opened, texts, cpu));
       const all = context.mask!.mul(0).add(1);
       return { masked: network(x, 400, context), hidden: network(x, 400, { tokens }), seen: network(x, 400, { ...context, mask: all }) };
     });

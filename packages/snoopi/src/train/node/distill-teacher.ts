@@ -95,7 +95,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
     const base = new Map([...needed(model.network).keys()].map((name) => [name, loaded.tensors.get(name)!]));
     const decoder = await read("vae", await component("vae"), (p) => latentDecoder(p, model.vae));
     const text = await read(model.text.kind, await component("text_encoder"), model.text.build);
-    const encodeIds = model.text.masked ? withZeroPadding(text.network, model.tokenizer.padId) : (ids: Tensor) => text.network(ids);
+    const encodeIds = withZeroPadding(model.text, text.network, model.tokenizer.padId);
     const encode = (ids: Tensor): Tensor => noGrad(() => encodeIds(ids));
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));
     const clip = judging.weight > 0 ? await openClip(folder, { read: readJudge, model }) : undefined;

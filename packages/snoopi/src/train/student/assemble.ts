@@ -1,5 +1,5 @@
 import { alias, cast, type Device, foldIn, fromData, type Key, keep, noGrad, scope, type Tensor } from "@snoopi/core";
-import { adapters, calledWithin, type DiffusionNetwork, load, type Params, params } from "@snoopi/models";
+import { adapters, type DiffusionNetwork, diffusionNetwork, load, type Params, params } from "@snoopi/models";
 import type { Distillation } from "../../distill/distillation.ts";
 import { fewStepTimesteps } from "../../distill/few-step.ts";
 import { teachersOf } from "../../distill/lora-teacher.ts";
@@ -48,7 +48,12 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
   const full = config.student.train === "full";
   const own = full ? copied(base) : adapter("student");
   const student = moved(own, config.student);
-  const learner = full ? network(params(load(new Map(Object.entries(own))))) : calledWithin(shared, (run) => lora.with("student", run));
+  const learner = full
+    ? network(params(load(new Map(Object.entries(own)))))
+    : diffusionNetwork(
+        (...args) => lora.with("student", () => shared(...args)),
+        shared.project && ((context) => lora.with("student", () => shared.project!(context))),
+      );
   const loraTeacher = method.loraSteps > 0 ? moved(adapter("pi"), config.loraTeacher) : undefined;
   const two = loraTeacher ? teachersOf(shared, lora, "pi") : { teacher: shared, lora: shared };
   const process = processOf(schedule);
@@ -97,8 +102,5 @@ const copied = (base: ReadonlyMap<string, Tensor>): Record<string, Tensor> =>
     [...base].map(([name, t]) => [name, keep(noGrad(() => scope(() => (t.dtype === "f32" ? alias(t) : cast(t, "f32")))))]),
   );
 
-function again(network: DiffusionNetwork, checkpoint: boolean): DiffusionNetwork {
-  if (!checkpoint) return network;
-  const call: DiffusionNetwork = (x, t, context, options) => network(x, t, context, { ...options, checkpoint });
-  return network.project ? Object.assign(call, { project: network.project }) : call;
-}
+const again = (network: DiffusionNetwork, checkpoint: boolean): DiffusionNetwork =>
+  checkpoint ? diffusionNetwork((x, t, context, options) => network(x, t, context, { ...options, checkpoint }), network.project) : network;

@@ -122,7 +122,7 @@ export function distillCost(
   const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
   const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
   const tokenize = () => new Int32Array(length);
-  const encode = (ids: Tensor) => (model.text.masked ? withZeroPadding(text!.built, 0)(ids) : text!.built(ids));
+  const encode = withZeroPadding(model.text, (...ids) => text!.built(...ids), 0);
   const embed = (of: readonly string[]) =>
     towers!.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
   const store: EmbeddingStore = {
