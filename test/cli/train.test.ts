@@ -61,6 +61,7 @@ describe("snoopi train", () => {
     [["train", "gan", "--out", "x"], 'snoopi: train: "gan" is no stage. Give one of vae, clip, teacher.'],
     [["train", "vae"], "snoopi: train: --out DIR is missing. See snoopi train --help."],
     [["train", "vae", "--out", "x", "--device", "tpu"], 'snoopi: train: --device is "tpu". Give one of webgpu, cpu, auto.'],
+    [["train", "vae", "--out", "x", "--start", "y"], "snoopi: train: --start is for a teacher, and this is vae. Leave it out."],
     [["train", "vae", "--out", "x", "--steps", "3"], "snoopi: train: --steps is no option. See snoopi train --help."],
   ])("refuses %j", async (argv, message) => {
     expect(await snoopi(argv)).toEqual({ code: 1, stdout: "", stderr: message });

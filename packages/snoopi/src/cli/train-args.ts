@@ -11,6 +11,8 @@ export interface TrainOptions {
   /** The model's folder: components are folders in it, and `training/STAGE/` holds checkpoint, curves and sample sheets. */
   readonly out: string;
   readonly resume: boolean;
+  /** Of a teacher: the folder of the model whose UNet it goes on from. */
+  readonly start?: string;
   readonly device: "webgpu" | "cpu" | "auto";
 }
 
@@ -23,24 +25,26 @@ export function parseTrain(argv: readonly string[]): TrainOptions {
   const { values, positionals } = wordsOf(
     "train",
     argv.filter((word) => word !== "--resume"),
-    ["config", "out", "device"],
+    ["config", "out", "start", "device"],
   );
   const [name, ...others] = positionals;
   const stage = stages.find((one) => one === name);
   if (stage === undefined || others.length > 0) {
     throw new SnoopiError(`train: ${JSON.stringify(positionals.join(" "))} is no stage. Give one of ${stages.join(", ")}.`);
   }
-  const { config, out, device: word = "auto" } = values;
+  const { config, out, start, device: word = "auto" } = values;
   if (out === undefined) throw new SnoopiError("train: --out DIR is missing. See snoopi train --help.");
+  if (start !== undefined && stage !== "teacher")
+    throw new SnoopiError(`train: --start is for a teacher, and this is ${stage}. Leave it out.`);
   const device = devices.find((one) => one === word);
   if (device === undefined) throw new SnoopiError(`train: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
-  return { stage, out, resume, device, ...(config !== undefined && { config }) };
+  return { stage, out, resume, device, ...(config !== undefined && { config }), ...(start !== undefined && { start }) };
 }
 
 /** With a stage, also every key of its config. */
 export function trainHelp(argv: readonly string[]): string {
   const stage = stages.find((one) => argv.includes(one));
-  const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [--config FILE.json] [--resume] [--device NAME]
+  const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [--config FILE.json] [--resume] [--start DIR] [--device NAME]
 
 Trains one part of a small text-to-image model from nothing, on pictures of the
 tiny world. Run vae and clip before teacher; then snoopi generate --model DIR.
@@ -50,6 +54,8 @@ Ctrl-C stops with a checkpoint.
                      loss.csv, loss.svg and the sample sheets
   --config FILE      keys and their values as JSON; absent keys are as below
   --resume           go on from the checkpoint
+  --start DIR        of a teacher: begin with the UNet of that model, between its VAE
+                     and text encoder, in place of random weights
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)`;
   if (!stage) return `${head}\n\nsnoopi train STAGE --help lists the keys of its config.`;
   const keys = describeSchema(trainSchemas[stage]);

@@ -21,7 +21,7 @@ const jobs: { readonly [N in StageName]: (config: TrainConfig<N>, options: JobOp
 
 /** Trains one network and writes it into the model's folder, or stops early with a checkpoint: whether it came to its end. */
 export async function trainCommand(
-  { stage: name, out, resume, ...options }: TrainOptions,
+  { stage: name, out, resume, start, ...options }: TrainOptions,
   { signal }: { signal: AbortSignal },
 ): Promise<boolean> {
   const json = options.config === undefined ? {} : await readJson(nodeFolder(dirname(options.config)), basename(options.config));
@@ -31,7 +31,7 @@ export async function trainCommand(
   using opened = await openDevice(options.device);
   say(opened.line);
   try {
-    using job = await jobs[name](config as never, { device: opened.device, out, signal });
+    using job = await jobs[name](config as never, { device: opened.device, out, signal, ...(start !== undefined && { start }) });
     let phase: Phase | undefined;
     const { finished, steps, weights } = await runTraining(job.stage, {
       folder: join(out, "training", name),

@@ -4,8 +4,8 @@ import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
 import type { Attributes } from "../world/attributes.ts";
 import { captionIndex } from "../world/caption.ts";
 import { integers, namedOf, normals, stepKey, uniforms } from "./examples.ts";
-import { initialised, layerDefaults } from "./initialise.ts";
-import type { Numbers, Stage } from "./stage.ts";
+import { initialised, layerDefaults, taken } from "./initialise.ts";
+import type { Numbers, Stage, Weights } from "./stage.ts";
 
 export interface TeacherStageOptions {
   readonly device: Device;
@@ -17,6 +17,8 @@ export interface TeacherStageOptions {
   readonly texts: Tensor;
   /** Tells the VAE and the text encoder from others. */
   readonly origin: string;
+  /** What it goes on from, and what tells that from others. Default fresh weights. */
+  readonly start?: { readonly weights: Weights; readonly origin: string };
   readonly batch: number;
   readonly nullText: number;
   readonly key: Key;
@@ -26,9 +28,10 @@ export interface TeacherStageOptions {
  * A UNet that predicts the noise, or the velocity, of latents from a pool: uniform timesteps, captions that name some of what a picture shows,
  * and a share of them empty.
  */
-export function teacherStage({ device, network, schedule, pool, texts, origin, batch, nullText, key }: TeacherStageOptions): Stage {
+export function teacherStage(options: TeacherStageOptions): Stage {
+  const { device, network, schedule, pool, texts, origin, start, batch, nullText, key } = options;
   const build = (p: Params) => unet(p, network);
-  const parameters = initialised(build, { device, key, initialiser: layerDefaults });
+  const parameters = initialised(build, { device, key, initialiser: start ? taken(start.weights) : layerDefaults });
   const predict = build(params(load(new Map(Object.entries(parameters)))));
   const [count, length, width] = texts.shape;
   const [pictures, ...shape] = pool.latents.shape;
@@ -37,7 +40,7 @@ export function teacherStage({ device, network, schedule, pool, texts, origin, b
   const { predictionType } = schedule.config;
 
   return {
-    name: `teacher of ${origin}`,
+    name: `teacher of ${origin}${start ? `, from ${start.origin}` : ""}`,
     device,
     parameters,
     batch(step) {

@@ -17,5 +17,7 @@ export interface JobOptions {
   readonly device: Device;
   /** The model's folder: a component is a folder in it. */
   readonly out: string;
+  /** Of a teacher: the folder of the model whose UNet it goes on from. Default from nothing. */
+  readonly start?: string;
   readonly signal: AbortSignal;
 }

@@ -38,17 +38,22 @@ interface Options {
   readonly resume?: boolean;
   /** Whether the components are written as well. Default true. */
   readonly finish?: boolean;
+  readonly start?: string;
+  /** Keys of the config. */
+  readonly over?: Readonly<Record<string, unknown>>;
 }
 
-async function train(name: StageName, folder: string, { steps, on = device, stopAt = -1, resume = false, finish = true }: Options) {
+async function train(name: StageName, folder: string, options: Options) {
+  const { steps, on = device, stopAt = -1, resume = false, finish = true, start, over } = options;
   const config = readConfig(trainSchemas[name], {
     ...given[name],
     ...(on === cpu && { batch: 2 }),
+    ...over,
     steps,
     checkpointEvery: 3,
     sampleEvery: 0,
   }) as TrainConfig;
-  using job = await jobs[name](config as never, { device: on, out: folder, signal });
+  using job = await jobs[name](config as never, { device: on, out: folder, signal, ...(start !== undefined && { start }) });
   const controller = new AbortController();
   const { finished, weights } = await runTraining(job.stage, {
     folder: join(folder, "training", name),
@@ -66,6 +71,14 @@ async function train(name: StageName, folder: string, { steps, on = device, stop
 }
 
 const read = (folder: string, name: string, file: string) => readFileSync(join(folder, "training", name, file));
+/** Makes other weights of a component's: the same, but for a bit. */
+function changeBit(component: string): void {
+  const path = join(component, "diffusion_pytorch_model.safetensors");
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 4] ^= 1;
+  writeFileSync(path, bytes);
+}
+
 const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 describe("the chain of stages in miniature", () => {
@@ -110,11 +123,7 @@ describe("the chain of stages in miniature", () => {
   test("a teacher is not resumed between another VAE or text encoder", async () => {
     const folder = join(out, "moved");
     cpSync(join(out, "teacher-whole"), folder, { recursive: true });
-    // Another VAE: the same one, with a bit of another.
-    const weights = join(folder, "vae", "diffusion_pytorch_model.safetensors");
-    const bytes = readFileSync(weights);
-    bytes[bytes.length - 4] ^= 1;
-    writeFileSync(weights, bytes);
+    changeBit(join(folder, "vae"));
     await expect(train("teacher", folder, { steps: 4, on: cpu, resume: true })).rejects.toThrow(
       /of model "teacher of \w+" and this is "teacher of \w+"/,
     );
@@ -122,5 +131,51 @@ describe("the chain of stages in miniature", () => {
 
   test("a teacher without a VAE says what makes one", async () => {
     await expect(train("teacher", join(out, "nowhere"), { steps: 4 })).rejects.toThrow("Run snoopi train vae --out");
+  });
+
+  test("a teacher that starts from another has its weights, VAE and text encoder before the first step moves them", async () => {
+    const folder = join(out, "further");
+    // A step of rate 0, and an average of nothing but where it began.
+    await train("teacher", folder, { steps: 1, on: cpu, start: out, over: { rate: { peak: 0 } } });
+    const weights = (model: string) => readFileSync(join(model, "unet", "diffusion_pytorch_model.safetensors"));
+    expect(weights(folder)).toEqual(weights(out));
+    for (const file of [
+      "vae/diffusion_pytorch_model.safetensors",
+      "text_encoder/model.safetensors",
+      "tokenizer/vocab.json",
+      "clip/config.json",
+    ])
+      expect(readFileSync(join(folder, file))).toEqual(readFileSync(join(out, file)));
+    expect(fromCsv(read(folder, "teacher", "loss.csv").toString(), "loss.csv")[0].loss).toBeLessThan(1);
+  });
+
+  test.each([
+    [
+      "another network",
+      { network: { ...unet, layersPerBlock: 2 } },
+      /unet: it is of another config: layersPerBlock is \[1\] there and \[2\] here\. Train it/,
+    ],
+    [
+      "another prediction",
+      { prediction: "v_prediction" },
+      /scheduler: .* predictionType is "epsilon" there and "v_prediction" here\. Train it/,
+    ],
+  ])("a teacher does not start from %s", async (_, over, says) => {
+    await expect(train("teacher", join(out, "unlike"), { steps: 1, on: cpu, start: out, over })).rejects.toThrow(says);
+  });
+
+  test("a teacher does not start from itself, nor between another VAE, nor goes on from another start", async () => {
+    const from = (start: string, folder: string, options: Partial<Options> = {}) =>
+      train("teacher", folder, { steps: 4, on: cpu, start, ...options });
+    await expect(from(out, out)).rejects.toThrow(/--start is --out itself, .*Give another --out/);
+    await expect(from(out, join(out, "moved"))).rejects.toThrow(/vae: its weights are \w{16}, and those of .* \w{16}\. Give another --out/);
+    const begun = join(out, "begun");
+    expect(await from(out, begun, { stopAt: 2 })).toBe("stopped");
+    const other = join(out, "other");
+    cpSync(join(out, "further"), other, { recursive: true });
+    changeBit(join(other, "unet"));
+    await expect(from(other, begun, { resume: true })).rejects.toThrow(
+      /of model "teacher of \w+, from \w+" and this is "teacher of \w+, from \w+"/,
+    );
   });
 });

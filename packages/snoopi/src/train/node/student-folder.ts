@@ -1,5 +1,3 @@
-import { existsSync } from "node:fs";
-import { cp } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { readConfig, readJson, subfolder } from "@snoopi/models";
@@ -8,22 +6,16 @@ import type { Network } from "../../pipeline/shape.ts";
 import type { Weights } from "../stage.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
-
-/** What a student takes from its teacher as it is. */
-const taken = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
+import { type Take, takeComponents } from "./taken.ts";
 
 /**
  * Writes a student as a pipeline of its own: the network with its weights, and the other components of its teacher. Its scheduler is diffusers'
  * `LCMScheduler`, which goes to x₀ and back to noise at each step as the student learned to, and in one step from the last training timestep to x₀;
  * asked for as many steps it has the same timesteps, or where their number does not divide the training timesteps, those one below.
  */
-export async function writeStudent(out: string, { teacher, component, weights, take = copy, ...drawing }: StudentParts): Promise<void> {
+export async function writeStudent(out: string, { teacher, component, weights, take, ...drawing }: StudentParts): Promise<void> {
   const config = await readConfig(subfolder(nodeFolder(teacher), component));
-  for (const name of taken) {
-    const from = join(teacher, name);
-    if (!existsSync(from)) continue;
-    await take(from, join(out, name));
-  }
+  await takeComponents(teacher, out, take);
   await writeScheduler(out, { teacher, ...drawing });
   await writeComponent(join(out, component), { config, weights, library: "diffusers" });
 }
@@ -67,13 +59,6 @@ export interface StudentParts {
   readonly steps: number;
   /** Where a single one begins, if not at the last timestep. diffusers is told so by the call: `timesteps=[400]`. */
   readonly timestep?: number;
-  /** How a component of the teacher comes to the student, or why not, as a SnoopiError. Default a copy. */
-  readonly take?: (from: string, to: string) => Promise<void>;
+  /** Default a copy. */
+  readonly take?: Take;
 }
-
-const copy = (from: string, to: string) =>
-  cp(from, to, { recursive: true, dereference: true }).catch((error: Error) => {
-    throw new SnoopiError(`${to}: it cannot be copied from the teacher, ${error.message}. Make room and go on with --resume.`, {
-      cause: error,
-    });
-  });

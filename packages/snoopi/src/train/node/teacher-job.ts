@@ -17,21 +17,29 @@ import { withNetwork } from "../weights.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
 import type { Job, JobOptions } from "./job.ts";
+import { originOf } from "./origin.ts";
 import { openParts } from "./parts.ts";
+import { startWeights, takeBetween } from "./teacher-start.ts";
 
 /** Captions of the sample sheet, each in a column. */
 const columns = 8;
 const rows = 2;
 
-/** `snoopi train teacher`: `unet/`, `scheduler/` and `model_index.json`, beside the VAE, text encoder and tokenizer that are there. */
+/**
+ * `snoopi train teacher`: `unet/`, `scheduler/` and `model_index.json`, beside the VAE, text encoder and tokenizer that are there, or are those of the
+ * model that it starts from.
+ */
 export async function teacherJob(config: TrainConfig<"teacher">, options: JobOptions): Promise<Job> {
-  const { device, out } = options;
+  const { device, out, start } = options;
+  if (start !== undefined) await takeBetween({ start, out });
   const parts = await openParts(options);
   const { vae, text } = parts;
   const key = keyFromSeed(config.seed);
   const json = unetJson(config, { side: vae.sampleSize / vaeFactor(vae), channels: vae.latentChannels, textWidth: text.hiddenSize });
   const network = unetConfig(json);
   const schedule = noiseSchedule(stableDiffusionConfig(schedulerConfig(schedulerJson(config), { as: "DDIMScheduler" })));
+  const build = (p: Params) => unet(p, network);
+  const from = start === undefined ? undefined : await startWeights(start, { network, schedule, build });
   const scenes = scenesOf(stepKey(key, 5, 0), 0, config.pool);
   const latents = await parts.latents(scenes);
   const texts = await parts.texts();
@@ -42,11 +50,11 @@ export async function teacherJob(config: TrainConfig<"teacher">, options: JobOpt
     pool: { latents, attributes: scenes.map(({ attributes }) => attributes) },
     texts,
     origin: parts.origin,
+    ...(start !== undefined && from && { start: { weights: from, origin: await originOf(start, ["unet"]) } }),
     batch: config.batch,
     nullText: config.nullText,
     key,
   });
-  const build = (p: Params) => unet(p, network);
   const [, ...shape] = latents.shape;
   const row = (i: number): Tensor => slice(texts, [[i, i + 1]]);
 

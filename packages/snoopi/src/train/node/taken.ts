@@ -1,0 +1,25 @@
+import { existsSync } from "node:fs";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+
+/** What a model takes as it is from the one that it is trained from: all but the network and its scheduler. */
+const components = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
+
+/** How a component of one model comes to another, or why not, as a SnoopiError. */
+export type Take = (from: string, to: string) => Promise<void>;
+
+/** Gives the model in folder `out` the components of another, as far as that has them. */
+export async function takeComponents(model: string, out: string, take: Take = copy): Promise<void> {
+  for (const name of components) {
+    const from = join(model, name);
+    if (existsSync(from)) await take(from, join(out, name));
+  }
+}
+
+const copy: Take = (from, to) =>
+  cp(from, to, { recursive: true, dereference: true }).catch((error: Error) => {
+    throw new SnoopiError(`${to}: it cannot be copied from ${from}, ${error.message}. Make room and go on with --resume.`, {
+      cause: error,
+    });
+  });

@@ -1,0 +1,74 @@
+import { join, resolve } from "node:path";
+import { cpu, SnoopiError } from "@snoopi/core";
+import {
+  openComponentWeights,
+  type Params,
+  readConfig,
+  readJson,
+  schedulerConfig,
+  subfolder,
+  type UNetConfig,
+  unetConfig,
+} from "@snoopi/models";
+import { nodeFolder } from "@snoopi/models/node";
+import { stableDiffusionConfig } from "../../schedule/config.ts";
+import type { NoiseSchedule } from "../../schedule/noise-schedule.ts";
+import { differences } from "../schema.ts";
+import type { Numbers, Weights } from "../stage.ts";
+import { namesIn } from "./folder.ts";
+import { openNetwork } from "./network.ts";
+import { originOf } from "./origin.ts";
+import { takeComponents } from "./taken.ts";
+
+const fix = "Train it as that was, or leave --start out";
+
+/**
+ * Gives the model in folder `out` what the one that it starts from was trained between: its VAE, its text encoder and what belongs to them.
+ * @throws SnoopiError where `out` is that model itself, or has others already.
+ */
+export async function takeBetween({ start, out }: { readonly start: string; readonly out: string }): Promise<void> {
+  if (resolve(start) === resolve(out)) {
+    throw new SnoopiError(`train: --start is --out itself, ${out}, and its unet would be replaced. Give another --out.`);
+  }
+  for (const component of ["vae", "text_encoder"]) {
+    const there = await originOf(start, [component]);
+    if ((await namesIn(join(out, component))).length === 0) continue;
+    const here = await originOf(out, [component]);
+    if (here === there) continue;
+    throw new SnoopiError(
+      `${join(out, component)}: its weights are ${here}, and those of ${join(start, component)}, between which the unet was trained, ${there}. Give another --out, or leave --start out.`,
+    );
+  }
+  await takeComponents(start, out);
+}
+
+/**
+ * The weights of a model's UNet, f32, on the host.
+ * @throws SnoopiError where it is another network than the one that is to be trained, or learned another schedule, saying in what.
+ */
+export async function startWeights(
+  start: string,
+  { network, schedule, build }: { readonly network: UNetConfig; readonly schedule: NoiseSchedule; readonly build: (p: Params) => unknown },
+): Promise<Weights> {
+  const folder = nodeFolder(start);
+  const agree = (name: string, there: object, here: object) => {
+    const different = differences(there, here, ["ignored"]);
+    if (different.length > 0) throw new SnoopiError(`${join(start, name)}: it is of another config: ${different.join("; ")}. ${fix}.`);
+  };
+  agree("unet", unetConfig(await readConfig(subfolder(folder, "unet"))), network);
+  const scheduler = await readJson(subfolder(folder, "scheduler"), "scheduler_config.json");
+  agree("scheduler", stableDiffusionConfig(schedulerConfig(scheduler, { as: "DDIMScheduler" })), schedule.config);
+  const { tensors } = await openNetwork("unet", await openComponentWeights(subfolder(folder, "unet")), {
+    build,
+    device: cpu,
+    dtype: "f32",
+  });
+  try {
+    const read = [...tensors].map(
+      async ([name, t]): Promise<[string, Numbers]> => [name, { shape: t.shape, data: (await t.data()) as Float32Array }],
+    );
+    return new Map(await Promise.all(read));
+  } finally {
+    for (const t of tensors.values()) t.dispose();
+  }
+}
