@@ -5,7 +5,7 @@ import type { WebGpuDevice } from "@snoopi/kernels/node";
 import { pixart512, sd15, sd21 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../pipeline/open.ts";
-import { pixartShape } from "../pipeline/pixart.ts";
+import { pixartShape, pixartTokens } from "../pipeline/pixart.ts";
 import { modelShape } from "../pipeline/stable-diffusion.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
@@ -45,7 +45,7 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
 const presets = {
   sd15: () => modelShape(sd15, "sd15"),
   sd21: () => modelShape(sd21, "sd21"),
-  pixart512: () => pixartShape(pixart512, { name: "pixart512", length: 120 }),
+  pixart512: () => pixartShape(pixart512, { name: "pixart512", length: pixartTokens.alpha }),
 };
 
 async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {

@@ -1,5 +1,5 @@
 import { type ClipTokenizer, type PipelineFolder, readClipTokenizer, readT5Tokenizer } from "@snoopi/models";
-import { pixartShape } from "./pixart.ts";
+import { pixartShape, pixartTokens } from "./pixart.ts";
 import type { ModelShape } from "./shape.ts";
 import { modelShape } from "./stable-diffusion.ts";
 
@@ -34,6 +34,6 @@ export const families: Readonly<Record<string, Family>> = {
     shape: async (pipeline) => modelShape({ ...(await common(pipeline)), unet: await pipeline.config("unet") }, pipeline.name),
     tokenizer: (pipeline, { length }) => readClipTokenizer(pipeline.component("tokenizer").folder, { maxPositions: length }),
   },
-  PixArtAlphaPipeline: pixart(120),
-  PixArtSigmaPipeline: pixart(300),
+  PixArtAlphaPipeline: pixart(pixartTokens.alpha),
+  PixArtSigmaPipeline: pixart(pixartTokens.sigma),
 };

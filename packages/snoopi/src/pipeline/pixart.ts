@@ -15,10 +15,10 @@ import { samplingOf } from "./sampling.ts";
 import { agree, ignoredOf, type ModelShape, type Network, type TextNetwork, vaeNetwork } from "./shape.ts";
 import { seesZeroPadding } from "./zero-padding.ts";
 
-/**
- * Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. `length`: tokens that it reads of a prompt, 120 and 300 in diffusers'
- * pipelines, whatever the tokenizer's files say.
- */
+/** Tokens that diffusers' pipelines read of a prompt, whatever the tokenizer's files say. */
+export const pixartTokens = { alpha: 120, sigma: 300 } as const;
+
+/** Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. `length`: tokens that it reads of a prompt, as {@link pixartTokens}. */
 export function pixartShape(configs: PixArtPreset, { name, length }: { readonly name: string; readonly length: number }): ModelShape {
   const text = t5Config(configs.textEncoder);
   const sizes = pixartConfig(configs.transformer);
