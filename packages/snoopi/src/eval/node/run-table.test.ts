@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import { cpu, type Device } from "@snoopi/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gpu } from "../../../../../test/gpu.ts";
+import { writePixArt } from "../../../../../test/snoopi/pixart-folder.ts";
 import { parseEval } from "../../cli/eval-args.ts";
 import { contactSheets } from "../../cli/eval-contact.ts";
 import { decodePng } from "../../picture/png.ts";
@@ -20,7 +21,7 @@ import { guidanceTable } from "../table/guidance.ts";
 import { judgeTable } from "../table/judge-table.ts";
 import { studentsTable } from "../table/students.ts";
 import type { Table, TableOptions } from "../table/table.ts";
-import { type RanTable, runTable } from "./run-table.ts";
+import { type RanTable, type RunTableOptions, runTable } from "./run-table.ts";
 
 // Whole tables of a model of 16 × 16 pixels that was never trained: what they say is chance, how they come about is not.
 
@@ -58,7 +59,7 @@ const options: TableOptions = {
   kappas: [2, [2, 5]],
   methods: [{ method: "nasa", scales: [0.5] }],
 };
-const run = (table: Table, out: string, more: { readonly signal?: AbortSignal; readonly onPictures?: (part: string) => void } = {}) =>
+const run = (table: Table, out: string, more: Partial<Pick<RunTableOptions, "model" | "signal" | "onPictures">> = {}) =>
   runTable(table, { device, model, out: join(home, out), batch: 4, reference: 16, roundTrips: 8, signal, ...more });
 const textOf = ({ files }: RanTable) => files.map((path) => readFileSync(path, "utf8"));
 
@@ -201,6 +202,19 @@ describe("a table of a tiny model", () => {
     const markdown = readFileSync(join(home, "no-clip", "students.md"), "utf8");
     expect(markdown).toContain("the VAE encoder of model (it has no clip/), its latents averaged over 4 × 4 places");
     expect(markdown).not.toContain("CLIP");
+  });
+
+  test("of a transformer is of its weights", async () => {
+    const transformer = join(home, "transformer");
+    await writePixArt(transformer);
+    const table = guidanceTable({ ...options, model: transformer, pictures: 2, seeds: [0] });
+    expect((await run(table, "pixart", { model: transformer })).finished).toBe(true);
+    const weights = join(transformer, "transformer", "diffusion_pytorch_model.safetensors");
+    const bytes = readFileSync(weights);
+    // The sign of the last number.
+    bytes[bytes.length - 1] ^= 0x80;
+    writeFileSync(weights, bytes);
+    await expect(run(table, "pixart", { model: transformer })).rejects.toThrow("it is of another evaluation: model is ");
   });
 
   test("of exclusion has every pair, without features", async () => {

@@ -5,7 +5,7 @@ import { readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openOutput } from "../../cli/output.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
-import { openModel } from "../../pipeline/open.ts";
+import { type OpenModel, openModel } from "../../pipeline/open.ts";
 import { makeFolder } from "../../train/node/folder.ts";
 import { originOf } from "../../train/node/origin.ts";
 import type { Cell } from "../table/cell.ts";
@@ -65,7 +65,8 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   const unique = new Map<string, Cell>(table.cells.map((cell) => [cell.name, cell]));
   // All of them before the first picture: the last student's folder should not be found wanting after hours.
   const drawing = new Set([...unique.values()].flatMap(({ source }) => (source.by === "model" ? [source.model] : [])));
-  for (const path of drawing) await openModel(nodeFolder(path));
+  const networks = new Map<string, OpenModel["networks"]>();
+  for (const path of drawing) networks.set(path, (await openModel(nodeFolder(path))).networks);
   // First, so that features are said to be of the model that was named.
   const own = await models.vae(options.model);
   const floors: Record<string, Floor> = {};
@@ -74,7 +75,8 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
     if (floors[source.model]) continue;
     const vae = await models.vae(source.model);
     floors[source.model] = await measuredFloor(vae, measure(options.roundTrips, "floor"));
-    origins.set(source.model, source.by === "model" ? await originOf(source.model, ["text_encoder", "unet", "vae"]) : vae.origin);
+    const drawnBy = networks.get(source.model)?.map(({ component }) => component);
+    origins.set(source.model, drawnBy ? await originOf(source.model, drawnBy) : vae.origin);
   }
   using extractor = await openExtractor(options.model, { device, vae: own });
   const wanted = [...unique.values()].some(({ features }) => features);
