@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SnoopiError } from "@snoopi/core";
+import { isThere } from "../packages/snoopi/src/train/node/folder.ts";
 import type { ModelName } from "./ship-tiny/parts.ts";
 import { checkRun } from "./ship-tiny/run.ts";
 import { ship } from "./ship-tiny/ship.ts";
@@ -36,7 +36,7 @@ function options(): Parameters<typeof ship>[0] {
   })();
   const { run, teacher, student, results, to } = values as Partial<Record<(typeof names)[number], string>>;
   if (run !== undefined) checkRun(run);
-  const inRun = (name: string) => (run !== undefined && existsSync(join(run, name)) ? join(run, name) : undefined);
+  const inRun = (name: string) => (run !== undefined && isThere(join(run, name)) ? join(run, name) : undefined);
   const models: Partial<Record<ModelName, string>> = {};
   const [ownTeacher, ownStudent] = [teacher ?? inRun("teacher"), student ?? inRun("student")];
   if (ownTeacher !== undefined) models.teacher = ownTeacher;

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpu, toNumbers } from "@snoopi/core";
 import { openSafetensors } from "@snoopi/models";
@@ -126,6 +126,13 @@ describe("shipping", () => {
     cpSync(join(to, "student"), join(to, ".student.old"), { recursive: true });
     await ship({ models: { student }, results, to });
     expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "student"]);
+  });
+
+  test("refuses a model whose checkpoint cannot be looked at: it may have steps to go", async () => {
+    const training = join(teacher, "training", "vae");
+    mkdirSync(training, { recursive: true });
+    symlinkSync("checkpoint.safetensors", join(training, "checkpoint.safetensors"));
+    await expect(ship({ models: { teacher }, results, to })).rejects.toThrow("checkpoint.safetensors: it cannot be read, ELOOP");
   });
 
   test("keeps of one model what it was when the other ships", async () => {

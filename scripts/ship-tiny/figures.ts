@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spread } from "@snoopi/snoopi";
+import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
 
 /** Figures by name, as an evaluation's table has them. */
 export interface Row {
@@ -41,7 +42,7 @@ const plain = ({ name, figures }: Row): Row => ({ name, figures });
 export function figuresIn(results: string): Figures {
   const found = Object.entries(shown).flatMap(([name, rowsOf]) => {
     const path = join(results, `${name}.json`);
-    if (!existsSync(path)) return [];
+    if (!isThere(path)) return [];
     const json = JSON.parse(readFileSync(path, "utf8"));
     const rows = rowsOf(json);
     const meanings = Object.fromEntries(Object.entries(json.columns ?? {}).map(([key, { meaning }]: [string, any]) => [key, meaning]));

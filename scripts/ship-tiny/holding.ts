@@ -1,8 +1,8 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { sizeOf } from "@snoopi/core";
 import { openComponentWeights, readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
 import type { ModelName } from "./parts.ts";
 
 /** What a model's folder in the package holds. */
@@ -23,13 +23,13 @@ const networks = ["text_encoder", "unet", "vae", "clip"];
 
 /** The models in the package's folder, read from their files. */
 export async function holdings(folder: string): Promise<Holding[]> {
-  const models = (["student", "teacher"] as const).filter((model) => existsSync(join(folder, model)));
+  const models = (["student", "teacher"] as const).filter((model) => isThere(join(folder, model)));
   return Promise.all(
     models.map(async (model) => {
       const path = join(folder, model);
-      const there = networks.filter((name) => existsSync(join(path, name)));
+      const there = networks.filter((name) => isThere(join(path, name)));
       const components = await Promise.all(there.map((name) => componentOf(path, name)));
-      return { model, whole: existsSync(join(path, "model_index.json")), components };
+      return { model, whole: isThere(join(path, "model_index.json")), components };
     }),
   );
 }

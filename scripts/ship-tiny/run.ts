@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
 import { stepsOf } from "../tiny-world/steps.ts";
 
 /** @throws SnoopiError for what is no folder of `npm run tiny-world`, and for one that has steps to go. */
 export function checkRun(run: string): void {
   const record = join(run, "steps.json");
-  if (!existsSync(record))
+  if (!isThere(record))
     throw new SnoopiError(`${run}: there is no steps.json. Give the folder of npm run tiny-world, or --teacher and --student.`);
   const steps: Record<string, { done: boolean }> = JSON.parse(readFileSync(record, "utf8"));
   // A step is written down when it ends: of one that was killed, and of those behind it, nothing is there.

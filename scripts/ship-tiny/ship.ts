@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
@@ -6,7 +5,7 @@ import { manifest, matchWeights, requireMatch } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "@snoopi/snoopi";
 import { openOutput, writeJson } from "@snoopi/snoopi/node";
-import { makeFolder } from "../../packages/snoopi/src/train/node/folder.ts";
+import { isThere, makeFolder } from "../../packages/snoopi/src/train/node/folder.ts";
 import { writeScheduler } from "../../packages/snoopi/src/train/node/student-folder.ts";
 import { card, type Made } from "./card.ts";
 import { copyInHalf } from "./copy.ts";
@@ -56,18 +55,18 @@ export async function ship({ models, results, to }: ShipOptions): Promise<string
 /** What the package says of itself. */
 export async function madeIn(folder: string): Promise<Made> {
   const path = join(folder, "made.json");
-  return existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : { trained: {}, figures: {} };
+  return isThere(path) ? JSON.parse(await readFile(path, "utf8")) : { trained: {}, figures: {} };
 }
 
 /** The parts of a model that a folder has. */
 const partsIn = (name: ModelName, folder: string): readonly Part[] =>
-  partsOf[name].filter(({ leaves }) => leaves.every((part) => existsSync(join(folder, part))));
+  partsOf[name].filter(({ leaves }) => leaves.every((part) => isThere(join(folder, part))));
 
 /** The parts of a model that its folder has. @throws SnoopiError when it has none. */
 function readyParts(name: ModelName, from: string): readonly Part[] {
   const parts = partsIn(name, from);
   if (parts.length > 0) return parts;
-  const lacking = partsOf[name][0].leaves.filter((part) => !existsSync(join(from, part)));
+  const lacking = partsOf[name][0].leaves.filter((part) => !isThere(join(from, part)));
   throw new SnoopiError(`${from}: there is no ${lacking.join(", ")}. Ship the ${name} when its training has come to its end.`);
 }
 
@@ -98,7 +97,7 @@ async function prepare(name: ModelName, { from, to, parts }: Shipped): Promise<s
   const { target, temporary, old } = placesOf(name, to);
   // What a killed run left behind.
   await rm(temporary, { recursive: true, force: true });
-  if (existsSync(old) && !existsSync(target)) await rename(old, target);
+  if (isThere(old) && !isThere(target)) await rename(old, target);
   requireAll(name, { from, target, parts });
   await makeFolder(temporary);
   for (const part of parts.flatMap(({ leaves }) => leaves)) await copyInHalf(part, { from, to: temporary });
@@ -139,9 +138,9 @@ async function checkWhole(folder: string): Promise<void> {
 /** Puts a folder in another's place: a reader finds the old one or the new one, but for a moment neither. */
 async function replaced({ temporary, target, old }: ReturnType<typeof placesOf>): Promise<void> {
   await rm(old, { recursive: true, force: true });
-  if (existsSync(target)) await rename(target, old);
+  if (isThere(target)) await rename(target, old);
   await rename(temporary, target).catch(async (error) => {
-    if (existsSync(old)) await rename(old, target);
+    if (isThere(old)) await rename(old, target);
     throw error;
   });
   await rm(old, { recursive: true, force: true });

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { openSafetensors } from "@snoopi/models";
 import { fileSource } from "@snoopi/models/node";
 import { checkpointPath } from "@snoopi/snoopi/node";
+import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
 
 /** What a training was told to do, and did. */
 export interface Training {
@@ -17,11 +17,11 @@ export interface Training {
  */
 export async function finishedTraining(model: string, stage: string): Promise<Training | undefined> {
   const folder = join(model, "training", stage);
-  if (existsSync(join(folder, ".lock"))) {
+  if (isThere(join(folder, ".lock"))) {
     throw new SnoopiError(`${folder}: a run is at work in it, or was killed there. Wait for its end, or go on with --resume.`);
   }
   const path = checkpointPath(folder);
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   const file = await openSafetensors(await fileSource(path), path);
   await file.close();
   const { metadata } = file;

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -28,6 +28,13 @@ test("a name is what ships under it", async () => {
   ship("teacher");
   expect(await namedModel("tiny", shipped)).toEqual({ folder: join(path, "student"), name: "@snoopi/tiny/student" });
   expect(await namedModel("tiny-teacher", shipped)).toEqual({ folder: join(path, "teacher"), name: "@snoopi/tiny/teacher" });
+});
+
+test("what cannot be looked at does not count as what does not ship", async () => {
+  const index = join(path, "student", "model_index.json");
+  mkdirSync(join(path, "student"));
+  symlinkSync("model_index.json", index);
+  await expect(namedModel("tiny", shipped)).rejects.toThrow(`${index}: it cannot be read, ELOOP`);
 });
 
 test("what does not ship yet is refused, and what does is offered", async () => {

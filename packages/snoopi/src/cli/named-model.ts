@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SnoopiError } from "@snoopi/core";
+import { isThere } from "../train/node/folder.ts";
 
 /** Words for models that ship with the command, and what they are in @snoopi/tiny. */
 export const shippedModels = { tiny: "student", "tiny-teacher": "teacher" } as const;
@@ -21,15 +21,15 @@ const isShipped = (word: string): word is ShippedName => Object.hasOwn(shippedMo
  * The model that a word of the command line means: a name of `shippedModels`, else a folder. A folder that is called as they are is given as
  * `./tiny`, so that a line means the same wherever it is typed.
  *
- * @throws SnoopiError for a shipped model whose weights are not there.
+ * @throws SnoopiError for a shipped model whose weights are not there or cannot be read.
  */
 export async function namedModel(word: string, { shipped: folders = shippedFolders } = {}): Promise<NamedModel> {
   if (!isShipped(word)) return { folder: word, name: basename(resolve(word)) };
   const part = shippedModels[word];
   const shipped = await folders();
   const folder = shipped[part];
-  if (isThere(folder)) return { folder, name: `@snoopi/tiny/${part}` };
-  const others = Object.entries(shippedModels).flatMap(([name, one]) => (isThere(shipped[one]) ? [`--model ${name}`] : []));
+  if (isPipeline(folder)) return { folder, name: `@snoopi/tiny/${part}` };
+  const others = Object.entries(shippedModels).flatMap(([name, one]) => (isPipeline(shipped[one]) ? [`--model ${name}`] : []));
   const instead = ["a diffusers folder with --model DIR", ...others].join(", or ");
   throw new SnoopiError(`${word}: @snoopi/tiny holds no ${part} here, there is no ${join(folder, "model_index.json")}. Give ${instead}.`);
 }
@@ -44,4 +44,4 @@ async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", 
 }
 
 /** model_index.json is what makes a folder a pipeline. */
-const isThere = (folder: string): boolean => existsSync(join(folder, "model_index.json"));
+const isPipeline = (folder: string): boolean => isThere(join(folder, "model_index.json"));

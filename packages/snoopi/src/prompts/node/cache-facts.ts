@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { isThere } from "../../train/node/folder.ts";
 
 /** What the embeddings in a cache are. */
 export interface CacheFacts {
@@ -15,7 +16,7 @@ export const factsFile = "cache.json";
 
 /**
  * Makes sure that a folder's cache is the one that is asked for. With `create` a folder without one becomes it.
- * @throws SnoopiError when it is another, or none.
+ * @throws SnoopiError when it is another, or none, and when it cannot be read.
  */
 export function checkFacts(
   folder: string,
@@ -23,7 +24,7 @@ export function checkFacts(
   { create, started }: { readonly create: boolean; readonly started: boolean },
 ): void {
   const path = join(folder, factsFile);
-  if (existsSync(path)) {
+  if (isThere(path)) {
     refuseOther(folder, read(path), facts);
     return;
   }

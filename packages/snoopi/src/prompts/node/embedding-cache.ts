@@ -1,7 +1,7 @@
-import { constants, existsSync } from "node:fs";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { convert, SnoopiError } from "@snoopi/core";
-import { makeFolder } from "../../train/node/folder.ts";
+import { isThere, makeFolder } from "../../train/node/folder.ts";
 import type { EmbeddingRows, EmbeddingStore } from "../cached-embeddings.ts";
 import { hashIndex } from "../hash-index.ts";
 import { type CacheFacts, checkFacts } from "./cache-facts.ts";
@@ -46,7 +46,7 @@ export async function openEmbeddingCache(folder: string, { mode = "write", ...fa
     throw new SnoopiError(`${folder}: embeddings of shape [${facts.shape.join(", ")}] cannot be kept. Give whole numbers above 0.`);
   }
   if (writable) await makeFolder(folder);
-  else if (!existsSync(folder)) throw new SnoopiError(`${folder}: there is no such folder. Open it for writing first.`);
+  else if (!isThere(folder)) throw new SnoopiError(`${folder}: there is no such folder. Open it for writing first.`);
   const lock = writable ? lockForWriting(folder) : undefined;
   try {
     return opened(folder, facts, lock);
@@ -58,7 +58,7 @@ export async function openEmbeddingCache(folder: string, { mode = "write", ...fa
 
 function opened(folder: string, { encoder, shape, dtype }: CacheFacts, lock: WriterLock | undefined): EmbeddingCache {
   const writable = lock !== undefined;
-  checkFacts(folder, { encoder, shape, dtype }, { create: writable, started: existsSync(join(folder, dataFile)) });
+  checkFacts(folder, { encoder, shape, dtype }, { create: writable, started: isThere(join(folder, dataFile)) });
   const flags = writable ? constants.O_RDWR | constants.O_CREAT : constants.O_RDONLY;
   const data = openFile(join(folder, dataFile), flags);
   let indexed: OpenFile | undefined;

@@ -1,21 +1,21 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SnoopiError, type Tensor } from "@snoopi/core";
 import { type AutoencoderConfig, autoencoderConfig, latentDecoder, openComponentWeights, readConfig, unscaleLatents } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import { isThere } from "./folder.ts";
 import type { ReadNetwork } from "./network.ts";
 
 // What decodes latents for the CLIP loss where the config names it as `clip.decoder`: a smaller network than the model's own VAE, for the same latents.
 
 /**
  * What config.json in the decoder's folder says; undefined where there is none.
- * @throws SnoopiError for what is no VAE, and for one of other latents than the model's.
+ * @throws SnoopiError for what is no VAE, for what cannot be read, and for one of other latents than the model's.
  */
 export async function readClipDecoder(
   path: string,
   { latentChannels }: Pick<AutoencoderConfig, "latentChannels">,
 ): Promise<AutoencoderConfig | undefined> {
-  if (!existsSync(join(path, "config.json"))) return undefined;
+  if (!isThere(join(path, "config.json"))) return undefined;
   const json = await readConfig(nodeFolder(path));
   const config = parsed(() => autoencoderConfig(json), path);
   if (config.latentChannels === latentChannels) return config;

@@ -1,5 +1,4 @@
 import { createHash, type Hash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { concat, type Device, fromData, keep, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import {
@@ -29,6 +28,7 @@ import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
 import { type PromptBank, worldBank } from "../student/prompt-bank.ts";
 import { openClipDecoder, requireClipDecoder } from "./clip-decoder.ts";
 import { openDistillPrompts } from "./distill-prompts.ts";
+import { isThere } from "./folder.ts";
 import type { KeptTexts } from "./kept-texts.ts";
 import { openNetwork, type ReadNetwork } from "./network.ts";
 
@@ -187,7 +187,7 @@ async function openClip(path: string, { read, model }: { readonly read: ReadNetw
   const { text, image } = clipSizes(json, `${path}/clip/config.json`);
   const { network } = await read("as stored", await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
   const preprocessor = "preprocessor_config.json";
-  const given = existsSync(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
+  const given = isThere(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
   const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
   // A pipeline that reads prompts by CLIP has the tokenizer already; beside another it lies with the towers, as in CLIP's own folder.
   const maxPositions = text.maxPositionEmbeddings;

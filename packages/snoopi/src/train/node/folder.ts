@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
@@ -34,6 +35,20 @@ export const namesIn = (path: string): Promise<string[]> =>
     if (error.code === "ENOENT") return [];
     throw new SnoopiError(`${path}: it cannot be read, ${error.message}.`, { cause: error });
   });
+
+/**
+ * Whether there is a file or folder of this name. Node's own `existsSync` takes what it may not look at for absent.
+ * @throws SnoopiError when that cannot be told.
+ */
+export function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw new SnoopiError(`${path}: it cannot be read, ${(error as Error).message}.`, { cause: error });
+  }
+}
 
 /** Removes what a killed run had begun to write: files and folders of names like `begun`. */
 export async function sweep(folder: string, begun: RegExp): Promise<void> {

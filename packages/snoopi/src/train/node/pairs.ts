@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { add, type Device, fromData, type Key, keep, mul, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import { openSafetensors, type UNet } from "@snoopi/models";
@@ -13,7 +12,7 @@ import { normals, stepKey } from "../examples.ts";
 import { contextOf, type PromptBank } from "../student/prompt-bank.ts";
 import type { Pairs } from "../student/regression.ts";
 import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
-import { makeFolder, sweep } from "./folder.ts";
+import { isThere, makeFolder, sweep } from "./folder.ts";
 import { lockFolder } from "./lock.ts";
 
 export interface PairsOptions {
@@ -39,7 +38,7 @@ const field = "snoopi.pairs";
  * The teacher's pictures with guidance, each with the noise it came from: a file for each batch, written whole, so that a run that
  * was stopped goes on where it was. `undefined` when the signal asked to stop.
  *
- * @throws SnoopiError for files of another config, and for any when `resume` is false.
+ * @throws SnoopiError for files of another config or that cannot be read, and for any when `resume` is false.
  */
 export async function makePairs(options: PairsOptions): Promise<Pairs | undefined> {
   const { folder, sampling, latents, signal, bank } = options;
@@ -82,7 +81,7 @@ export async function makePairs(options: PairsOptions): Promise<Pairs | undefine
 
 /** The pictures of a file, where there is one. */
 async function stored(path: string, { identity, resume }: PairsOptions, length: number): Promise<Float32Array | undefined> {
-  if (!existsSync(path)) return undefined;
+  if (!isThere(path)) return undefined;
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
   const file = await openSafetensors(await fileSource(path), path);
   try {

@@ -1,4 +1,4 @@
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { openOutput } from "../../cli/output.ts";
@@ -10,7 +10,7 @@ import type { Stage, Weights } from "../stage.ts";
 import type { StepSettings } from "../step.ts";
 import { type Stepper, stepperOf } from "../stepper.ts";
 import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { makeFolder, sweep } from "./folder.ts";
+import { isThere, makeFolder, sweep } from "./folder.ts";
 import { lockFolder } from "./lock.ts";
 
 export interface RunOptions {
@@ -77,7 +77,7 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
   let taken = 0;
   const identity = { model: name, config };
 
-  const at = await begin(folder, options);
+  const at = begin(folder, options);
   if (at) {
     taken = await readCheckpoint(folder, training.parts(0), { ...identity, free });
     training.adopt();
@@ -130,15 +130,9 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
 }
 
 /** Whether there is a checkpoint to go on from. */
-async function begin(folder: string, { resume, onNote }: StepsOptions): Promise<boolean> {
+function begin(folder: string, { resume, onNote }: StepsOptions): boolean {
   const path = checkpointPath(folder);
-  const there = await access(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return false;
-      throw new SnoopiError(`${path}: it cannot be read, ${error.message}.`);
-    },
-  );
+  const there = isThere(path);
   if (there && !resume)
     throw new SnoopiError(`${path}: there is a checkpoint already. Go on from it with --resume, or give another --out.`);
   if (!there && resume) onNote?.(`${path}: there is no checkpoint yet, so this begins at step 0.`);

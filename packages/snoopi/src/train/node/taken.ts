@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
+import { isThere } from "./folder.ts";
 
 /** What a model takes as it is from the one that it is trained from: all but the network and its scheduler. */
 const components = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
@@ -13,7 +13,7 @@ export type Take = (from: string, to: string) => Promise<void>;
 export async function takeComponents(model: string, out: string, take: Take = copy): Promise<void> {
   for (const name of components) {
     const from = join(model, name);
-    if (existsSync(from)) await take(from, join(out, name));
+    if (isThere(from)) await take(from, join(out, name));
   }
 }
 
