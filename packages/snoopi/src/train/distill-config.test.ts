@@ -73,6 +73,11 @@ test("a checkpoint from before there was accumulate is one of a batch an update"
   expect(differences(one, two)).toEqual(["accumulate is absent there and 2 here"]);
   const [alone, together] = [1, 2].map((accumulate) => configOf({ ahead: 3, accumulate }));
   expect(differences(aheadConfig(alone), aheadConfig(together))).toEqual(["accumulate is absent there and 2 here"]);
+  const [before, after] = [1, 2].map((accumulate) => configOf({ regression: { accumulate } }));
+  for (const depends of [regressionConfig, aheadConfig, wholeConfig]) {
+    expect(depends(before).regression).not.toHaveProperty("accumulate");
+    expect(differences(depends(before), depends(after))).toEqual(["regression.accumulate is absent there and 2 here"]);
+  }
 });
 
 test("the rows of Table 2 and the control at the interval's mean are two keys each", () => {
@@ -91,6 +96,7 @@ test.each([
   [{ pairs: { count: 4 }, regression: { steps: 1 }, student: { train: "lora" } }, "student.train is lora"],
   [{ accumulate: 0 }, "accumulate is 0. Give a whole number of 1 or more"],
   [{ accumulate: 1.5 }, "accumulate is 1.5. Give a whole number of 1 or more"],
+  [{ regression: { accumulate: 0 } }, "regression.accumulate is 0. Give a whole number of 1 or more"],
   [{ startSeed: 3 }, "startSeed is 3 and pairs.count 0, so there is no start that it could be of"],
   [{ method: { name: "nasaT" } }, "method.nasa has nothing to keep away. Give negatives"],
   [{ negatives: "world" }, "method pgSb does not use NASA"],

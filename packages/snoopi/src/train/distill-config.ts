@@ -78,7 +78,8 @@ export const distillSchema = {
   },
   regression: {
     steps: whole(0, "updates of the student by the pairs alone, before it is distilled; 0 begins with the teacher's weights"),
-    batch: whole(64, "pairs of an update", { least: 1 }),
+    batch: whole(64, "pairs of a batch", { least: 1 }),
+    accumulate: whole(1, "batches of an update, one after another: their gradients are averaged, and memory is that of one", { least: 1 }),
     ...moved(3e-4),
     maxNorm: number(1, "gradients are scaled down to at most this norm", { least: 1e-12 }),
     ema: number(0.99, "how much of the average of the weights stays at a step; 0 keeps no average", decay),
@@ -201,6 +202,12 @@ export function checkDistillConfig(config: DistillConfig): void {
   if (!chosen.nasa && negatives !== null) refuse(`negatives is given, and method ${method.name} does not use NASA. Give method.nasa`);
 }
 
+/** What several batches an update change: one goes without saying, as it did before there could be more. */
+const severalBatches = <C extends { readonly accumulate: number }>({ accumulate, ...rest }: C) => ({
+  ...rest,
+  ...(accumulate > 1 && { accumulate }),
+});
+
 /** What the pairs depend on, beside the teacher. */
 export const pairsConfig = ({ seed, startSeed, prompts, base, size, pairs }: DistillConfig) => ({
   ...{ seed: startSeed ?? seed, prompts, base, size, pairs },
@@ -209,7 +216,7 @@ export const pairsConfig = ({ seed, startSeed, prompts, base, size, pairs }: Dis
 /** What the regression start depends on: students that agree in this may begin with the same one. */
 export const regressionConfig = (config: DistillConfig) => ({
   ...pairsConfig(config),
-  regression: config.regression,
+  regression: severalBatches(config.regression),
   student: { train: config.student.train },
 });
 
@@ -221,8 +228,7 @@ export const aheadConfig = (config: DistillConfig) => {
     ...regressionConfig(config),
     ...seedsOf(config),
     ahead,
-    batch,
-    ...(accumulate > 1 && { accumulate }),
+    ...severalBatches({ batch, accumulate }),
     loraTeacher,
     method: { loraRange, loraWeighting, nullText, maxNorm },
   };
@@ -230,9 +236,8 @@ export const aheadConfig = (config: DistillConfig) => {
 
 /** All that the student depends on. */
 export const wholeConfig = (config: DistillConfig) => {
-  const { startSeed: _, accumulate, ...rest } = config;
-  // One batch an update goes without saying, as it did before there could be more.
-  return { ...rest, ...seedsOf(config), ...(accumulate > 1 && { accumulate }) };
+  const { startSeed: _, regression, ...rest } = config;
+  return { ...severalBatches(rest), regression: severalBatches(regression), ...seedsOf(config) };
 };
 
 /** A start that is the student's own goes without saying. */
