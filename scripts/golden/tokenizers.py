@@ -1,6 +1,8 @@
 """A small vocabulary in CLIP's format, and the ids the reference tokenizer gives for hard strings."""
 
 import json
+import shutil
+import tempfile
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -161,7 +163,79 @@ def load(checkpoint: str) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(store.ROOT / checkpoint / "tokenizer")
 
 
+def added_token(content: str, special: bool = True, normalized: bool = True) -> dict:
+    """As `added_tokens_decoder` and tokenizer.json list it."""
+    return {"content": content, "lstrip": False, "normalized": normalized, "rstrip": False, "single_word": False, "special": special}
+
+
+PROBES = ["a cat!", "a <|endoftext|> cat <|ENDOFTEXT|>", "a <sks> cat <SKS>"]
+
+
+def variants(vocab: dict[str, int]) -> dict[str, dict[str, object]]:
+    """Folders that differ from sd15-tiny's in the files beside the vocabulary, each by which file says what of its tokens."""
+    roles = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
+    bang = {**roles, "pad_token": "!"}
+    decoder = {str(vocab[token]): added_token(token) for token in (START, END)}
+    current = {**roles, "added_tokens_decoder": decoder}
+    size = len(vocab)
+    user = {"id": size, **added_token("<sks>", special=False)}
+    return {
+        "no other file": {},
+        "special_tokens_map.json alone": {"special_tokens_map.json": bang},
+        "special_tokens_map.json beside another padding": {"special_tokens_map.json": bang, "tokenizer_config.json": roles},
+        "special_tokens_map.json beside added_tokens_decoder": {"special_tokens_map.json": bang, "tokenizer_config.json": current},
+        "special_tokens_map.json beside an empty added_tokens_decoder": {
+            "special_tokens_map.json": bang,
+            "tokenizer_config.json": {**roles, "added_tokens_decoder": {}},
+        },
+        "a padding of tokenizer_config.json": {
+            "special_tokens_map.json": roles,
+            "tokenizer_config.json": {**bang, "added_tokens_decoder": {"0": added_token("!", normalized=False), **decoder}},
+        },
+        "a padding that added_tokens_decoder lacks": {"tokenizer_config.json": {**current, "pad_token": "!"}},
+        "added_tokens.json": {"added_tokens.json": {"<sks>": size}, "tokenizer_config.json": roles},
+        "added_tokens.json of a special token": {
+            "added_tokens.json": {"<sks>": size},
+            "tokenizer_config.json": {**roles, "additional_special_tokens": ["<sks>"]},
+        },
+        "added_tokens.json of a special token of special_tokens_map.json": {
+            "added_tokens.json": {"<sks>": size},
+            "special_tokens_map.json": {**bang, "additional_special_tokens": ["<sks>"]},
+        },
+        "added_tokens.json beside added_tokens_decoder": {"added_tokens.json": {"<sks>": size}, "tokenizer_config.json": current},
+        "a token of the user in added_tokens_decoder": {
+            "tokenizer_config.json": {**roles, "added_tokens_decoder": {**decoder, str(size): added_token("<sks>", special=False)}},
+        },
+        "a token of the user in tokenizer.json": {"tokenizer.json": [user], "tokenizer_config.json": roles},
+        "a token of the user in tokenizer.json beside added_tokens_decoder": {"tokenizer.json": [user], "tokenizer_config.json": current},
+    }
+
+
+def variant(files: dict[str, object]) -> dict:
+    """What transformers reads from sd15-tiny's vocabulary with such files. Of tokenizer.json a variant has its added tokens, in place of none."""
+    source = store.ROOT / "sd15-tiny" / "tokenizer"
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ["vocab.json", "merges.txt"]:
+            shutil.copy(source / name, folder)
+        for name, value in files.items():
+            if name == "tokenizer.json":
+                value = json.loads(CLIPTokenizer.from_pretrained(folder).backend_tokenizer.to_str()) | {"added_tokens": value}
+            (Path(folder) / name).write_text(json.dumps(value))
+        tokenizer = CLIPTokenizer.from_pretrained(folder)
+    ids = [tokenizer(text).input_ids for text in PROBES]
+    return {"vocabSize": len(tokenizer), "padId": tokenizer.pad_token_id, "ids": ids}
+
+
+def write_variants() -> None:
+    vocab = json.loads((store.ROOT / "sd15-tiny" / "tokenizer" / "vocab.json").read_text())
+    lines = [json.dumps({"name": name, "files": files, **variant(files)}, separators=(",", ":")) for name, files in variants(vocab).items()]
+    head = f' "probes": {json.dumps(PROBES)},\n "variants": [\n  '
+    store.path("clip-tokenizer.json").write_text("{\n" + head + ",\n  ".join(lines) + "\n ]\n}\n")
+    print(f"{len(lines)} other folders of a CLIP's tokenizer")
+
+
 def write() -> None:
+    write_variants()
     for checkpoint in CHECKPOINTS:
         tokenizer = load(checkpoint)
         cases = []

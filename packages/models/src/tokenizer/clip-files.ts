@@ -13,6 +13,8 @@ export interface ClipTokenizerFiles {
   readonly merges?: string | undefined;
   /** tokenizer_config.json */
   readonly config?: JsonObject | undefined;
+  /** added_tokens.json: token → id. */
+  readonly addedTokens?: JsonObject | undefined;
   /** special_tokens_map.json */
   readonly specialTokens?: JsonObject | undefined;
 }
@@ -29,6 +31,7 @@ export async function readClipTokenizerFiles(folder: Folder): Promise<ClipTokeni
     vocab: whole ? undefined : await json("vocab.json"),
     merges: !whole && names.includes("merges.txt") ? await folder.text("merges.txt") : undefined,
     config: await json("tokenizer_config.json"),
+    addedTokens: await json("added_tokens.json"),
     specialTokens: await json("special_tokens_map.json"),
   };
 }
@@ -54,18 +57,21 @@ const standard: Readonly<Record<SpecialRole, string>> = {
 const roles = Object.keys(standard) as SpecialRole[];
 
 /**
- * The special tokens and how they are matched. special_tokens_map.json wins over tokenizer_config.json: SD2.1's files disagree about the
- * padding, and the model was trained with the former's `!`. A token given as plain text is matched as typed; the last role that names a
- * token decides, as in transformers.
+ * The special tokens and how they are matched: what transformers 5 makes of the same files. special_tokens_map.json wins over
+ * tokenizer_config.json: SD2.1's files disagree about the padding, and the model was trained with the former's `!`. But `added_tokens_decoder`
+ * in the latter, of transformers 4.34 and later, silences all that older files say of tokens. A token given as plain text is matched as typed;
+ * the last role that names a token decides.
  */
 export function specialTokens(files: ClipTokenizerFiles, idOf: (token: string) => number | undefined) {
   const name = files.name ?? "tokenizer";
   const content = {} as Record<SpecialRole, string>;
   const added = new Map<string, AddedToken>();
-  for (const token of givenTokens(files, name)) added.set(token.content, token);
+  const { config = {}, specialTokens = {} } = files;
+  const current = config.added_tokens_decoder === undefined ? { ...config, ...specialTokens } : config;
+  for (const token of givenTokens(files, current)) added.set(token.content, token);
   const given = new Set(added.keys());
   for (const role of roles) {
-    const value = files.specialTokens?.[role] ?? files.config?.[role] ?? standard[role];
+    const value = current[role] ?? standard[role];
     const token = typeof value === "string" ? { content: value } : (value as Partial<AddedToken>);
     if (typeof token !== "object" || typeof token.content !== "string") {
       throw new SnoopiError(`${name}: ${role} is ${JSON.stringify(value)}, not a token.`);
@@ -79,11 +85,17 @@ export function specialTokens(files: ClipTokenizerFiles, idOf: (token: string) =
   return { content, added: [...added.values()].sort((a, b) => a.id - b.id) };
 }
 
-/** Tokens that tokenizer.json, or tokenizer_config.json of transformers 4.34 and later, describe in full. */
-function givenTokens(files: ClipTokenizerFiles, name: string): AddedToken[] {
-  const listed = (files.tokenizer?.added_tokens ?? []) as Partial<AddedToken>[];
-  const decoder = (files.config?.added_tokens_decoder ?? {}) as Readonly<Record<string, Partial<AddedToken>>>;
-  const all = [...Object.entries(decoder).map(([id, token]) => ({ ...token, id: Number(id) })), ...(Array.isArray(listed) ? listed : [])];
+/** Tokens that are described with their ids: in tokenizer_config.json, else in the older files, of which tokenizer.json says more. */
+function givenTokens({ name = "tokenizer", addedTokens = {}, tokenizer, config }: ClipTokenizerFiles, current: JsonObject): AddedToken[] {
+  const decoder = config?.added_tokens_decoder as Readonly<Record<string, Partial<AddedToken>>> | undefined;
+  // Of the same key in special_tokens_map.json transformers 5 takes no notice here.
+  const others = config?.extra_special_tokens ?? config?.additional_special_tokens;
+  const named = [...roles.map((role) => current[role]), ...(Array.isArray(others) ? others : [])];
+  const special = new Set(named.map((token) => token?.content ?? token));
+  const listed = Array.isArray(tokenizer?.added_tokens) ? (tokenizer.added_tokens as Partial<AddedToken>[]) : [];
+  const all = decoder
+    ? Object.entries(decoder).map(([id, token]) => ({ ...token, id: Number(id) }))
+    : [...Object.entries(addedTokens).map(([content, id]) => ({ content, id: id as number, special: special.has(content) })), ...listed];
   return all.map((token) => {
     if (typeof token.content !== "string" || !Number.isSafeInteger(token.id)) {
       throw new SnoopiError(`${name}: the added token ${JSON.stringify(token)} lacks its content or its id.`);

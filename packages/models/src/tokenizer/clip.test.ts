@@ -2,9 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { JsonObject } from "../checkpoint/folder.ts";
 import { nodeFolder } from "../checkpoint/node-folder.ts";
 import { clipTokenizer, readClipTokenizer } from "./clip.ts";
 import type { ClipTokenizerFiles } from "./clip-files.ts";
+import { tokenizerJson } from "./clip-json.ts";
 
 const golden = join(import.meta.dirname, "../../../../test/golden");
 interface Golden {
@@ -29,6 +31,30 @@ test.each(checkpoints)("the ids of %s equal those of transformers", async (check
     padId: expected.padId,
   });
   for (const { name, text, ids } of expected.cases) expect([...tokenizer.encode(text).ids], name).toEqual(ids);
+});
+
+interface Variants {
+  probes: string[];
+  variants: { name: string; files: Record<string, JsonObject>; vocabSize: number; padId: number; ids: number[][] }[];
+}
+const { probes, variants }: Variants = JSON.parse(readFileSync(join(golden, "clip-tokenizer.json"), "utf8"));
+const textOf = (file: string) => readFileSync(join(golden, "sd15-tiny/tokenizer", file), "utf8");
+
+test.each(variants)("with the files of $name the ids equal those of transformers", ({ files, vocabSize, padId, ids }) => {
+  const words = { vocab: JSON.parse(textOf("vocab.json")), merges: textOf("merges.txt") };
+  const listed = files["tokenizer.json"];
+  const tokenizer = clipTokenizer({
+    ...(listed ? { tokenizer: { ...tokenizerJson(words), added_tokens: listed } } : words),
+    config: files["tokenizer_config.json"],
+    addedTokens: files["added_tokens.json"],
+    specialTokens: files["special_tokens_map.json"],
+  });
+  expect(tokenizer).toMatchObject({ vocabSize, padId });
+  for (const [i, probe] of probes.entries()) {
+    const encoded = tokenizer.encode(probe);
+    expect([...encoded.ids.slice(0, encoded.length)], probe).toEqual(ids[i]);
+    expect(encoded.ids.at(-1)).toBe(padId);
+  }
 });
 
 /** A vocabulary in CLIP's order: bytes, bytes at a word's end, merges, start, end. */
