@@ -15,6 +15,7 @@ import {
   mean,
   promote,
   relu,
+  resize,
   scatterAdd,
   sigmoid,
   silu,
@@ -23,6 +24,7 @@ import {
   type Tensor,
   tensor,
   variance,
+  vjp,
 } from "@snoopi/core";
 import { describe, expect, test } from "vitest";
 
@@ -98,6 +100,13 @@ describe("extremes", () => {
   test("layerNorm subtracts the mean before it squares", async () => {
     expect(await list(layerNorm(of([1e6, 1e6 + 1]), { eps: 0 }))).toEqual([-1, 1]);
     expect(await list(layerNorm(of([5, 5, 5])))).toEqual([0, 0, 0]);
+  });
+
+  test("the nearest of pixels is one of them, infinite ones too", async () => {
+    const x = of([-inf, 1, inf]).reshape([1, 1, 1, 3]);
+    expect(await list(resize(x, [1, 6]))).toEqual([-inf, -inf, 1, 1, inf, inf]);
+    const [, pull] = vjp((v: Tensor) => resize(v, [1, 6]), x);
+    expect(await list(pull(of([1, -inf, 1, 1, inf, 1]).reshape([1, 1, 1, 6])))).toEqual([-inf, 2, inf]);
   });
 
   test("NaN is not lost in maxima, clamps and activations", async () => {

@@ -4,9 +4,9 @@ import { convert, type DType, type TypedArray, toNumbers, zerosOf } from "./dtyp
 import type { Expression, Term } from "./fuse.ts";
 import { fromHalf, toHalf } from "./half.ts";
 import { isDense, type Layout, walk } from "./layout.ts";
+import { meeting } from "./meeting.ts";
 import { Storage } from "./node.ts";
 import type { Op, Value } from "./op.ts";
-import { numbers } from "./scalar.ts";
 import { sizeOf } from "./shape.ts";
 
 /** Runs every op by its reference, on the calling thread. The meaning of the library, and what is used where there is no adapter. */
@@ -122,9 +122,16 @@ function evaluator(term: Term, reads: readonly Read[], constants: readonly numbe
     return () => value;
   }
   const { formula } = term.op;
-  const args = term.args.map((t) => evaluator(t, reads, constants));
+  const { scalar, become } = meeting(
+    term.args.map((t) => t.dtype),
+    term.dtype,
+  );
+  const args = term.args.map((t): Read => {
+    const [read, as] = [evaluator(t, reads, constants), become(t.dtype)];
+    return as ? (i) => as(read(i)) : read;
+  });
   const [a, b, c] = args;
-  if (args.length === 1) return (i) => narrow(formula(numbers, [a(i)]));
-  if (args.length === 2) return (i) => narrow(formula(numbers, [a(i), b(i)]));
-  return (i) => narrow(formula(numbers, [a(i), b(i), c(i)]));
+  if (args.length === 1) return (i) => narrow(formula(scalar, [a(i)]));
+  if (args.length === 2) return (i) => narrow(formula(scalar, [a(i), b(i)]));
+  return (i) => narrow(formula(scalar, [a(i), b(i), c(i)]));
 }

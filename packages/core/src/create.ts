@@ -1,9 +1,9 @@
 import type { Device } from "./device.ts";
-import { convert, type DType, type TypedArray } from "./dtype.ts";
+import { arrays, checkType, convert, type DType, type TypedArray, toNumbers } from "./dtype.ts";
 import { OpError } from "./error.ts";
 import { dense } from "./layout.ts";
 import { Node } from "./node.ts";
-import { checkShape, defaultDevice, type On } from "./ops/full.ts";
+import { checkFits, checkShape, defaultDevice, type On } from "./ops/full.ts";
 import { type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 import { tracing } from "./tracing.ts";
@@ -13,23 +13,35 @@ export type Nested = number | boolean | readonly Nested[];
 
 /**
  * A tensor with the given numbers: nested arrays, or a flat typed array with a `shape`. The type is f32 (bool for booleans, the
- * array's own for typed arrays) unless `dtype` says otherwise.
+ * array's own for typed arrays, which is bool for bytes) unless `dtype` says otherwise.
  */
 export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On & { readonly shape?: Shape } = {}): Tensor {
+  if (dtype) checkType("tensor", dtype);
   if (ArrayBuffer.isView(data)) {
     const own = typeOf(data as TypedArray);
+    const type = dtype ?? own;
     // Bytes may be any number; a boolean is 0 or 1.
-    const elements = own === "bool" ? Uint8Array.from(data as Uint8Array, (v) => (v === 0 ? 0 : 1)) : (data as TypedArray);
-    return fromData(convert(own, elements, dtype ?? own), {
-      shape: shape ?? [data.length],
-      dtype: dtype ?? own,
-      ...(device && { device }),
-    });
+    const booleans = own === "bool" && type === "bool";
+    const elements = booleans ? Uint8Array.from(data as Uint8Array, (v) => (v === 0 ? 0 : 1)) : (data as TypedArray);
+    if (own !== type) checkNumbers(toNumbers(own, elements), type);
+    return fromData(convert(own, elements, type), { shape: shape ?? [data.length], dtype: type, ...(device && { device }) });
   }
   const found = shapeOf(data as Nested);
   const flat = (Array.isArray(data) ? data.flat(Number.POSITIVE_INFINITY) : [data]) as (number | boolean)[];
+  for (const v of flat) {
+    if (typeof v !== "number" && typeof v !== "boolean") {
+      throw new OpError("tensor", `an element is ${nameOf(v)}, expected numbers or booleans, in arrays`);
+    }
+  }
   const type = dtype ?? (flat.length > 0 && flat.every((v) => typeof v === "boolean") ? "bool" : "f32");
-  return fromData(convert("f64", Float64Array.from(flat, Number), type), { shape: shape ?? found, dtype: type, ...(device && { device }) });
+  const numbers = Float64Array.from(flat, Number);
+  checkNumbers(numbers, type);
+  return fromData(convert("f64", numbers, type), { shape: shape ?? found, dtype: type, ...(device && { device }) });
+}
+
+function checkNumbers(numbers: ArrayLike<number>, dtype: DType): void {
+  if (dtype !== "i32" && dtype !== "u32") return;
+  for (let i = 0; i < numbers.length; i++) checkFits("tensor", numbers[i], dtype);
 }
 
 /** A tensor over the raw elements of its type: f16 as bits. The data is copied to the device. */
@@ -40,6 +52,9 @@ export function fromData(
   if (data.length !== sizeOf(checkShape("tensor", shape))) {
     throw new OpError("tensor", `${data.length} elements do not fill ${show(shape)}, which has ${sizeOf(shape)}`);
   }
+  checkType("tensor", dtype);
+  if (!(data instanceof arrays[dtype]))
+    throw new OpError("tensor", `the elements come as ${nameOf(data)}, and those of ${dtype} as ${arrays[dtype].name}`);
   device.supports(dtype);
   const node = new Node(device, { shape: [...shape], dtype }, { value: { storage: device.upload(dtype, data), layout: dense(shape) } });
   tracing()?.upload(node, data);
@@ -72,6 +87,8 @@ function shapeOf(data: Nested): number[] {
   return [data.length, ...first];
 }
 
+const nameOf = (value: unknown): string => Object.prototype.toString.call(value);
+
 function typeOf(data: TypedArray): DType {
   if (data instanceof Float32Array) return "f32";
   if (data instanceof Float64Array) return "f64";
@@ -81,7 +98,7 @@ function typeOf(data: TypedArray): DType {
   if (data instanceof Uint8Array) return "bool";
   throw new OpError(
     "tensor",
-    `cannot tell the element type of ${Object.prototype.toString.call(data)}`,
+    `cannot tell the element type of ${nameOf(data)}`,
     "Pass a Float32Array, Float64Array, Int32Array or Uint32Array.",
   );
 }

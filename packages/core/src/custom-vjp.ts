@@ -1,6 +1,7 @@
 import { OpError } from "./error.ts";
 import type { Pullback } from "./op.ts";
 import { alias } from "./ops/movement.ts";
+import { sameShape, show } from "./shape.ts";
 import { noGrad, recordOnTapes } from "./tape.ts";
 import { isTensor, type Tensor } from "./tensor.ts";
 
@@ -41,6 +42,11 @@ export function customVjp({ name, forward, backward }: CustomVjp): (...inputs: T
       const cotangents = backward(g, { inputs: own, output: ctx.output, saved: kept });
       if (cotangents.length !== inputs.length)
         throw new OpError(name, `backward returned ${cotangents.length} cotangents for ${inputs.length} inputs`, "Use null for none.");
+      cotangents.forEach((c, i) => {
+        const { shape } = own[i];
+        if (c && !sameShape(c.shape, shape))
+          throw new OpError(name, `backward returned ${show(c.shape)} for input ${i}, which is ${show(shape)}`);
+      });
       return cotangents;
     };
     recordOnTapes({ name, vjp }, [...inputs, ...saved], output, undefined);

@@ -1,3 +1,4 @@
+import { OpError } from "./error.ts";
 import { f16ToF32, f32ToF16 } from "./half.ts";
 
 /** Element types. `f64` exists on the CPU only (gradient checks); `f16` is storage: arithmetic on it happens in f32. */
@@ -23,6 +24,11 @@ export const arrays = {
   u32: Uint32Array,
   bool: Uint8Array,
 } as const;
+
+/** Throws where a type is none, as a program without type checks may ask for. */
+export function checkType(op: string, dtype: DType): void {
+  if (!Object.hasOwn(arrays, dtype)) throw new OpError(op, `the type is ${dtype}, expected one of ${Object.keys(arrays).join(", ")}`);
+}
 
 /** Bytes of one element in host memory. */
 export const bytesOf: Readonly<Record<DType, number>> = { f32: 4, f16: 2, f64: 8, i32: 4, u32: 4, bool: 1 };

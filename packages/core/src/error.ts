@@ -26,6 +26,14 @@ export class OpError extends SnoopiError {
   }
 }
 
+/** What a value is that is not what was expected, in words. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  if (value instanceof Promise) return "a promise";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
 /** The GPU went away: driver reset, unplugged, or `device.destroy()`. Tensors on it are gone. */
 export class DeviceLostError extends SnoopiError {
   override get name(): string {

@@ -13,7 +13,8 @@ import { leaves } from "./tree.ts";
  * the pullback u ↦ Jᵀu is linear, and the gradient of ⟨Jᵀu, t⟩ in u is J t. Every op that can be differentiated twice can be pushed.
  */
 export function jvp<X>(fn: (primals: X) => Tensor, primals: X, tangents: X): [output: Tensor, tangent: Tensor] {
-  const directions = leaves(tangents);
+  const [count, directions] = [leaves(primals).length, leaves(tangents)];
+  if (directions.length > count) throw new OpError("jvp", `there are ${directions.length} tangents for ${count} primals`);
   leaves(primals).forEach((x, i) => {
     const t = directions[i];
     if (!t || !sameShape(x.shape, t.shape)) throw new OpError("jvp", `the tangent of ${show(x.shape)} is ${t ? show(t.shape) : "missing"}`);

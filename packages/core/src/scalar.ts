@@ -34,7 +34,8 @@ export const numbers: Scalar<number> = {
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
-  pow: (a, b) => a ** b,
+  // As in C, Python and PyTorch: 1 to any power, and −1 to an infinite one, is 1, where JavaScript has NaN.
+  pow: (a, b) => (a === 1 || (a === -1 && Math.abs(b) === Number.POSITIVE_INFINITY) ? 1 : a ** b),
   exp: Math.exp,
   log: Math.log,
   sqrt: Math.sqrt,
@@ -47,6 +48,9 @@ export const numbers: Scalar<number> = {
   less: (a, b, yes, no) => (a < b ? yes : no),
   equal: (a, b, yes, no) => (a === b ? yes : no),
 };
+
+/** As {@link numbers}, for elements of 32 bits that wrap: a product beyond 2⁵³ has lost the low bits that wrapping leaves. */
+export const integers: Scalar<number> = { ...numbers, mul: Math.imul };
 
 /**
  * The error function in double precision (absolute error below 1e-15): its Maclaurin series near zero, where the terms alternate

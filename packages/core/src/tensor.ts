@@ -1,6 +1,6 @@
 import type { Device } from "./device.ts";
 import type { DType } from "./dtype.ts";
-import { OpError, SnoopiError } from "./error.ts";
+import { kindOf, OpError, SnoopiError } from "./error.ts";
 import { Node } from "./node.ts";
 import type { AnyOp, Op, Spec, ViewOp } from "./op.ts";
 import { currentScope, type Scope } from "./scope-stack.ts";
@@ -147,6 +147,7 @@ const extraOp: ViewOp<{ readonly spec: Spec; readonly index: number }> = {
 };
 
 function deviceOf(op: string, inputs: readonly Tensor[]): Device {
+  for (const x of inputs) if (!isTensor(x)) throw new OpError(op, `an operand is ${kindOf(x)}, expected a tensor`);
   const device = inputs[0].device;
   for (const x of inputs) {
     if (x.device !== device) {

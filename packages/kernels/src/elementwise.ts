@@ -94,7 +94,7 @@ function launchOf(limit: number, { term, constants }: Expression, inputs: readon
   const key = `${over}:${width}:${walks.map((w) => `${w.width}${w.offset}${w.steps}`).join(";")}:${print(term)}`;
   let kernel = kernels.get(key);
   if (!kernel) {
-    kernel = assemble(term, constants.length, width, walks, over);
+    kernel = assemble(term, constantTypes(term), width, walks, over);
     kernels.set(key, kernel);
   }
   constants.forEach((c, i) => {
@@ -132,13 +132,25 @@ interface Walk {
   readonly steps: readonly ("none" | "one" | "some")[];
 }
 
-function assemble(term: Term, constants: number, width: 1 | 4, walks: readonly Walk[], over: number): Kernel {
+/** The types of an expression's constants, in order. */
+function constantTypes(term: Term): DType[] {
+  if (term.kind === "constant") return [term.dtype];
+  return term.kind === "call" ? term.args.flatMap(constantTypes) : [];
+}
+
+/** How a constant comes: integers as such, since f32 does not hold all of them. */
+const paramOf = (dtype: DType): "f32" | "i32" | "u32" => (dtype === "bool" ? "f32" : registerOf[dtype]);
+
+function assemble(term: Term, constants: readonly DType[], width: 1 | 4, walks: readonly Walk[], over: number): Kernel {
   const rank = walks[0].steps.length;
   const widths = walks.slice(1).map((w) => w.width);
   const numbers = (name: string) => Array.from({ length: rank }, (_, axis) => `${name}${axis}`);
   const params: Param[] = ["n", ...numbers("d")];
   for (const k of walks.keys()) params.push(`o${k}`, ...numbers(`s${k}_`));
-  for (let i = 0; i < constants; i++) params.push([`c${i}`, "f32"]);
+  constants.forEach((dtype, i) => {
+    const type = paramOf(dtype);
+    params.push(type === "u32" ? `c${i}` : [`c${i}`, type]);
+  });
 
   const lines: string[] = [];
   for (let axis = rank - 1; axis >= 0; axis--) {
@@ -178,7 +190,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
     const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
     if (t.kind === "input")
       return { code: lanes === 4 && widths[t.index] === 1 ? `${vector(register)}(v${t.index})` : `v${t.index}`, register };
-    if (t.kind === "constant") return { code: `${vector(register)}(${convertFrom("f32", t.dtype, `P.c${t.index}`, 1)})`, register };
+    if (t.kind === "constant")
+      return { code: `${vector(register)}(${convertFrom(paramOf(t.dtype), t.dtype, `P.c${t.index}`, 1)})`, register };
     const meet = computeType(t);
     const args = t.args.map((a) => {
       const from = evaluate(a, lanes);

@@ -36,7 +36,7 @@ function literal(type: "f32" | "i32" | "u32", v: number): string {
 /**
  * Functions WGSL lacks. NaN is left out of clamps, which may make a bound of it, and is told by `==`: `x != x` is printed as a comparison that is
  * false of it. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` takes
- * a negative base to whole exponents, which WGSL leaves undefined.
+ * a negative base to whole exponents, which WGSL leaves undefined, and what drivers differ in: zero to negative ones, 1 to infinite ones.
  */
 export const prelude = /* wgsl */ `
 fn erf4(v: vec4f) -> vec4f {
@@ -59,11 +59,15 @@ fn erf1(x: f32) -> f32 { return erf4(vec4f(x)).x; }
 fn tanh4(v: vec4f) -> vec4f { return select(v, tanh(clamp(v, vec4f(-15.0), vec4f(15.0))), v == v); }
 fn tanh1(x: f32) -> f32 { return select(x, tanh(clamp(x, -15.0, 15.0)), x == x); }
 fn power1(a: f32, b: f32) -> f32 {
-  if (b == 0.0) { return 1.0; }
-  if (a >= 0.0) { return pow(a, b); }
+  if (b == 0.0 || a == 1.0) { return 1.0; }
+  if (a > 0.0) { return pow(a, b); }
   let whole = floor(b) == b;
-  let size = pow(-a, b);
   let odd = whole && floor(b * 0.5) * 2.0 != b;
+  if (a == 0.0 && b == b) {
+    let size = select(0.0, 1.0 / abs(a), b < 0.0);
+    return select(size, -size, odd && (bitcast<u32>(a) >> 31u) == 1u);
+  }
+  let size = select(pow(-a, b), 1.0, a == -1.0);
   let zero = b - b;
   return select(zero / zero, select(size, -size, odd), whole);
 }

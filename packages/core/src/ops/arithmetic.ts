@@ -1,5 +1,5 @@
 import type { Tensor } from "../tensor.ts";
-import { equal, less, where } from "./compare.ts";
+import { equal, greater, greaterEqual, less, logicalNot, where } from "./compare.ts";
 import { binary, type Like, real, unary } from "./elementwise.ts";
 
 /** `a + b` */
@@ -34,7 +34,12 @@ export const div = binary(
 export const pow = binary(
   { name: "pow", dtype: real },
   (s, a, b) => s.pow(a, b),
-  (g, a, b, y) => [mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))), mul(g, where(equal(a, 0), 0, mul(y, log(a))))],
+  (g, a, b, y) => {
+    // 0 · ∞ is avoided in what is computed and not chosen away afterwards: its derivative would be 0 · ∞ again.
+    const slope = mul(b, pow(a, sub(where(both(equal(b, 0), logicalNot(greater(abs(a), 0))), 1, b), 1)));
+    const growth = mul(y, log(where(both(equal(a, 0), greaterEqual(b, 0)), 1, a)));
+    return [mul(g, slope), mul(g, growth)];
+  },
 );
 
 /** `−x` */
@@ -125,6 +130,9 @@ export const maximum = binary(
   (s, a, b) => s.equal(b, b, s.less(a, b, b, a), b),
   (g, a, b) => [mul(g, share(b, a)), mul(g, share(a, b))],
 );
+
+/** Whether two conditions hold. */
+const both = (a: Tensor, b: Tensor): Tensor => minimum(a, b);
 
 /** What the first operand gets of a gradient that goes to the smaller: all of it where either is NaN, and so does the other. */
 const share = (a: Tensor, b: Tensor): Tensor => where(equal(a, b), 0.5, where(less(b, a), 0, 1));

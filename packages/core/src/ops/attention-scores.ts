@@ -1,6 +1,7 @@
 import { arange } from "../create.ts";
 import { placesOf } from "../layout.ts";
 import type { Value } from "../op.ts";
+import { sizeOf } from "../shape.ts";
 import { noGrad } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, div, exp, mul, sub } from "./arithmetic.ts";
@@ -45,6 +46,7 @@ export function probabilities(q: Tensor, k: Tensor, mask: Tensor | undefined, { 
   let scores = mul(matmul(q, transpose(k)), scale);
   if (mask) scores = mask.dtype === "bool" ? where(mask, scores, Number.NEGATIVE_INFINITY) : add(scores, mask);
   if (causal) scores = where(lowerTriangle(q, k), scores, Number.NEGATIVE_INFINITY);
+  if (sizeOf(scores.shape) === 0) return scores;
   // The shift cancels, so it has no gradient.
   const max = noGrad(() => amax(scores, { axis: -1, keepdims: true }));
   const shifted = exp(sub(scores, where(equal(max, Number.NEGATIVE_INFINITY), 0, max)));

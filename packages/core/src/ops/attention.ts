@@ -73,6 +73,7 @@ export interface AttentionOptions {
 
 /** Scaled dot-product attention `softmax(q kᵀ · scale + mask) v`; the scores are never stored. */
 export function attention(q: Tensor, k: Tensor, v: Tensor, { mask, causal = false, scale }: AttentionOptions = {}): Tensor {
+  if (scale !== undefined && !Number.isFinite(scale)) throw new OpError("attention", `the scale is ${scale}, expected a finite number`);
   const width = q.shape[q.rank - 1];
   return apply(attentionOp, mask ? [q, k, v, mask] : [q, k, v], {
     scale: scale ?? 1 / Math.sqrt(width),

@@ -1,11 +1,14 @@
-import { type DType, isFloat } from "../dtype.ts";
+import { checkType, type DType, isFloat } from "../dtype.ts";
 import type { Elementwise } from "../op.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
 
 export const castOp: Elementwise<{ dtype: DType }> = {
   ...elementwise<{ dtype: DType }>({ name: "cast" }, 1, (_, [x]) => x),
-  infer: ([{ shape }], { dtype }) => ({ shape, dtype }),
+  infer([{ shape }], { dtype }) {
+    checkType("cast", dtype);
+    return { shape, dtype };
+  },
   reference([x], { dtype }, out) {
     const truncates = dtype === "i32" || dtype === "u32";
     for (let i = 0; i < out.data.length; i++) {

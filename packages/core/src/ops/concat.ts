@@ -1,5 +1,5 @@
 import { promote } from "../dtype.ts";
-import { OpError } from "../error.ts";
+import { kindOf, OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
 import type { Op } from "../op.ts";
 import { normalizeAxis, show } from "../shape.ts";
@@ -50,16 +50,21 @@ export const concatOp: Op<{ axis: number }> = {
   },
 };
 
+function checkTensors(op: string, tensors: readonly Tensor[]): void {
+  if (!Array.isArray(tensors)) throw new OpError(op, `expected an array of tensors, got ${kindOf(tensors)}`);
+  if (tensors.length === 0) throw new OpError(op, "expected at least one tensor, got none");
+}
+
 /** Joins tensors end to end along an existing axis. */
 export function concat(tensors: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
-  if (tensors.length === 0) throw new OpError("concat", "expected at least one tensor, got none");
+  checkTensors("concat", tensors);
   const at = normalizeAxis("concat", axis, tensors[0].rank);
   return tensors.length === 1 ? share(tensors[0]) : apply(concatOp, tensors, { axis: at });
 }
 
 /** Joins tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
-  if (tensors.length === 0) throw new OpError("stack", "expected at least one tensor, got none");
+  checkTensors("stack", tensors);
   const at = normalizeAxis("stack", axis, tensors[0].rank + 1);
   return concat(
     tensors.map((t) => reshape(t, [...t.shape.slice(0, at), 1, ...t.shape.slice(at)])),

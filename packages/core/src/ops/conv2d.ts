@@ -26,6 +26,7 @@ export const conv2dOp: Op<Window> = {
     if (c !== i) throw new OpError("conv2d", `x has ${c} channels and the weight reads ${i}, in ${show(x.shape)} * ${show(weight.shape)}`);
     if (bias && !sameShape(bias.shape, [o]))
       throw new OpError("conv2d", `the bias is ${show(bias.shape)} and the weight makes ${o} channels`);
+    if (bias && !isFloat(bias.dtype)) throw new OpError("conv2d", `the bias is ${bias.dtype}, expected floats`);
     if (!isFloat(x.dtype) || !isFloat(weight.dtype)) throw new OpError("conv2d", `expected floats, got ${x.dtype} and ${weight.dtype}`);
     const shape = [b, o, outLength(h, kh, sy, top + bottom), outLength(w, kw, sx, left + right)];
     if (shape[2] < 1 || shape[3] < 1)
@@ -128,6 +129,8 @@ export interface Conv2dOptions {
 export function conv2d(x: Tensor, weight: Tensor, { stride = 1, padding = 0, bias }: Conv2dOptions = {}): Tensor {
   const steps = typeof stride === "number" ? ([stride, stride] as const) : stride;
   const p = typeof padding === "number" ? [padding, padding] : padding;
+  if (steps.length !== 2) throw new OpError("conv2d", `the stride is ${show(steps)}, expected one number or two`);
+  if (p.length !== 2 && p.length !== 4) throw new OpError("conv2d", `the padding is ${show(p)}, expected one number, two or four`);
   const margins = p.length === 2 ? ([p[0], p[0], p[1], p[1]] as const) : (p as readonly [number, number, number, number]);
   if (steps.some((s) => !Number.isInteger(s) || s < 1))
     throw new OpError("conv2d", `the stride is ${show(steps)}, expected whole numbers ≥ 1`);

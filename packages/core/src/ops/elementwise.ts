@@ -1,10 +1,12 @@
 import { type DType, isFloat, promote } from "../dtype.ts";
+import { kindOf, OpError } from "../error.ts";
 import { placesOf } from "../layout.ts";
+import { meeting } from "../meeting.ts";
 import type { Elementwise, Spec } from "../op.ts";
-import { numbers, type Scalar } from "../scalar.ts";
+import type { Scalar } from "../scalar.ts";
 import { broadcast, type Shape, sameShape } from "../shape.ts";
 import { apply, isTensor, type Tensor } from "../tensor.ts";
-import { full } from "./full.ts";
+import { checkFits, full } from "./full.ts";
 import { sumTo } from "./sum.ts";
 
 /** A tensor, or a number that becomes one of the other operand's type. */
@@ -51,19 +53,24 @@ export function binary(
       },
     }),
   };
-  return Object.assign((a: Like, b: Like): Tensor => apply(op, lift([a, b]), undefined), { op });
+  return Object.assign((a: Like, b: Like): Tensor => apply(op, lift(row.name, [a, b]), undefined), { op });
 }
 
 /** Numbers become constants of the tensors' type; a fraction meeting integers becomes f32. */
-export function lift(operands: readonly Like[]): Tensor[] {
+export function lift(op: string, operands: readonly Like[]): Tensor[] {
   const tensor = operands.find(isTensor);
+  for (const v of operands) {
+    if (!isTensor(v) && typeof v !== "number") throw new OpError(op, `an operand is ${kindOf(v)}, expected a tensor or a number`);
+  }
   if (!tensor) return operands.map((v) => full([], v as number));
   const tensors = operands.filter(isTensor).map((t) => t.dtype);
   return operands.map((v) => {
     if (isTensor(v)) return v;
     const dtype = common(tensors);
     const fits = isFloat(dtype) || (Number.isInteger(v) && dtype !== "bool" && (v >= 0 || dtype === "i32"));
-    return full([], v, { dtype: fits ? dtype : Number.isInteger(v) ? "i32" : "f32", device: tensor.device });
+    const own = fits ? dtype : Number.isInteger(v) ? "i32" : "f32";
+    checkFits(op, v, own, 'Cast the tensor first with x.to("f32").');
+    return full([], v, { dtype: own, device: tensor.device });
   });
 }
 
@@ -78,10 +85,15 @@ export function elementwise<A = void>({ name, dtype = common }: Row, arity: numb
     }),
     reference(inputs, _, out) {
       const places = inputs.map((x) => placesOf(x.shape, out.shape));
+      const { scalar, become } = meeting(
+        inputs.map((x) => x.dtype),
+        out.dtype,
+      );
+      const as = inputs.map((x) => become(x.dtype) ?? ((v: number) => v));
       for (let i = 0; i < out.data.length; i++) {
         out.data[i] = formula(
-          numbers,
-          inputs.map((x, k) => x.data[places[k][i]]),
+          scalar,
+          inputs.map((x, k) => as[k](x.data[places[k][i]])),
         );
       }
     },

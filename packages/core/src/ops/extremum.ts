@@ -1,17 +1,21 @@
 import { OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
 import type { Op } from "../op.ts";
-import { show, sizeOf } from "../shape.ts";
+import { type Shape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { div, mul, neg, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal, logicalNot } from "./compare.ts";
 import { type Axes, axesOf, keptShape, type ReduceOptions, squeezed, sum } from "./sum.ts";
 
+function checkSome(op: string, shape: Shape, axes: readonly number[]): void {
+  if (axes.some((axis) => shape[axis] === 0)) throw new OpError(op, `${show(shape)} has no elements to choose from`);
+}
+
 export const amaxOp: Op<Axes> = {
   name: "amax",
   infer([x], { axes }) {
-    if (sizeOf(x.shape) === 0) throw new OpError("amax", `${show(x.shape)} has no elements to choose from`);
+    checkSome("amax", x.shape, axes);
     return { shape: keptShape(x.shape, axes), dtype: x.dtype };
   },
   reference([x], _, out) {
@@ -37,8 +41,9 @@ export function amax(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor 
 
 /** The smallest element over `axis`: the largest of what reverses the order. */
 export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
-  axesOf("amin", x.rank, options.axis);
-  if (sizeOf(x.shape) === 0) throw new OpError("amin", `${show(x.shape)} has no elements to choose from`);
-  const reversed = (t: Tensor) => (x.dtype === "bool" ? logicalNot(t) : x.dtype === "u32" ? sub(2 ** 32 - 1, t) : neg(t));
+  checkSome("amin", x.shape, axesOf("amin", x.rank, options.axis));
+  // −1 − t and not −t: the least i32 has no opposite.
+  const reversed = (t: Tensor) =>
+    t.dtype === "bool" ? logicalNot(t) : t.dtype === "u32" ? sub(2 ** 32 - 1, t) : t.dtype === "i32" ? sub(-1, t) : neg(t);
   return reversed(amax(reversed(x), options));
 }

@@ -1,7 +1,7 @@
 import { cpu } from "../cpu.ts";
 import type { Device } from "../device.ts";
-import type { DType } from "../dtype.ts";
-import { OpError } from "../error.ts";
+import { checkType, type DType } from "../dtype.ts";
+import { kindOf, OpError } from "../error.ts";
 import type { Constant } from "../op.ts";
 import { type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
@@ -14,7 +14,11 @@ export interface Full {
 
 export const fullOp: Constant<Full> = {
   name: "full",
-  infer: (_, { shape, dtype }) => ({ shape: checkShape("full", shape), dtype }),
+  infer(_, { shape, value, dtype }) {
+    checkType("full", dtype);
+    checkFits("full", value, dtype);
+    return { shape: checkShape("full", shape), dtype };
+  },
   reference: (_, { value }, out) => {
     out.data.fill(value);
   },
@@ -41,14 +45,26 @@ export const defaultDevice = (): Device => preferred;
 
 /** A tensor of one value repeated. It takes no memory until something other than arithmetic reads it. */
 export const full = (shape: Shape, value: number, { dtype = "f32", device = preferred }: On = {}): Tensor =>
-  apply(fullOp, [], { shape: [...shape], value, dtype }, device);
+  apply(fullOp, [], { shape: Array.isArray(shape) ? [...shape] : shape, value, dtype }, device);
 
 export const zeros = (shape: Shape, on?: On): Tensor => full(shape, 0, on);
 export const ones = (shape: Shape, on?: On): Tensor => full(shape, 1, on);
 
 export function checkShape(op: string, shape: Shape): Shape {
-  if (!shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
-    throw new OpError(op, `a shape is a list of whole numbers ≥ 0, got ${show(shape)}`);
+  if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
+    throw new OpError(op, `a shape is a list of whole numbers ≥ 0, got ${Array.isArray(shape) ? show(shape) : kindOf(shape)}`);
   }
   return shape;
+}
+
+/** What each type of whole numbers holds. */
+const limits: Partial<Record<DType, readonly [least: number, most: number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u32: [0, 2 ** 32 - 1] };
+
+/** Throws where a type of whole numbers does not hold a number; fractions are cut off. */
+export function checkFits(op: string, value: number, dtype: DType, fix?: string): void {
+  if (typeof value !== "number") throw new OpError(op, `the value is ${kindOf(value)}, expected a number`);
+  const [least, most] = limits[dtype] ?? [];
+  if (least === undefined || most === undefined) return;
+  const whole = Math.trunc(value);
+  if (!(whole >= least && whole <= most)) throw new OpError(op, `${value} is no ${dtype}, which goes from ${least} to ${most}`, fix);
 }

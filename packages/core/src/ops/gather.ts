@@ -27,6 +27,7 @@ export const embeddingOp: Op = {
 export const scatterAddOp: Op<{ rows: number }> = {
   name: "scatterAdd",
   infer([x, ids], { rows }) {
+    if (x.dtype === "bool") throw new OpError("scatterAdd", "x is bool, which has no sums", 'Cast it first with x.to("i32").');
     const lead: Shape = x.shape.slice(0, -1);
     if (x.shape.length === 0) throw new OpError("scatterAdd", `expected [..., width], got ${show(x.shape)}`);
     if (!Number.isInteger(rows) || rows < 0) throw new OpError("scatterAdd", `the table has ${rows} rows, expected a whole number`);

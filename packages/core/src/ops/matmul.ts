@@ -27,6 +27,7 @@ export const matmulOp: Op = {
     if (!isFloat(a.dtype) || !isFloat(b.dtype)) throw new OpError("matmul", `expected floats, got ${a.dtype} and ${b.dtype}`);
     if (bias && !sameShape(bias.shape, [n]))
       throw new OpError("matmul", `the bias is ${show(bias.shape)} and the product has ${n} columns`);
+    if (bias && !isFloat(bias.dtype)) throw new OpError("matmul", `the bias is ${bias.dtype}, expected floats`);
     return { shape: [...batch, m, n], dtype: promote(a.dtype, b.dtype) };
   },
 

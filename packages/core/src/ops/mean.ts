@@ -9,8 +9,9 @@ const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number =>
 /** The arithmetic mean over `axis`; f32 for integers. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const count = countOf("mean", x, options.axis);
-  // A sum in f16 overflows at 65504 long before the mean does.
+  // A sum in f16 overflows at 65504 long before the mean does, and one of integers wraps.
   if (x.dtype === "f16") return cast(div(sum(cast(x, "f32"), options), count), "f16");
+  if (x.dtype === "i32" || x.dtype === "u32") return div(sum(cast(x, "f32"), options), count);
   return div(sum(x, options), count);
 }
 
@@ -19,10 +20,10 @@ export interface VarianceOptions extends ReduceOptions {
   readonly correction?: number;
 }
 
-/** The variance over `axis`, from squared distances to the mean. */
+/** The variance over `axis`, from squared distances to the mean. Where nothing is left to divide by it is infinite, or NaN. */
 export function variance(x: Tensor, { correction = 1, ...options }: VarianceOptions = {}): Tensor {
   const count = countOf("variance", x, options.axis);
   if (x.dtype === "f16") return cast(variance(cast(x, "f32"), { correction, ...options }), "f16");
   const centred = sub(x, mean(x, { ...options, keepdims: true }));
-  return mul(sum(square(centred), options), 1 / (count - correction));
+  return mul(sum(square(centred), options), 1 / Math.max(0, count - correction));
 }

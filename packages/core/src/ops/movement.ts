@@ -1,4 +1,4 @@
-import { OpError } from "../error.ts";
+import { kindOf, OpError } from "../error.ts";
 import { permuted, reshaped } from "../layout.ts";
 import type { ViewOp } from "../op.ts";
 import { normalizeAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
@@ -51,6 +51,7 @@ export const aliasOp: ViewOp = {
 
 /** The same elements in another shape of equal size; one length may be −1. A view where the strides allow it. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  if (!Array.isArray(shape)) throw new OpError("reshape", `the shape is ${kindOf(shape)}, expected a list of whole numbers`);
   const known = shape.filter((d) => d !== -1).reduce((n, d) => n * d, 1);
   if (shape.filter((d) => d === -1).length > 1) throw new OpError("reshape", `only one length can be −1, got ${show(shape)}`);
   if (shape.includes(-1) && (known === 0 || sizeOf(x.shape) % known !== 0)) {

@@ -16,12 +16,13 @@ export interface GroupNorm extends Norm {
 /** Inputs `x [B, C, ...]` and, optionally together, weight `[C]` and bias `[C]`. */
 export const groupNormOp: Op<GroupNorm> = {
   name: "groupNorm",
-  infer([x, weight, bias], { groups }) {
+  infer([x, weight, bias], { groups, eps }) {
     const c = x.shape[1];
     if (x.shape.length < 2) throw new OpError("groupNorm", `expected [batch, channels, ...], got ${show(x.shape)}`);
     if (!Number.isInteger(groups) || groups < 1 || c % groups !== 0)
       throw new OpError("groupNorm", `${c} channels do not divide into ${groups} groups`);
     checkAffine("groupNorm", x, weight, bias, c);
+    checkEps("groupNorm", eps);
     return { shape: x.shape, dtype: x.dtype };
   },
   reference([x, weight, bias], { groups, eps }, out) {
@@ -37,9 +38,10 @@ export const groupNormOp: Op<GroupNorm> = {
 /** Inputs `x [..., D]` and, optionally together, weight `[D]` and bias `[D]`. */
 export const layerNormOp: Op<Norm> = {
   name: "layerNorm",
-  infer([x, weight, bias]) {
+  infer([x, weight, bias], { eps }) {
     if (x.shape.length < 1) throw new OpError("layerNorm", `expected at least one axis, got ${show(x.shape)}`);
     checkAffine("layerNorm", x, weight, bias, x.shape[x.shape.length - 1]);
+    checkEps("layerNorm", eps);
     return { shape: x.shape, dtype: x.dtype };
   },
   reference([x, weight, bias], { eps }, out) {
@@ -59,7 +61,12 @@ function checkAffine(op: string, x: Spec, weight: Spec | undefined, bias: Spec |
   ] as const) {
     if (p && !sameShape(p.shape, [width]))
       throw new OpError(op, `the ${name} is ${show(p.shape)}, expected [${width}] for x ${show(x.shape)}`);
+    if (p && !isFloat(p.dtype)) throw new OpError(op, `the ${name} is ${p.dtype}, expected floats`);
   }
+}
+
+function checkEps(op: string, eps: number): void {
+  if (typeof eps !== "number" || !(eps >= 0)) throw new OpError(op, `eps is ${eps}, expected a number ≥ 0`);
 }
 
 /** Each of `rows` equal parts of `x`, shifted and scaled to mean 0 and variance 1. */

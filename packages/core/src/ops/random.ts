@@ -1,5 +1,5 @@
 import type { Op } from "../op.ts";
-import { fillNormal, fillUniform } from "../random/draws.ts";
+import { checkStream, fillNormal, fillUniform } from "../random/draws.ts";
 import { keyFromSeed } from "../random/key.ts";
 import type { Key } from "../random/philox.ts";
 import type { Shape } from "../shape.ts";
@@ -16,7 +16,10 @@ export interface Random {
 /** Element i depends on the key, the stream and i alone: any device gives the same numbers, in any order. */
 export const randomOp: Op<Random> = {
   name: "random",
-  infer: (_, { shape, distribution }) => ({ shape: checkShape(distribution, shape), dtype: "f32" }),
+  infer(_, { shape, stream, distribution }) {
+    checkStream(stream);
+    return { shape: checkShape(distribution, shape), dtype: "f32" };
+  },
   reference(_, { key, stream, distribution }, out) {
     const fill = distribution === "normal" ? fillNormal : fillUniform;
     fill(key, stream, out.data as Float32Array);

@@ -32,7 +32,8 @@ export function tapOf(mode: ResizeMode, from: number, to: number, i: number): Ta
 
 export const resizeOp: Op<Resize> = {
   name: "resize",
-  infer([x], { size: [h, w] }) {
+  infer([x], { size: [h, w], mode }) {
+    if (mode !== "nearest" && mode !== "bilinear") throw new OpError("resize", `the mode is ${mode}, expected nearest or bilinear`);
     if (x.shape.length !== 4) throw new OpError("resize", `expected [B, C, H, W], got ${show(x.shape)}`);
     if (!isFloat(x.dtype)) throw new OpError("resize", `expected floats, got ${x.dtype}`);
     if (![h, w].every((d) => Number.isInteger(d) && d >= 1))
@@ -50,6 +51,11 @@ export const resizeOp: Op<Resize> = {
       for (const r of rows) {
         const [top, bottom] = [(p * h + r.low) * w, (p * h + r.high) * w];
         for (const c of columns) {
+          if (mode === "nearest") {
+            // Not a mean of weight zero: ∞ stays ∞.
+            out.data[to++] = x.data[top + c.low];
+            continue;
+          }
           const across = (at: number) => x.data[at + c.low] * (1 - c.mix) + x.data[at + c.high] * c.mix;
           out.data[to++] = across(top) * (1 - r.mix) + across(bottom) * r.mix;
         }
@@ -78,6 +84,10 @@ export const resizeGradOp: Op<Resize> = {
         const [top, bottom] = [(plane * h + r.low) * w, (plane * h + r.high) * w];
         for (const t of columns) {
           const v = g.data[from++];
+          if (mode === "nearest") {
+            sums[top + t.low] += v;
+            continue;
+          }
           sums[top + t.low] += v * (1 - t.mix) * (1 - r.mix);
           sums[top + t.high] += v * t.mix * (1 - r.mix);
           sums[bottom + t.low] += v * (1 - t.mix) * r.mix;

@@ -3,6 +3,7 @@ import { dense, sliced, walk } from "../layout.ts";
 import type { Op, ViewOp } from "../op.ts";
 import { normalizeAxis, type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
+import { checkFits } from "./full.ts";
 
 export interface Slice {
   readonly starts: readonly number[];
@@ -72,6 +73,7 @@ export function slice(x: Tensor, ranges: readonly (Range | null)[]): Tensor {
 /** Equal parts along an axis: views of `length / parts` each. */
 export function chunk(x: Tensor, parts: number, { axis = 0 }: { readonly axis?: number } = {}): Tensor[] {
   const at = normalizeAxis("chunk", axis, x.rank);
+  if (!Number.isInteger(parts) || parts < 1) throw new OpError("chunk", `${parts} parts, expected a whole number ≥ 1`);
   const length = x.shape[at] / parts;
   if (!Number.isInteger(length)) throw new OpError("chunk", `axis ${axis} of ${show(x.shape)} does not divide into ${parts} parts`);
   return Array.from({ length: parts }, (_, i) =>
@@ -89,6 +91,7 @@ export function pad(
   { value = 0 }: { readonly value?: number } = {},
 ): Tensor {
   if (margins.length !== x.rank) throw new OpError("pad", `${margins.length} margins for the ${x.rank} axes of ${show(x.shape)}`);
+  checkFits("pad", value, x.dtype, 'Cast the tensor first with x.to("f32").');
   margins.forEach(([b, a], axis) => {
     if (!Number.isInteger(b) || !Number.isInteger(a))
       throw new OpError("pad", `axis ${axis} gets margins [${b}, ${a}], expected whole numbers`);
@@ -106,6 +109,6 @@ export function pad(
     before: margins.map(([b]) => Math.max(0, b)),
     after: margins.map(([, a]) => Math.max(0, a)),
     steps: margins.map(() => 1),
-    value,
+    value: x.dtype === "bool" ? Number(value !== 0) : value,
   });
 }

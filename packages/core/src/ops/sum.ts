@@ -1,9 +1,10 @@
 import { isFloat } from "../dtype.ts";
-import { OpError } from "../error.ts";
+import { kindOf, OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
 import type { Op, ViewOp } from "../op.ts";
 import { broadcast, normalizeAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
+import { checkShape } from "./full.ts";
 import { reshape } from "./movement.ts";
 
 /** Axes to reduce, sorted and counted from the front. */
@@ -51,6 +52,7 @@ export interface ReduceOptions {
 /** The options of a reduction, resolved against a rank. */
 export function axesOf(op: string, rank: number, axis: ReduceOptions["axis"]): number[] {
   if (axis === undefined) return Array.from({ length: rank }, (_, i) => i);
+  if (typeof axis !== "number" && !Array.isArray(axis)) throw new OpError(op, `axis is ${kindOf(axis)}, expected a number or several`);
   const axes = (typeof axis === "number" ? [axis] : axis).map((a) => normalizeAxis(op, a, rank));
   if (new Set(axes).size !== axes.length) throw new OpError(op, `axis ${show(axis as number[])} names an axis twice`);
   return axes.sort((a, b) => a - b);
@@ -73,7 +75,7 @@ export function sum(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
 
 /** Repeats `x` along its axes of length one, and along new leading ones, until it has `shape`. A view. */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor =>
-  sameShape(x.shape, shape) ? share(x) : apply(broadcastToOp, [x], { shape: [...shape] });
+  sameShape(x.shape, checkShape("broadcastTo", shape)) ? share(x) : apply(broadcastToOp, [x], { shape: [...shape] });
 
 /** Sums the axes along which `shape` was broadcast: the transpose of {@link broadcastTo}. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {

@@ -47,6 +47,12 @@ export function fillNormal(key: Key, stream: number, out: Float32Array, { start 
 
 const inside = (out: ArrayLike<number>, at: number) => at >= 0 && at < out.length;
 
+export function checkStream(stream: number): void {
+  if (!Number.isInteger(stream) || stream < 0 || stream >= 2 ** 32) {
+    throw new SnoopiError(`random: stream ${stream} is not a whole number from 0 to 2^32 - 1. Pass one.`);
+  }
+}
+
 interface Range {
   readonly key: Key;
   readonly stream: number;
@@ -56,9 +62,7 @@ interface Range {
 
 /** Calls `use` with each philox block the elements need and the position in `out` of the block's first word, which may be before it. */
 function eachBlock({ key, stream, start, length }: Range, use: (words: Words, at: number) => void): void {
-  if (!Number.isInteger(stream) || stream < 0 || stream >= 2 ** 32) {
-    throw new SnoopiError(`random: stream ${stream} is not a whole number from 0 to 2^32 - 1. Pass one.`);
-  }
+  checkStream(stream);
   if (!Number.isSafeInteger(start) || start < 0 || !Number.isSafeInteger(start + length)) {
     throw new SnoopiError(`random: cannot start at element ${start}. Pass a whole number, 0 or more.`);
   }
