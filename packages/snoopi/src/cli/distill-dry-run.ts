@@ -11,7 +11,8 @@ import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
 import { readClipDecoder } from "../train/node/clip-decoder.ts";
 import { readClip } from "../train/node/distill-teacher.ts";
-import { type DistillCost, type DistillSizes, distillCost } from "../train/student/dry.ts";
+import { type DistillCost, distillCost, regressionCost, type StepCost } from "../train/student/dry.ts";
+import type { DistillSizes } from "../train/student/dry-room.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
 import { shownBytes } from "./progress.ts";
@@ -21,7 +22,7 @@ import { grouped, shownFlops, table } from "./text.ts";
 /** What is assumed of a GPU where there is none to ask: a desktop's, with the bindings that WebGPU's drivers grant there. */
 const desktop: Facts = { subgroupSize: 32, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 32, maxInputs: 7 };
 
-/** Prints what a step of a distillation needs and costs; whether it fits. */
+/** Prints what a step of a distillation needs and costs, and of its regression where there is one; whether both fit. */
 export async function distillDryRun(config: DistillConfig, options: DistillOptions): Promise<boolean> {
   const sizes = await sizesOf(config, options);
   using opened = await openDevice(options.device);
@@ -29,7 +30,7 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
   const assumed = options.device === "cpu" ? undefined : (facts ?? desktop);
   const plan: DryOptions = assumed ? webgpuPlan(assumed) : {};
   const line = facts || !assumed ? opened.line : "device: none; counted as a desktop GPU's";
-  const limits = { line, budget: options.budget, facts: assumed };
+  const limits: Limits = { line, budget: options.budget, facts: assumed };
   const counted = new Map<number, DistillCost>();
   const costOf = (batch: number): DistillCost => {
     const cost = counted.get(batch) ?? distillCost({ ...config, batch }, sizes, plan);
@@ -38,8 +39,24 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
   };
   const { lines, fits } = shown(costOf(config.batch), limits);
   process.stdout.write(`${lines.join("\n")}\n`);
-  if (!fits && config.batch > 1) process.stdout.write(`${smallerBatches(config, costOf, (cost) => shown(cost, limits).fits).join("\n")}\n`);
-  return fits;
+  const fitting = { fits: (cost: StepCost) => verdictsOf(cost, limits).every(({ fits }) => fits) };
+  if (!fits && config.batch > 1) process.stdout.write(`${smallerBatches(config, { costOf, ...fitting }).join("\n")}\n`);
+
+  const regressionOf = (batch: number) => regressionCost({ ...config, regression: { ...config.regression, batch } }, sizes, plan);
+  const regression = regressionOf(config.regression.batch);
+  if (!regression) return fits;
+  const before = verdictsOf(regression, limits);
+  const { peakBytes, deviceBytes, flops } = regression;
+  process.stdout.write(
+    `before it, an update of the regression: ${shownBytes(peakBytes)}, with what the device keeps for reuse ${shownBytes(deviceBytes)}, ${shownFlops(flops)}\n`,
+  );
+  for (const { text } of before) process.stdout.write(`${text}\n`);
+  if (fitting.fits(regression)) return fits;
+  if (config.regression.batch > 1) {
+    const smaller = smallerBatches(config.regression, { costOf: (batch) => regressionOf(batch)!, ...fitting, under: "regression." });
+    process.stdout.write(`${smaller.join("\n")}\n`);
+  }
+  return false;
 }
 
 const presets = {
@@ -65,12 +82,15 @@ async function clipDecoderOf(path: string, { vae }: DistillSizes["model"]): Prom
   return {};
 }
 
-/** A report's lines, and whether the step fits what is known of the device. */
-export function shown(
-  { parameters, parts, peakBytes, deviceBytes, largestBytes, flops, dispatches }: DistillCost,
-  { line, budget, facts }: { readonly line: string; readonly budget: number | undefined; readonly facts: Facts | undefined },
-): { readonly lines: string[]; readonly fits: boolean } {
-  const rows = parts.map(([name, size]) => [name, shownBytes(size)]);
+/** What is known of the device. */
+interface Limits {
+  readonly line: string;
+  readonly budget: number | undefined;
+  readonly facts: Facts | undefined;
+}
+
+/** A line for each limit that is known. */
+function verdictsOf({ deviceBytes, largestBytes }: StepCost, { budget, facts }: Limits) {
   const verdicts: { readonly fits: boolean; readonly text: string }[] = [];
   if (budget !== undefined) {
     const fits = deviceBytes <= budget * 2 ** 30;
@@ -82,12 +102,20 @@ export function shown(
     const text = `the largest tensor, ${shownBytes(largestBytes)}, ${fits ? "fits" : "does not fit"} into a buffer of this device, ${shownBytes(facts.maxBufferBytes)}`;
     verdicts.push({ fits, text });
   }
+  return verdicts;
+}
+
+/** A report's lines, and whether the step fits what is known of the device. */
+function shown(cost: DistillCost, limits: Limits): { readonly lines: string[]; readonly fits: boolean } {
+  const { parameters, parts, peakBytes, deviceBytes, flops, dispatches } = cost;
+  const rows = parts.map(([name, size]) => [name, shownBytes(size)]);
+  const verdicts = verdictsOf(cost, limits);
   const fits = verdicts.every((one) => one.fits);
   const percent = (n: number) => `${((100 * n) / parameters.teacher).toPrecision(3)} %`;
   return {
     fits,
     lines: [
-      line,
+      limits.line,
       `parameters: teacher ${grouped(parameters.teacher)}, frozen`,
       `trained: student ${grouped(parameters.student)} (${percent(parameters.student)}), LoRA teacher ${grouped(parameters.loraTeacher)} (${percent(parameters.loraTeacher)})`,
       "memory of a step, at its peak:",
@@ -95,7 +123,7 @@ export function shown(
       `  with what the device keeps for reuse ${shownBytes(deviceBytes)}`,
       `a step: ${shownFlops(flops)}, ${grouped(dispatches.captured)} kernels in its program, ${grouped(dispatches.all)} with its draws`,
       ...verdicts.map(({ text }) => text),
-      ...(budget === undefined ? ["WebGPU does not say how much memory there is: compare with --budget GIB."] : []),
+      ...(limits.budget === undefined ? ["WebGPU does not say how much memory there is: compare with --budget GIB."] : []),
     ],
   };
 }

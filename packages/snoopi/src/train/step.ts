@@ -39,6 +39,8 @@ export interface Trainer extends Disposable {
   parts(taken: number): Parts;
   /** Takes over parameters that were assigned: after a checkpoint was read. */
   adopt(): void;
+  /** Hands a step to the device without reading what it came to. */
+  launch(step: number, batches: readonly Batch[]): Tensor;
   /**
    * Runs step `step` on its batches, always as many; the result, once read back, is the mean loss, the norm of the mean gradients before clipping,
    * and the means of the stage's other figures. A step whose loss or gradients are not finite moves nothing.
@@ -84,18 +86,21 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
     },
     { device },
   );
+  const launch = (step: number, batches: readonly Batch[]) =>
+    noGrad(() =>
+      scope(() =>
+        program(
+          batches.map((batch) => uploaded(batch, device)),
+          scalar(rateAt(rate, step, steps), device),
+        ),
+      ),
+    );
   return {
     parts: moved.parts,
     adopt: moved.adopt,
+    launch,
     step(step, batches) {
-      const report = noGrad(() =>
-        scope(() =>
-          program(
-            batches.map((batch) => uploaded(batch, device)),
-            scalar(rateAt(rate, step, steps), device),
-          ),
-        ),
-      );
+      const report = launch(step, batches);
       device.submit();
       return readReport(report, names);
     },

@@ -14,7 +14,7 @@ import { clipSizes } from "../clip-sizes.ts";
 import { fromCsv } from "../curve.ts";
 import { checkDistillConfig, type DistillConfig, distillSchema } from "../distill-config.ts";
 import { readConfig } from "../schema.ts";
-import { distillCost } from "../student/dry.ts";
+import { distillCost, regressionCost } from "../student/dry.ts";
 import { type DistillRunOptions, distillRun } from "./distill-run.ts";
 import { readClip } from "./distill-teacher.ts";
 
@@ -347,6 +347,23 @@ describe("a dry run", () => {
     const sums = before.reduce((sum, [, bytes]) => sum + bytes, 0);
     // Nothing of their activations, of which a batch has 2 MB: 3 · each is 0.24 MB.
     expect(four.peakBytes).toBeLessThanOrEqual(one.peakBytes + sums + 3 * each);
+  });
+
+  test("counts the regression, whose batch is another, by itself", async () => {
+    const of = await sizes();
+    const costOf = (regression: object) => regressionCost(configOf({ ...everything, regression: { steps: 3, ...regression } }), of)!;
+    const [whole, four] = [costOf({ batch: 32 }), costOf({ batch: 8, accumulate: 4 })];
+    for (const { parts, peakBytes } of [whole, four]) {
+      expect(parts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBe(peakBytes);
+      expect(parts.every(([, bytes]) => bytes > 0)).toBe(true);
+    }
+    // More than the distillation at a batch of 2, and as many operations either way, but for the sums of gradients.
+    expect(whole.peakBytes).toBeGreaterThan(distillCost(configOf(everything), of).peakBytes);
+    expect(four.peakBytes).toBeLessThan(whole.peakBytes);
+    expect(Math.abs(four.flops / whole.flops - 1)).toBeLessThan(0.01);
+    const room = ({ parts }: typeof four, name: string) => parts.find(([part]) => part === name)?.[1];
+    expect(room(four, "student: gradients of the batches before")).toBe(room(whole, "student: gradients"));
+    expect(regressionCost(configOf(lora), of)).toBeUndefined();
   });
 
   test.skipIf(!gpu.device).each([

@@ -1,45 +1,16 @@
-import { bytesOf, createDryDevice, type DryOptions, type DType, empty, keep, sizeOf, type Tensor } from "@snoopi/core";
-import {
-  type AutoencoderConfig,
-  autoencoderConfig,
-  type ClipTextConfig,
-  clipTextConfig,
-  countOf,
-  latentDecoder,
-  load,
-  manifest,
-  type Params,
-  params,
-  taesd,
-  unscaleLatents,
-} from "@snoopi/models";
-import type { ModelShape } from "../../pipeline/shape.ts";
-import { withZeroPadding } from "../../pipeline/zero-padding.ts";
-import type { EmbeddingStore } from "../../prompts/cached-embeddings.ts";
-import { captions } from "../../world/caption.ts";
-import type { ClipImageSizes } from "../clip-image.ts";
-import { clipModel } from "../clip-model.ts";
+import { type DryDevice, type DryOptions, type DType, sizeOf, type Tensor } from "@snoopi/core";
+import { countOf, manifest } from "@snoopi/models";
 import type { DistillConfig } from "../distill-config.ts";
 import type { PackedTrained } from "../packed-trained.ts";
-import { assemble } from "./assemble.ts";
-import { clipView, plainPixels } from "./clip-view.ts";
-import { type ListBankOptions, listBank, storedBank, worldBank } from "./prompt-bank.ts";
+import { trainer } from "../step.ts";
+import { type DistillSizes, dryRoom, type MemoryPart, measuring } from "./dry-room.ts";
+import { regressionStage } from "./regression.ts";
 import { distillStepper } from "./stepper.ts";
 
-/** What a distillation's sizes follow from. */
-export interface DistillSizes {
-  readonly model: ModelShape;
-  /** The towers of the CLIP loss. Default ViT-B/32's. */
-  readonly clip?: { readonly text: ClipTextConfig; readonly image: ClipImageSizes };
-  /** What decodes pictures for the CLIP loss where the config names a decoder of its own. Default TAESD's. */
-  readonly clipDecoder?: AutoencoderConfig;
-}
-
-/** What a step of a distillation needs and costs. */
-export interface DistillCost {
-  readonly parameters: { readonly teacher: number; readonly student: number; readonly loraTeacher: number };
+/** What a step needs and costs. */
+export interface StepCost {
   /** Bytes by what they are for, in the order in which they come to be. They add up to the peak. */
-  readonly parts: readonly (readonly [name: string, bytes: number])[];
+  readonly parts: readonly MemoryPart[];
   /** The most that is held at once. */
   readonly peakBytes: number;
   /** The same with what a device keeps for reuse. */
@@ -51,150 +22,100 @@ export interface DistillCost {
   readonly dispatches: { readonly captured: number; readonly all: number };
 }
 
-/** CLIP ViT-B/32, which SwiftBrush v2 names for its CLIP loss. */
-const clipB32 = {
-  text: clipTextConfig({
-    hidden_size: 512,
-    intermediate_size: 2048,
-    num_attention_heads: 8,
-    num_hidden_layers: 12,
-    max_position_embeddings: 77,
-    projection_dim: 512,
-    vocab_size: 49408,
-    hidden_act: "quick_gelu",
-    layer_norm_eps: 1e-5,
-    bos_token_id: 49406,
-    eos_token_id: 49407,
-    pad_token_id: 49407,
-  }),
-  image: { imageSize: 224, patchSize: 32, hiddenSize: 768, intermediateSize: 3072, numHiddenLayers: 12, numAttentionHeads: 12 },
-};
-
-/**
- * A dry device that notes its largest tensor. Its functions close over nothing else: a device is held by whatever frees forgotten tensors, so
- * that tensors in the same closure would never be forgotten.
- */
-function measuring(options: DryOptions) {
-  let most = 0;
-  const bytes = (dtype: DType, length: number): number => {
-    const size = options.bytes?.(dtype, length) ?? length * bytesOf[dtype];
-    most = Math.max(most, size);
-    return size;
-  };
-  return { device: createDryDevice({ ...options, bytes }), bytes, largest: () => most };
+/** What a step of a distillation needs and costs. */
+export interface DistillCost extends StepCost {
+  readonly parameters: { readonly teacher: number; readonly student: number; readonly loraTeacher: number };
 }
 
 /**
  * Runs two steps of a distillation on shapes alone: the very program that trains, so its kernels and its memory are those of the run. No weights
  * are read. For a GPU give `webgpuPlan(facts)`.
  */
-export function distillCost(
-  config: DistillConfig,
-  { model, clip = clipB32, clipDecoder = autoencoderConfig(taesd) }: DistillSizes,
-  options: DryOptions = {},
-): DistillCost {
+export function distillCost(config: DistillConfig, sizes: DistillSizes, options: DryOptions = {}): DistillCost {
   const { device, bytes, largest } = measuring(options);
-  const parts: [string, number][] = [];
-  const part = <R>(name: string, make: () => R): R => {
-    const before = device.memory().bytes;
-    const made = make();
-    parts.push([name, device.memory().bytes - before]);
-    return made;
+  using room = dryRoom(config, sizes, device);
+  const { student, loraTeacher } = room.assembled;
+  using stepper = distillStepper({ ...room, name: "dry", device, config, key: [0, 0] });
+  const costs = lastOfTwo(device, (step) => stepper.launch(step));
+  const numbers = (trained?: PackedTrained) =>
+    trained ? Object.values(trained.parameters).reduce((n, { shape }) => n + sizeOf(shape), 0) : 0;
+  const parts = [
+    ...moving("student", student, { ...config.student, accumulate: config.accumulate, bytes }),
+    ...(loraTeacher ? moving("LoRA teacher", loraTeacher, { ...config.loraTeacher, accumulate: config.accumulate, bytes }) : []),
+  ];
+  return {
+    parameters: { teacher: countOf(manifest(sizes.model.network.build)), student: numbers(student), loraTeacher: numbers(loraTeacher) },
+    ...held([...room.parts, ...parts], device),
+    largestBytes: largest(),
+    flops: costs.flops,
+    dispatches: { captured: stepper.dispatches, all: costs.dispatches },
   };
-  const blank = (shape: readonly number[], dtype: DType = "f32") => keep(empty(shape, { device, dtype }));
-  const weightsOf = (build: (p: Params) => unknown, dtype: DType = "f32") =>
-    new Map([...manifest(build)].map(([name, shape]) => [name, blank(shape, dtype)]));
-  const network = <N>(build: (p: Params) => N) => {
-    return { built: build(params(load(weightsOf(build)))) };
-  };
+}
 
-  const { length, width } = model.text;
-  const withClip = config.clip.weight > 0;
-  const base = part("teacher, frozen", () => weightsOf(model.network.build, config.base));
-  const stored = config.embeddings.keep !== "none";
-  const text = stored ? undefined : part("text encoder", () => network(model.text.build));
-  const decoderOf = (name: string, vae: AutoencoderConfig) => {
-    const { built } = part(name, () => network((p) => latentDecoder(p, vae)));
-    return (x0: Tensor) => built(unscaleLatents(x0, vae));
-  };
-  const decode = decoderOf("decoder", model.vae);
-  const decodeForClip = withClip && config.clip.decoder !== null ? decoderOf("decoder for CLIP", clipDecoder) : decode;
-  const towers = withClip ? part("CLIP", () => network((p) => clipModel(p, clip))) : undefined;
-  const blankIds = (shape: readonly number[]) => empty(shape, { device, dtype: "i32" });
-  const tokenize = () => new Int32Array(length);
-  const encode = withZeroPadding(model.text, (...ids) => text!.built(...ids), 0);
-  const embed = (of: readonly string[]) =>
-    towers!.built.text(blankIds([of.length, clip.text.maxPositionEmbeddings]), blankIds([of.length]));
-  const store: EmbeddingStore = {
-    shape: [length, width],
-    dtype: "f32",
-    writable: false,
-    find: (texts) => ({ data: new Float32Array(texts.length * length * width), missing: [] }),
-    add() {},
-    stored: (rows) => rows,
-  };
-  const bankOf = (list: readonly string[], judged: Pick<ListBankOptions, "embed">) =>
-    stored ? storedBank(list, store, judged) : listBank(list, { tokenize, encode, ...judged });
-  const bank =
-    config.prompts === "world"
-      ? part("encoded prompts", () =>
-          worldBank(
-            blank([captions.length + 1, length, width]),
-            withClip ? blank([captions.length, clip.text.projectionDim ?? width]) : undefined,
-          ),
-        )
-      : bankOf(["a", "b"], withClip ? { embed } : {});
-
-  const side = (of: number) => (config.size ?? of) / model.factor;
-  const latents = [model.vae.latentChannels, side(model.size.height), side(model.size.width)];
-  using assembled = assemble({ device, config, network: model.network.build, schedule: model.schedule, base, key: [0, 0] });
-  const one = (): Float32Array => new Float32Array(sizeOf(latents));
-  using stepper = distillStepper({
-    name: "dry",
-    device,
-    config,
-    assembled,
-    bank,
-    latents,
-    key: [0, 0],
-    ...(towers && {
-      embedLatents: (x0: Tensor) => towers.built.picture(clipView(decodeForClip(x0), { size: clip.image.imageSize, norm: plainPixels })),
-    }),
-    ...(config.pairs.count > 0 && {
-      pairs: { noise: { shape: [1, ...latents], data: one() }, x0: { shape: [1, ...latents], data: one() }, said: new Int32Array(1) },
-    }),
-    ...(config.negatives !== null && {
-      negatives: bankOf(["a"], {}),
-    }),
+/**
+ * The same of an update of the regression, whose batch is another: it may need more than the distillation. Undefined where the config has none.
+ */
+export function regressionCost(config: DistillConfig, sizes: DistillSizes, options: DryOptions = {}): StepCost | undefined {
+  const { regression } = config;
+  const { batch, accumulate, delta, ema } = regression;
+  if (regression.steps === 0) return undefined;
+  const { device, bytes, largest } = measuring(options);
+  using room = dryRoom(config, sizes, device);
+  const { student } = room.assembled;
+  const stage = regressionStage({ ...room, pairs: room.pairs!, name: "dry", device, batch, delta, key: [0, 0] });
+  using training = trainer(stage, regression);
+  const costs = lastOfTwo(device, (step) => {
+    const batches = Array.from({ length: accumulate }, (_, i) => stage.batch(step * accumulate + i));
+    return training.launch(step, batches);
   });
+  // The weights lie twice: as the distillation will move them, and as the regression does.
+  const parts: MemoryPart[] = [
+    ["student, for the distillation", packedBytes(student, bytes)],
+    ...moving("student", student, { ema, accumulate, bytes }),
+  ];
+  return {
+    ...held([...room.parts, ...parts], device),
+    largestBytes: largest(),
+    flops: costs.flops,
+    dispatches: { captured: training.dispatches, all: costs.dispatches },
+  };
+}
+
+/** What the second of two steps costs, which is like all after it. */
+function lastOfTwo(device: DryDevice, launch: (step: number) => Tensor) {
   let before = { flops: 0, dispatches: 0 };
   for (let step = 0; step < 2; step++) {
     before = { flops: device.flops, dispatches: device.dispatches };
-    using _ = stepper.launch(step);
+    using _ = launch(step);
   }
+  return { flops: device.flops - before.flops, dispatches: device.dispatches - before.dispatches };
+}
 
-  const of = ({ sizes }: PackedTrained, copies: number) => copies * sizes.reduce((sum, size) => sum + bytes("f32", size), 0);
-  const { student, loraTeacher } = assembled;
-  const moving = (name: string, trained: PackedTrained, ema: number) => {
-    parts.push([name, of(trained, 1)], [`${name}: optimiser`, of(trained, 2)]);
-    if (ema > 0) parts.push([`${name}: average`, of(trained, 1)]);
-    parts.push([`${name}: gradients`, of(trained, 1)]);
-    if (config.accumulate > 1) parts.push([`${name}: gradients of the batches before`, of(trained, 1)]);
-  };
-  moving("student", student, config.student.ema);
-  if (loraTeacher) moving("LoRA teacher", loraTeacher, config.loraTeacher.ema);
+type Bytes = (dtype: DType, length: number) => number;
+
+const packedBytes = ({ sizes }: PackedTrained, bytes: Bytes): number => sizes.reduce((sum, size) => sum + bytes("f32", size), 0);
+
+interface Moving {
+  readonly ema: number;
+  readonly accumulate: number;
+  readonly bytes: Bytes;
+}
+
+/** What is trained, and what moves it. */
+function moving(name: string, trained: PackedTrained, { ema, accumulate, bytes }: Moving): MemoryPart[] {
+  const size = packedBytes(trained, bytes);
+  return [
+    [name, size],
+    [`${name}: optimiser`, 2 * size],
+    ...(ema > 0 ? [[`${name}: average`, size] as const] : []),
+    [`${name}: gradients`, size],
+    ...(accumulate > 1 ? [[`${name}: gradients of the batches before`, size] as const] : []),
+  ];
+}
+
+/** The memory of a device by its parts, of which all that is not known is activations. */
+function held(known: readonly MemoryPart[], device: DryDevice): Pick<StepCost, "parts" | "peakBytes" | "deviceBytes"> {
   const { peakBytes, peakDeviceBytes } = device.memory();
-  const known = parts.reduce((sum, [, size]) => sum + size, 0);
-  parts.push(["activations and workspace", peakBytes - known]);
-  const numbers = (trained?: PackedTrained) =>
-    trained ? Object.values(trained.parameters).reduce((n, { shape }) => n + sizeOf(shape), 0) : 0;
-  return {
-    parameters: { teacher: countOf(manifest(model.network.build)), student: numbers(student), loraTeacher: numbers(loraTeacher) },
-    parts,
-    peakBytes,
-    deviceBytes: peakDeviceBytes,
-    largestBytes: largest(),
-    flops: device.flops - before.flops,
-    dispatches: { captured: stepper.dispatches, all: device.dispatches - before.dispatches },
-  };
+  const rest = peakBytes - known.reduce((sum, [, size]) => sum + size, 0);
+  return { parts: [...known, ["activations and workspace", rest]], peakBytes, deviceBytes: peakDeviceBytes };
 }
