@@ -3,8 +3,8 @@ import { type VaeConfig, vaeConfig } from "./checkpoint/config-vae.ts";
 import { type TinyVaeConfig, tinyVaeConfig, tinyVaeFactor } from "./checkpoint/config-vae-tiny.ts";
 import type { JsonObject } from "./checkpoint/folder.ts";
 import type { Params } from "./params.ts";
-import { autoencoderKL, vaeDecoder, vaeFactor } from "./vae.ts";
-import { autoencoderTiny, tinyVaeDecoder } from "./vae-tiny.ts";
+import { autoencoderKL, vaeDecoder, vaeEncoder, vaeFactor } from "./vae.ts";
+import { autoencoderTiny, tinyVaeDecoder, tinyVaeEncoder } from "./vae-tiny.ts";
 
 // What a pipeline's `vae/` may hold: the autoencoder it was trained with, or a tiny one for the same latents.
 
@@ -30,6 +30,13 @@ export const autoencoderFactor = (config: AutoencoderConfig): number =>
 /** Latents `[B, C, h, w]`, no longer scaled for a UNet (`unscaleLatents`), to images `[B, 3, H, W]` around −1 … 1. */
 export const latentDecoder = (p: Params, config: AutoencoderConfig): ((z: Tensor) => Tensor) =>
   config.className === "AutoencoderTiny" ? tinyVaeDecoder(p, config) : vaeDecoder(p, config);
+
+/** Images `[B, 3, H, W]` in −1 … 1 to latents `[B, C, h, w]`, not yet scaled for a UNet (`scaleLatents`): of a distribution its mean. */
+export function latentEncoder(p: Params, config: AutoencoderConfig): (x: Tensor) => Tensor {
+  if (config.className === "AutoencoderTiny") return tinyVaeEncoder(p, config);
+  const encode = vaeEncoder(p, config);
+  return (x) => encode(x).mean;
+}
 
 /** Both halves. What they encode to differs: a distribution, or latents. */
 export const autoencoder = (p: Params, config: AutoencoderConfig) =>

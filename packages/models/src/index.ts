@@ -9,7 +9,7 @@ export {
   plain,
   splitHeads,
 } from "./attention.ts";
-export { type AutoencoderConfig, autoencoder, autoencoderConfig, autoencoderFactor, latentDecoder } from "./autoencoder.ts";
+export { type AutoencoderConfig, autoencoder, autoencoderConfig, autoencoderFactor, latentDecoder, latentEncoder } from "./autoencoder.ts";
 // Checkpoints.
 export { type ClipTextConfig, clipTextConfig } from "./checkpoint/config-clip.ts";
 export type { ParsedConfig } from "./checkpoint/config-fields.ts";

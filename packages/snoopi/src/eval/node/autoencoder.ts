@@ -1,6 +1,17 @@
 import { type Device, scope, type Tensor } from "@snoopi/core";
-import { autoencoderKL, openComponentWeights, type Params, readConfig, scaleLatents, subfolder, vaeConfig } from "@snoopi/models";
+import {
+  type AutoencoderConfig,
+  autoencoderConfig,
+  latentDecoder,
+  latentEncoder,
+  openComponentWeights,
+  type Params,
+  readConfig,
+  scaleLatents,
+  subfolder,
+} from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
+import { openModel } from "../../pipeline/open.ts";
 import { openNetwork } from "../../train/node/network.ts";
 import { originOf } from "../../train/node/origin.ts";
 import { type Numbers, uploaded } from "../../train/stage.ts";
@@ -19,16 +30,34 @@ export interface Autoencoder extends Disposable {
   roundTrip(pictures: Numbers): Promise<Numbers>;
 }
 
-export async function openAutoencoder(model: string, { device }: { readonly device: Device }): Promise<Autoencoder> {
-  const folder = subfolder(nodeFolder(model), "vae");
-  const config = vaeConfig(await readConfig(folder));
-  const build = (p: Params) => autoencoderKL(p, config);
-  const { network, tensors } = await openNetwork("vae", await openComponentWeights(folder), { build, device, dtype: "f32" });
-  const encoded = (pictures: Numbers) => network.encode(uploaded({ x: resized(pictures, config.sampleSize) }, device).x).mean;
+/** What a model's VAE is, before its weights are read. */
+export interface AutoencoderAbout {
+  readonly config: AutoencoderConfig;
+  readonly side: number;
+  readonly origin: string;
+}
+
+/** An AutoencoderTiny's config has no side, as any fits: then it is that of the pictures that the whole model draws. */
+export async function readAutoencoder(model: string): Promise<AutoencoderAbout> {
+  const config = autoencoderConfig(await readConfig(subfolder(nodeFolder(model), "vae")));
+  const weights = await originOf(model, ["vae"]);
+  if (config.className === "AutoencoderKL") return { config, side: config.sampleSize, origin: weights };
+  const side = (await openModel(nodeFolder(model))).size.width;
+  return { config, side, origin: `${weights}-${side}` };
+}
+
+export async function openAutoencoder(
+  model: string,
+  { device, config, side, origin }: AutoencoderAbout & { readonly device: Device },
+): Promise<Autoencoder> {
+  const weights = await openComponentWeights(subfolder(nodeFolder(model), "vae"));
+  const build = (p: Params) => ({ encode: latentEncoder(p, config), decode: latentDecoder(p, config) });
+  const { network, tensors } = await openNetwork("vae", weights, { build, device, dtype: "f32" });
+  const encoded = (pictures: Numbers) => network.encode(uploaded({ x: resized(pictures, side) }, device).x);
   return {
     model,
-    origin: await originOf(model, ["vae"]),
-    side: config.sampleSize,
+    origin,
+    side,
     latents: (pictures) => scaleLatents(encoded(pictures), config),
     roundTrip: (pictures) =>
       scope(async (s) => {

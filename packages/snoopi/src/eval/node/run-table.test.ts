@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { cpu, type Device } from "@snoopi/core";
+import { autoencoderTiny, manifest, tinyVaeConfig } from "@snoopi/models";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { gpu } from "../../../../../test/gpu.ts";
 import { writePixArt } from "../../../../../test/snoopi/pixart-folder.ts";
@@ -9,7 +10,9 @@ import { parseEval } from "../../cli/eval-args.ts";
 import { contactSheets } from "../../cli/eval-contact.ts";
 import { decodePng } from "../../picture/png.ts";
 import { type StageName, type TrainConfig, trainSchemas } from "../../train/config.ts";
+import { normals } from "../../train/examples.ts";
 import { clipJob } from "../../train/node/clip-job.ts";
+import { writeComponent } from "../../train/node/component.ts";
 import { teacherJob } from "../../train/node/teacher-job.ts";
 import { vaeJob } from "../../train/node/vae-job.ts";
 import { readConfig } from "../../train/schema.ts";
@@ -21,6 +24,7 @@ import { guidanceTable } from "../table/guidance.ts";
 import { judgeTable } from "../table/judge-table.ts";
 import { studentsTable } from "../table/students.ts";
 import type { Table, TableOptions } from "../table/table.ts";
+import { readAutoencoder } from "./autoencoder.ts";
 import { type RanTable, type RunTableOptions, runTable } from "./run-table.ts";
 
 // Whole tables of a model of 16 × 16 pixels that was never trained: what they say is chance, how they come about is not.
@@ -215,6 +219,28 @@ describe("a table of a tiny model", () => {
     bytes[bytes.length - 1] ^= 0x80;
     writeFileSync(weights, bytes);
     await expect(run(table, "pixart", { model: transformer })).rejects.toThrow("it is of another evaluation: model is ");
+  });
+
+  test("of a model with an AutoencoderTiny is of pictures as the model draws them", async () => {
+    const tiny = join(home, "tiny-vae");
+    cpSync(model, tiny, { recursive: true });
+    rmSync(join(tiny, "vae"), { recursive: true });
+    rmSync(join(tiny, "clip"), { recursive: true, force: true });
+    const config = {
+      ...{ _class_name: "AutoencoderTiny", encoder_block_out_channels: [4, 4], decoder_block_out_channels: [4, 4] },
+      ...{ num_encoder_blocks: [1, 1], num_decoder_blocks: [1, 1], latent_channels: 4 },
+    };
+    const drawn = [...manifest((p) => autoencoderTiny(p, tinyVaeConfig(config)))].map(([name, shape], i) => {
+      const data = (normals(shape, [8, i]).data as Float32Array).map((v) => v / 4);
+      return [name, { shape, data }] as const;
+    });
+    await writeComponent(join(tiny, "vae"), { config, weights: new Map(drawn), library: "diffusers" });
+    await run(guidanceTable({ ...options, model: tiny, pictures: 2, seeds: [0] }), "tiny-vae", { model: tiny });
+    const { about } = JSON.parse(readFileSync(join(home, "tiny-vae", "guidance.json"), "utf8"));
+    expect(about.features).toContain("the VAE encoder of tiny-vae (it has no clip/)");
+    expect(about.floors).toMatchObject([{ models: ["tiny-vae"], psnr: expect.any(Number) }]);
+    const { side, origin } = await readAutoencoder(tiny);
+    expect([side, origin.split("-")[1]]).toEqual([16, "16"]);
   });
 
   test("of exclusion has every pair, without features", async () => {

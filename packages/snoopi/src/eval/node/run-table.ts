@@ -1,7 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { type Device, SnoopiError } from "@snoopi/core";
-import { readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openOutput } from "../../cli/output.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
@@ -13,7 +12,7 @@ import { type CellState, emptyState, evaluate } from "../table/evaluate.ts";
 import { type Figures, figuresOf, type Reference } from "../table/figures.ts";
 import type { Floor } from "../table/floor.ts";
 import type { About, Table } from "../table/table.ts";
-import { type Autoencoder, openAutoencoder } from "./autoencoder.ts";
+import { type Autoencoder, openAutoencoder, readAutoencoder } from "./autoencoder.ts";
 import { openExtractor } from "./extractors.ts";
 import { painter } from "./painter.ts";
 import { measuredFloor, measuredReference } from "./reference.ts";
@@ -180,9 +179,9 @@ function openModels(device: Device, signal: AbortSignal) {
       const known = vaes.get(path);
       if (known) return known;
       // Students and their snapshots bring their teacher's: hundreds of equal ones are one on the device.
-      const config = JSON.stringify(await readConfig(subfolder(nodeFolder(path), "vae")));
-      const which = `${await originOf(path, ["vae"])} ${config}`;
-      const opened = different.get(which) ?? (await openAutoencoder(path, { device }));
+      const about = await readAutoencoder(path);
+      const which = JSON.stringify(about);
+      const opened = different.get(which) ?? (await openAutoencoder(path, { ...about, device }));
       different.set(which, opened);
       vaes.set(path, opened);
       return opened;
