@@ -9,10 +9,11 @@ import { ship } from "./ship-tiny/ship.ts";
 // Puts what `npm run tiny-world` trained into packages/tiny, in f16, with its model card:
 // node --conditions=source --import tsx scripts/ship-tiny.ts --run runs/tiny
 
-const usage = `usage: ship-tiny.ts [--run DIR] [--teacher DIR] [--student DIR] [--results DIR] [--to packages/tiny]
+const usage = `usage: ship-tiny.ts [--run DIR] [--teacher DIR] [--start DIR] [--student DIR] [--results DIR] [--to packages/tiny]
 
-  --run DIR       of npm run tiny-world: its teacher, student and results
+  --run DIR       of npm run tiny-world: its teacher and what that went on from, its student and its results
   --teacher DIR   a teacher's folder, also while parts of it are still to come that do not ship yet
+  --start DIR     the folder that the teacher went on from, where it did
   --student DIR   a student's folder
   --results DIR   where snoopi eval wrote its tables; docs/results unless given
 With no model only the card is written anew.`;
@@ -26,7 +27,7 @@ try {
 }
 
 function options(): Parameters<typeof ship>[0] {
-  const names = ["run", "teacher", "student", "results", "to"] as const;
+  const names = ["run", "teacher", "start", "student", "results", "to"] as const;
   const { values } = (() => {
     try {
       return parseArgs({ options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])) });
@@ -34,15 +35,21 @@ function options(): Parameters<typeof ship>[0] {
       throw new SnoopiError(`${(error as Error).message}\n${usage}`);
     }
   })();
-  const { run, teacher, student, results, to } = values as Partial<Record<(typeof names)[number], string>>;
+  const { run, teacher, start, student, results, to } = values as Partial<Record<(typeof names)[number], string>>;
   if (run !== undefined) checkRun(run);
   const inRun = (name: string) => (run !== undefined && isThere(join(run, name)) ? join(run, name) : undefined);
   const models: Partial<Record<ModelName, string>> = {};
   const [ownTeacher, ownStudent] = [teacher ?? inRun("teacher"), student ?? inRun("student")];
   if (ownTeacher !== undefined) models.teacher = ownTeacher;
   if (ownStudent !== undefined) models.student = ownStudent;
+  const before = start ?? (teacher === undefined ? inRun("first") : undefined);
   const root = resolve(import.meta.dirname, "..");
   // As short as it can be: the last line printed names it.
   const path = (given: string | undefined, absent: string) => relative(process.cwd(), given ?? join(root, absent)) || ".";
-  return { models, results: path(results ?? inRun("results"), "docs/results"), to: path(to, "packages/tiny") };
+  return {
+    models,
+    ...(before !== undefined && { start: before }),
+    results: path(results ?? inRun("results"), "docs/results"),
+    to: path(to, "packages/tiny"),
+  };
 }

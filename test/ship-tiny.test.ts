@@ -146,6 +146,21 @@ describe("shipping", () => {
     expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "student", "teacher"]);
   });
 
+  test("says of a teacher that went on from another what both were trained on", async () => {
+    const start = join(folder.path, "first");
+    for (const stage of ["vae", "teacher"]) await checkpoint(start, stage, { step: 7, config: { steps: 7, batch: 3 } });
+    await checkpoint(teacher, "teacher", { step: 8, config: { steps: 8, batch: 5 } });
+    await ship({ models: { teacher, student }, start, results, to });
+    const rows = [...readme().matchAll(/`snoopi (train [^`]+)` +\| +(\d+) +\| +(\d+) /g)].map((row) => row.slice(1));
+    expect(rows).toEqual([
+      ["train vae", "7", "3"],
+      ["train teacher", "7", "3"],
+      ["train teacher --start", "8", "5"],
+    ]);
+    await checkpoint(start, "vae", { step: 6, config: { steps: 7, batch: 3 } });
+    await expect(ship({ models: { teacher }, start, results, to })).rejects.toThrow("6 of 7 steps are taken");
+  });
+
   test.each([
     ["has steps to take", "teacher", "vae", 6, { steps: 7 }, "training/vae/checkpoint.safetensors: 6 of 7 steps are taken."],
     ["has steps of its start to take", "student", "regression", 6, { steps: 9, regression: { steps: 8 } }, "6 of 8 steps are taken."],

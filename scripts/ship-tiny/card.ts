@@ -83,6 +83,7 @@ const stages: Readonly<Record<string, string>> = {
   vae: "`snoopi train vae`",
   clip: "`snoopi train clip`",
   teacher: "`snoopi train teacher`",
+  "teacher-on": "`snoopi train teacher --start`",
   regression: "`snoopi distill`, regression start",
   ahead: "`snoopi distill`, LoRA teacher ahead",
   distill: "`snoopi distill`",

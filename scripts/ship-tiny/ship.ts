@@ -17,6 +17,8 @@ import { finishedTraining, type Training } from "./training.ts";
 export interface ShipOptions {
   /** Models' folders as training leaves them. Those that are absent stay as they are in the package. */
   readonly models: Partial<Record<ModelName, string>>;
+  /** The folder of the model that the teacher went on from, where it did. */
+  readonly start?: string;
   /** Where `snoopi eval` wrote its tables. */
   readonly results: string;
   /** The package's folder. */
@@ -30,7 +32,7 @@ export interface ShipOptions {
  * @throws SnoopiError for a training that has not come to its end, for weights that are not what their config says, and for a model with less than
  * ships of it already.
  */
-export async function ship({ models, results, to }: ShipOptions): Promise<string[]> {
+export async function ship({ models, start, results, to }: ShipOptions): Promise<string[]> {
   const before = await madeIn(to);
   const trained = { ...before.trained };
   const notes: string[] = [];
@@ -38,7 +40,8 @@ export async function ship({ models, results, to }: ShipOptions): Promise<string
   try {
     for (const [name, from] of asked) {
       const parts = readyParts(name, from);
-      trained[name] = await trainingsOf(parts, from);
+      const before = name === "teacher" ? start : undefined;
+      trained[name] = before === undefined ? await trainingsOf(parts, from) : await trainingsFrom(before, parts, from);
       notes.push(await prepare(name, { from, to, parts }));
     }
     // Not before each of them is found good: the card would be of other weights.
@@ -68,6 +71,12 @@ function readyParts(name: ModelName, from: string): readonly Part[] {
   if (parts.length > 0) return parts;
   const lacking = partsOf[name][0].leaves.filter((part) => !isThere(join(from, part)));
   throw new SnoopiError(`${from}: there is no ${lacking.join(", ")}. Ship the ${name} when its training has come to its end.`);
+}
+
+/** Of a teacher that went on from another: that one's trainings, and its own, told apart by their names. */
+async function trainingsFrom(start: string, parts: readonly Part[], from: string): Promise<Record<string, Training>> {
+  const own = Object.entries(await trainingsOf(parts, from)).map(([stage, training]) => [`${stage}-on`, training] as const);
+  return { ...(await trainingsOf(parts, start)), ...Object.fromEntries(own) };
 }
 
 async function trainingsOf(parts: readonly Part[], from: string): Promise<Record<string, Training>> {

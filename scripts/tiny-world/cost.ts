@@ -30,6 +30,8 @@ const vae = readConfig(trainSchemas.vae, {});
 const clip = readConfig(trainSchemas.clip, {});
 const teacher = readConfig(trainSchemas.teacher, {});
 const key = keyFromSeed(0);
+const jsonOf = (name: string) =>
+  JSON.parse(readFileSync(join(import.meta.dirname, `../../packages/snoopi/configs/tiny-${name}.json`), "utf8"));
 
 const stages: readonly { readonly name: string; readonly steps: number; of(device: Device): Stage | Promise<Stage> }[] = [
   {
@@ -42,26 +44,29 @@ const stages: readonly { readonly name: string; readonly steps: number; of(devic
     steps: clip.steps,
     of: async (device) => (await clipJob(clip, { device, out: "", signal: new AbortController().signal })).stage,
   },
-  {
-    name: "teacher",
-    steps: teacher.steps,
-    of: (device) =>
+  ...[
+    { name: "teacher", config: teacher },
+    { name: "teacher-on", config: readConfig(trainSchemas.teacher, jsonOf("teacher-on")) },
+  ].map(({ name, config }) => ({
+    name,
+    steps: config.steps,
+    of: (device: Device) =>
       teacherStage({
         device,
-        network: unetConfig(unetJson(teacher, { side: 8, channels: 4, textWidth: clip.network.hiddenSize })),
-        schedule: noiseSchedule(stableDiffusionConfig(schedulerConfig(schedulerJson(teacher), { as: "DDIMScheduler" }))),
+        network: unetConfig(unetJson(config, { side: 8, channels: 4, textWidth: clip.network.hiddenSize })),
+        schedule: noiseSchedule(stableDiffusionConfig(schedulerConfig(schedulerJson(config), { as: "DDIMScheduler" }))),
         pool: {
-          latents: { shape: [teacher.batch, 4, 8, 8], data: new Float32Array(teacher.batch * 256) },
-          attributes: scenesOf(key, 0, teacher.batch).map((scene) => scene.attributes),
+          latents: { shape: [config.batch, 4, 8, 8], data: new Float32Array(config.batch * 256) },
+          attributes: scenesOf(key, 0, config.batch).map((scene) => scene.attributes),
         },
         // 945 captions and the empty one, of 16 tokens.
         texts: empty([946, 16, clip.network.hiddenSize], { device }),
         origin: "",
-        batch: teacher.batch,
-        nullText: teacher.nullText,
+        batch: config.batch,
+        nullText: config.nullText,
         key,
       }),
-  },
+  })),
 ];
 
 console.log("| stage | parameters | GFLOP a step | steps | FLOP in all |\n| --- | ---: | ---: | ---: | ---: |");
@@ -94,8 +99,7 @@ const students: readonly { readonly name: string; readonly trainings: number; re
     { name: "methods, ttur", trainings: 3, file: "table2", set: table2Rows.ttur },
   ];
 for (const { name, trainings, file, set = [] } of students) {
-  const json = JSON.parse(readFileSync(join(import.meta.dirname, `../../packages/snoopi/configs/tiny-${file}.json`), "utf8"));
-  const config = readConfig(distillSchema, withKeys(json, set));
+  const config = readConfig(distillSchema, withKeys(jsonOf(file), set));
   const { flops, parameters } = distillCost(config, { model: network, clip: towers });
   const steps = config.steps * trainings;
   console.log(

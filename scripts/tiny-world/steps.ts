@@ -28,17 +28,21 @@ const sizes = {
 } as const;
 
 /**
- * The commands that make everything in `out`, in order: `teacher/`, the students and in `methods/` those of Table 2 are model folders, `results/` has
- * the tables.
+ * The commands that make everything in `out`, in order: `first/`, the `teacher/` that goes on from it, the students and in `methods/` those of Table 2
+ * are model folders, `results/` has the tables.
  */
 export function stepsOf(size: Size, out: string): Step[] {
   const { config, students, methods, eval: less } = sizes[size];
-  const teacher = join(out, "teacher");
+  const [first, teacher] = [join(out, "first"), join(out, "teacher")];
   const results = join(out, "results");
   const trained = ["vae", "clip", "teacher"].map((name) => ({
     name,
-    args: ["train", name, "--config", config(name), "--out", teacher, "--resume"],
+    args: ["train", name, "--config", config(name), "--out", first, "--resume"],
   }));
+  const on: Step = {
+    name: "teacher-on",
+    args: ["train", "teacher", "--config", config("teacher-on"), "--start", first, "--out", teacher, "--resume"],
+  };
   const distil = (name: string, { by, set = [] }: { readonly by: string; readonly set?: readonly string[] }): Step => ({
     name,
     args: [
@@ -61,6 +65,7 @@ export function stepsOf(size: Size, out: string): Step[] {
   });
   return [
     ...trained,
+    on,
     ...distilled,
     table("judge", ...less),
     table("guidance", ...less, ...(size === "miniature" ? words("--teacher-steps 2 --kappas 1,3") : [])),

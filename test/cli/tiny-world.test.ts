@@ -69,9 +69,9 @@ describe("the tiny world from nothing", () => {
 
   // Measured: 0.16, 0.79, 0.16, 0.42, 0.69, 0.67.
   test.each([
-    ["teacher/training/vae", "loss", 0.4],
-    ["teacher/training/clip", "loss", 0.9],
-    ["teacher/training/teacher", "loss", 0.4],
+    ["first/training/vae", "loss", 0.4],
+    ["first/training/clip", "loss", 0.9],
+    ["first/training/teacher", "loss", 0.4],
     ["student/training/regression", "loss", 0.7],
     ["student/training/distill", "loss", 0.9],
     ["student/training/distill", "lora", 0.9],
@@ -107,7 +107,7 @@ describe("the tiny world from nothing", () => {
 
   test("the same line again does nothing", async () => {
     const { code, text } = await chain("--out", out, "--size", "miniature");
-    expect([code, text.match(/: done before/g)?.length, text.includes("$ snoopi")]).toEqual([0, 12, false]);
+    expect([code, text.match(/: done before/g)?.length, text.includes("$ snoopi")]).toEqual([0, 13, false]);
   });
 
   test("a line that is wrong says in what", async () => {
