@@ -134,7 +134,7 @@ export { contactSheet } from "./train/sheet.ts";
 export type { Batch, Numbers, Stage as TrainingStage, Weights } from "./train/stage.ts";
 export { type StepSettings, type Trainer, trainer } from "./train/step.ts";
 export { type Assembled, type AssembleOptions, assemble } from "./train/student/assemble.ts";
-export { type DistillCost, distillCost, regressionCost, type StepCost } from "./train/student/dry.ts";
+export { type DistillCost, distillCost, encodingCost, regressionCost, type StepCost } from "./train/student/dry.ts";
 export type { DistillSizes, MemoryPart } from "./train/student/dry-room.ts";
 export { type DistillStepper, type DistillStepperOptions, distillStepper } from "./train/student/stepper.ts";
 export { type TeacherStageOptions, teacherStage } from "./train/teacher.ts";

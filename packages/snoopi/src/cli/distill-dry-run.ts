@@ -7,11 +7,12 @@ import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../pipeline/open.ts";
 import { pixartShape, pixartTokens } from "../pipeline/pixart.ts";
 import { modelShape } from "../pipeline/stable-diffusion.ts";
+import { encodedAtOnce } from "../prompts/cached-embeddings.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
 import type { DistillConfig } from "../train/distill-config.ts";
 import { readClipDecoder } from "../train/node/clip-decoder.ts";
 import { readClip } from "../train/node/distill-teacher.ts";
-import { type DistillCost, distillCost, regressionCost, type StepCost } from "../train/student/dry.ts";
+import { type DistillCost, distillCost, encodingCost, regressionCost, type StepCost } from "../train/student/dry.ts";
 import type { DistillSizes } from "../train/student/dry-room.ts";
 import { openDevice } from "./device.ts";
 import type { DistillOptions } from "./distill-args.ts";
@@ -22,7 +23,7 @@ import { grouped, shownFlops, table } from "./text.ts";
 /** What is assumed of a GPU where there is none to ask: a desktop's, with the bindings that WebGPU's drivers grant there. */
 const desktop: Facts = { subgroupSize: 32, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 32, maxInputs: 7 };
 
-/** Prints what a step of a distillation needs and costs, and of its regression where there is one; whether both fit. */
+/** Prints what a step of a distillation needs and costs, and what comes before it, where the config has that; whether all fit. */
 export async function distillDryRun(config: DistillConfig, options: DistillOptions): Promise<boolean> {
   const sizes = await sizesOf(config, options);
   using opened = await openDevice(options.device);
@@ -44,20 +45,21 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
 
   const regressionOf = (batch: number) => regressionCost({ ...config, regression: { ...config.regression, batch } }, sizes, plan);
   const regression = regressionOf(config.regression.batch);
-  if (!regression) return fits;
-  const before = verdictsOf(regression, limits);
-  const { peakBytes, deviceBytes, flops } = regression;
-  process.stdout.write(
-    `before it, an update of the regression: ${shownBytes(peakBytes)}, with what the device keeps for reuse ${shownBytes(deviceBytes)}, ${shownFlops(flops)}\n`,
-  );
-  for (const { text } of before) process.stdout.write(`${text}\n`);
-  if (fitting.fits(regression)) return fits;
-  if (config.regression.batch > 1) {
+  const encoding = encodingCost(config, sizes, plan);
+  if (encoding) process.stdout.write(`${before(`the texts, ${encodedAtOnce} at a time`, encoding, limits).join("\n")}\n`);
+  if (regression) process.stdout.write(`${before("an update of the regression", regression, limits).join("\n")}\n`);
+  if (regression && !fitting.fits(regression) && config.regression.batch > 1) {
     const smaller = smallerBatches(config.regression, { costOf: (batch) => regressionOf(batch)!, ...fitting, under: "regression." });
     process.stdout.write(`${smaller.join("\n")}\n`);
   }
-  return false;
+  return fits && [encoding, regression].every((cost) => !cost || fitting.fits(cost));
 }
+
+/** Lines about what is done before the distillation. */
+const before = (what: string, cost: StepCost, limits: Limits): string[] => [
+  `before it, ${what}: ${shownBytes(cost.peakBytes)}, with what the device keeps for reuse ${shownBytes(cost.deviceBytes)}, ${shownFlops(cost.flops)}`,
+  ...verdictsOf(cost, limits).map(({ text }) => text),
+];
 
 const presets = {
   sd15: () => modelShape(sd15, "sd15"),

@@ -24,10 +24,13 @@ export interface FoundEmbeddings {
   readonly missing: readonly number[];
 }
 
+/** Prompts that are encoded at once, unless told otherwise. */
+export const encodedAtOnce = 64;
+
 export interface CachedEmbeddingsOptions {
   /** The text encoder: some prompts to `[n, tokens, width]`, recorded or awaited. */
   readonly encode: (prompts: readonly string[]) => Tensor | Promise<Tensor>;
-  /** The most prompts that are encoded at once. Default 64. */
+  /** The most prompts that are encoded at once. Default {@link encodedAtOnce}. */
   readonly batch?: number;
   readonly device: Device;
 }
@@ -71,7 +74,7 @@ export interface FillEmbeddingsOptions extends Omit<CachedEmbeddingsOptions, "de
  * @throws SnoopiError as {@link cachedEmbeddings} does.
  */
 export async function fillEmbeddings(store: EmbeddingStore, prompts: Iterable<string>, options: FillEmbeddingsOptions): Promise<boolean> {
-  const { batch = 64, signal, onPrompts } = options;
+  const { batch = encodedAtOnce, signal, onPrompts } = options;
   const waiting = new Set<string>();
   let some: string[] = [];
   const look = async () => {
@@ -96,7 +99,7 @@ export async function fillEmbeddings(store: EmbeddingStore, prompts: Iterable<st
 
 async function encodeMissing(
   store: EmbeddingStore,
-  { encode, batch = 64 }: Omit<CachedEmbeddingsOptions, "device">,
+  { encode, batch = encodedAtOnce }: Omit<CachedEmbeddingsOptions, "device">,
   prompts: readonly string[],
 ): Promise<Map<string, EmbeddingRows>> {
   const size = store.shape[0] * store.shape[1];

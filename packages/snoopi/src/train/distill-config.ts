@@ -67,7 +67,7 @@ export const distillSchema = {
     ]),
     folder: open(text("", "where, for several students to share; training/embeddings of the student when absent")),
   },
-  base: choice("f32", "how the frozen teacher's weights lie in memory", ["f32", "f16"]),
+  base: choice("f32", "how the frozen weights of the teacher and its text encoder lie in memory", ["f32", "f16"]),
   size: open(whole(64, "side of the pictures in pixels; the teacher's own when absent", { least: 8 })),
   pairs: {
     count: whole(0, "pictures of the teacher, with the noise that they came from; 0 makes none"),

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cpu, scope, tensor, torchGenerator } from "@snoopi/core";
+import { countOf } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writePixArt } from "../../../../../test/snoopi/pixart-folder.ts";
@@ -10,11 +11,13 @@ import { generate } from "../../pipeline/generate.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
 import { openModel } from "../../pipeline/open.ts";
 import { planOf } from "../../pipeline/request.ts";
+import { needed } from "../../pipeline/shape.ts";
 import { withZeroPadding } from "../../pipeline/zero-padding.ts";
 import { checkDistillConfig, distillSchema } from "../distill-config.ts";
 import { readConfig } from "../schema.ts";
-import { distillCost } from "../student/dry.ts";
+import { distillCost, encodingCost } from "../student/dry.ts";
 import { distillRun } from "./distill-run.ts";
+import { openDistillTeacher } from "./distill-teacher.ts";
 
 // A transformer whose text has padding that nobody may see, and whose student begins at another timestep.
 
@@ -72,6 +75,35 @@ test("texts kept on disk teach what texts encoded in each step do", async () => 
   const kept = await distil({ ...config, embeddings: { keep: "f32" } }, "kept");
   const fresh = await distil(config, "fresh");
   expect(weightsIn(kept).equals(weightsIn(fresh))).toBe(true);
+});
+
+test("the text encoder lies in memory as the transformer does, and texts that either encodes are kept apart", async () => {
+  const opened = (base: string) => {
+    const json = { ...config, base, embeddings: { keep: "f16", folder: "shared" } };
+    return openDistillTeacher({ device: cpu, folder: model, config: configOf(json), beside: root, out: join(root, "none"), signal });
+  };
+  const before = cpu.memory().bytes;
+  let difference = 0;
+  {
+    using _ = await opened("f32");
+    difference = cpu.memory().bytes - before;
+  }
+  await expect(opened("f16")).rejects.toThrow("shared: the cache is of another encoder: encoder is ");
+  rmSync(join(root, "shared"), { recursive: true });
+  {
+    using _ = await opened("f16");
+    difference -= cpu.memory().bytes - before;
+  }
+  const shape = await openModel(nodeFolder(model));
+  expect(difference).toBe(2 * (countOf(needed(shape.network)) + countOf(needed(shape.text))));
+  const foretold = (base: string) => new Map(distillCost(configOf({ ...config, base }), { model: shape }).parts).get("text encoder")!;
+  expect(2 * foretold("f16")).toBe(foretold("f32"));
+  const [f32, f16] = ["f32", "f16"].map(
+    (base) => encodingCost(configOf({ ...config, base, embeddings: { keep: "f16" } }), { model: shape })!,
+  );
+  expect(f32.parts.reduce((sum, [, bytes]) => sum + bytes, 0)).toBe(f32.peakBytes);
+  expect(f32.peakBytes - f16.peakBytes).toBeGreaterThan(0.9 * difference);
+  expect(encodingCost(configOf(config), { model: shape })).toBeUndefined();
 });
 
 test("padding that is zero counts as little as padding that a mask hides", async () => {

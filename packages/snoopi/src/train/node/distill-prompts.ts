@@ -68,6 +68,7 @@ export async function openDistillPrompts(options: DistillPromptsOptions): Promis
             ...options,
             folder: folder === null ? join(options.out, "training", "embeddings") : resolve(options.beside, folder),
             dtype: keep,
+            base: config.base,
             lists,
             encode: options.encodeTexts,
           });

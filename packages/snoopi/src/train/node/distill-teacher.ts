@@ -20,6 +20,7 @@ import type { Tokenizer } from "../../pipeline/families.ts";
 import { type OpenModel, openModel } from "../../pipeline/open.ts";
 import { needed } from "../../pipeline/shape.ts";
 import { withZeroPadding } from "../../pipeline/zero-padding.ts";
+import { encodedAtOnce } from "../../prompts/cached-embeddings.ts";
 import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
 import { clipSizes } from "../clip-sizes.ts";
@@ -65,8 +66,6 @@ export interface DistillTeacherOptions {
   readonly signal: AbortSignal;
 }
 
-const encodedAtOnce = 64;
-
 /** @throws SnoopiError for a folder that is no pipeline, and without `clip/` where the config has a CLIP loss. */
 export async function openDistillTeacher(options: DistillTeacherOptions): Promise<DistillTeacher> {
   const { device, folder, config, signal } = options;
@@ -90,11 +89,12 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
   const [read, readJudge] = [into(hash), into(judgeHash)];
   const component = (name: "vae" | "text_encoder") => model.weights(name);
   try {
-    const loaded = await into(hash, config.base)(model.network.kind, await model.weights(model.network.component), model.network.build);
+    const readFrozen = into(hash, config.base);
+    const loaded = await readFrozen(model.network.kind, await model.weights(model.network.component), model.network.build);
     // In the network's order, not the file's.
     const base = new Map([...needed(model.network).keys()].map((name) => [name, loaded.tensors.get(name)!]));
     const decoder = await read("vae", await component("vae"), (p) => latentDecoder(p, model.vae));
-    const text = await read(model.text.kind, await component("text_encoder"), model.text.build);
+    const text = await readFrozen(model.text.kind, await component("text_encoder"), model.text.build);
     const encodeIds = withZeroPadding(model.text, text.network, model.tokenizer.padId);
     const encode = (ids: Tensor): Tensor => noGrad(() => encodeIds(ids));
     const decode = (x0: Tensor): Tensor => decoder.network(unscaleLatents(x0, model.vae));

@@ -19,6 +19,8 @@ export interface KeptTexts extends Disposable {
 export interface KeptTextsOptions {
   readonly folder: string;
   readonly dtype: "f16" | "f32";
+  /** How the text encoder's weights lie in memory, which its results depend on. */
+  readonly base: "f16" | "f32";
   /** The pipeline's folder, of whose text encoder they are. */
   readonly pipeline: string;
   readonly model: OpenModel;
@@ -31,9 +33,9 @@ export interface KeptTextsOptions {
 
 /** Opens the cache of a model's encoded prompts. @throws SnoopiError when it is of another encoder, or another process fills it. */
 export async function openKeptTexts(options: KeptTextsOptions): Promise<KeptTexts> {
-  const { folder, dtype, pipeline, model, lists, encode, unload, onNote } = options;
+  const { folder, dtype, base, pipeline, model, lists, encode, unload, onNote } = options;
   const { length: tokens, width } = model.text;
-  const encoder = await encoderIdentity(nodeFolder(pipeline), { also: "last_hidden_state" });
+  const encoder = await encoderIdentity(nodeFolder(pipeline), { also: `last_hidden_state${base === "f32" ? "" : `, weights in ${base}`}` });
   const store = await openEmbeddingCache(folder, { encoder, shape: [tokens, width], dtype });
   const total = lists.reduce((sum, { length }) => sum + length, 1);
   const bytes = total * tokens * width * (dtype === "f16" ? 2 : 4);

@@ -85,15 +85,15 @@ export function dryRoom(
   const blank = (shape: readonly number[], dtype: DType = "f32") => keep(empty(shape, { device, dtype }));
   const weightsOf = (build: (p: Params) => unknown, dtype: DType = "f32") =>
     new Map([...manifest(build)].map(([name, shape]) => [name, blank(shape, dtype)]));
-  const network = <N>(build: (p: Params) => N) => {
-    return { built: build(params(load(weightsOf(build)))) };
+  const network = <N>(build: (p: Params) => N, dtype?: DType) => {
+    return { built: build(params(load(weightsOf(build, dtype)))) };
   };
 
   const { length, width } = model.text;
   const withClip = config.clip.weight > 0;
   const base = part("teacher, frozen", () => weightsOf(model.network.build, config.base));
   const stored = config.embeddings.keep !== "none";
-  const text = stored ? undefined : part("text encoder", () => network(model.text.build));
+  const text = stored ? undefined : part("text encoder", () => network(model.text.build, config.base));
   const decoderOf = (name: string, vae: AutoencoderConfig) => {
     const { built } = part(name, () => network((p) => latentDecoder(p, vae)));
     return (x0: Tensor) => built(unscaleLatents(x0, vae));

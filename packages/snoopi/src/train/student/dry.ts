@@ -1,7 +1,9 @@
-import { type DryDevice, type DryOptions, type DType, sizeOf, type Tensor } from "@snoopi/core";
+import { capture, type DryDevice, type DryOptions, type DType, noGrad, scope, sizeOf, type Tensor } from "@snoopi/core";
 import { countOf, manifest } from "@snoopi/models";
+import { encodedAtOnce } from "../../prompts/cached-embeddings.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import type { PackedTrained } from "../packed-trained.ts";
+import { uploaded } from "../stage.ts";
 import { trainer } from "../step.ts";
 import { type DistillSizes, dryRoom, type MemoryPart, measuring } from "./dry-room.ts";
 import { regressionStage } from "./regression.ts";
@@ -78,6 +80,27 @@ export function regressionCost(config: DistillConfig, sizes: DistillSizes, optio
     largestBytes: largest(),
     flops: costs.flops,
     dispatches: { captured: training.dispatches, all: costs.dispatches },
+  };
+}
+
+/**
+ * The same of texts that are encoded before the first step, as many as at once: the text encoder is there only then. Undefined where each step
+ * encodes its own.
+ */
+export function encodingCost(config: DistillConfig, sizes: DistillSizes, options: DryOptions = {}): StepCost | undefined {
+  const { keep } = config.embeddings;
+  if (keep === "none") return undefined;
+  const { device, largest } = measuring(options);
+  using room = dryRoom({ ...config, embeddings: { ...config.embeddings, keep: "none" } }, sizes, device);
+  using program = capture((ids: Tensor) => room.bank.context(ids).tokens, { device });
+  const costs = lastOfTwo(device, () =>
+    noGrad(() => scope(() => program(uploaded({ ids: room.bank.inputs(new Int32Array(encodedAtOnce)) }, device).ids))),
+  );
+  return {
+    ...held(room.parts, device),
+    largestBytes: largest(),
+    flops: costs.flops,
+    dispatches: { captured: program.dispatches, all: costs.dispatches },
   };
 }
 
