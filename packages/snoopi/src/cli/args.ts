@@ -4,7 +4,7 @@ import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.t
 import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
 import { generateHelp, help, inspectHelp } from "./help.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
-import { choice, choiceOrNumber, finite, integer, seedOf } from "./values.ts";
+import { choiceOrNumber, type DeviceWord, deviceIn, finite, integer, seedOf } from "./values.ts";
 import { wordsOf } from "./words.ts";
 
 /** What `snoopi generate` was asked for, with defaults filled in. */
@@ -31,7 +31,7 @@ export interface GenerateOptions {
   readonly height?: number;
   /** The PNG file to write. */
   readonly out: string;
-  readonly device: "webgpu" | "cpu" | "auto";
+  readonly device: DeviceWord;
   /** The part of a weight file's name between `model.` and `.safetensors`, such as `fp16`. */
   readonly variant?: string;
 }
@@ -111,7 +111,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     prompt,
     out,
     seed: seedOf(values),
-    device: choice(values, "device", ["webgpu", "cpu", "auto"]) ?? "auto",
+    device: deviceIn("generate", values),
     ...(negative === undefined ? {} : { negative }),
     ...(nasaScale === undefined ? {} : { nasaScale }),
     ...(steps === undefined ? {} : { steps }),

@@ -21,6 +21,7 @@ test.each([
   ["--model m", "distill: --config FILE is missing."],
   ["--config c.json --model m", "distill: --out DIR is missing."],
   ["--config c.json --model m --out o --budget 3", "distill: --budget is for --dry-run. Leave it out."],
+  ["--config c.json --dry-run --budget much", 'distill: --budget is "much". Give a number, 0 or more.'],
   ["--config c.json --dry-run --start s", "distill: --start is for a run, and this is a --dry-run. Leave it out."],
   ["--config c.json --model m --out o --set", "distill: --set has no value. Write --set KEY=VALUE."],
   ["--config c.json --model m --out o more", 'distill: "more" belongs to no option.'],
@@ -30,7 +31,13 @@ test.each([
   expect(() => parseDistill(words(line))).toThrow(message);
 });
 
-test("the help says every key of the config with its default", () => {
+test("the help says every key of the config with its default and the words that it may be", () => {
   const text = distillHelp();
-  for (const line of ["method.teacherKappa: null", 'student.train: "full"', "clip.margin: 0.37"]) expect(text).toContain(line);
+  for (const line of [
+    "method.teacherKappa: null",
+    'student.train: "full" (full, lora)',
+    "preset: null (sd15, sd21, pixart512)",
+    "clip.margin: 0.37",
+  ])
+    expect(text).toContain(`\n  ${line}\n`);
 });

@@ -1,7 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { distillSchema } from "../train/distill-config.ts";
-import { describeSchema } from "../train/schema.ts";
-import { finite } from "./values.ts";
+import { configKeys } from "./config-keys.ts";
+import { type DeviceWord, deviceIn, finite } from "./values.ts";
 import { wordsOf } from "./words.ts";
 
 /** What `snoopi distill` was asked for. */
@@ -17,13 +17,12 @@ export interface DistillOptions {
   /** Another student's folder, whose pairs and regression are taken over. */
   readonly start?: string;
   readonly dryRun: boolean;
-  readonly device: "webgpu" | "cpu" | "auto";
+  readonly device: DeviceWord;
   /** GiB that a dry run's figures are compared with. */
   readonly budget?: number;
 }
 
 const flags = ["--resume", "--dry-run"];
-const devices = ["webgpu", "cpu", "auto"] as const;
 
 /** Reads and checks the words after `snoopi distill`. */
 export function parseDistill(argv: readonly string[]): DistillOptions {
@@ -38,14 +37,13 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
   }
   // A dry run without a model counts with published sizes.
-  const { config, model = dryRun ? undefined : "tiny-teacher", out, device: word = "auto" } = values;
+  const { config, model = dryRun ? undefined : "tiny-teacher", out } = values;
   if (config === undefined) throw new SnoopiError("distill: --config FILE is missing. See snoopi distill --help.");
   if (out === undefined && !dryRun) throw new SnoopiError("distill: --out DIR is missing. See snoopi distill --help.");
-  const device = devices.find((one) => one === word);
-  if (device === undefined) throw new SnoopiError(`distill: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
+  const device = deviceIn("distill", values);
   if (values.budget !== undefined && !dryRun) throw new SnoopiError("distill: --budget is for --dry-run. Leave it out.");
   if (values.start !== undefined && dryRun) throw new SnoopiError("distill: --start is for a run, and this is a --dry-run. Leave it out.");
-  const budget = finite(values, "budget", { least: 0 });
+  const budget = finite(values, "budget", { least: 0, command: "distill" });
   return {
     config,
     set,
@@ -73,7 +71,6 @@ function setsOf(argv: readonly string[]): { readonly set: readonly string[]; rea
 }
 
 export function distillHelp(): string {
-  const keys = describeSchema(distillSchema);
   return `snoopi distill --config FILE.json --out DIR [--model TEACHER] [--set KEY=VALUE …] [--resume] [--device NAME]
 snoopi distill --config FILE.json --dry-run [--model TEACHER] [--budget GIB]
 
@@ -96,6 +93,5 @@ Ctrl-C stops with a checkpoint.
   --budget GIB       what a dry run compares the memory with
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
 
-Keys of the config, with their defaults:
-${keys.map(({ key, absent, about }) => `  ${key}: ${absent}\n      ${about}`).join("\n")}`;
+${configKeys(distillSchema)}`;
 }

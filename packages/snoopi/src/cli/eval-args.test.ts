@@ -64,6 +64,7 @@ describe("parseEval", () => {
     ["guidance --model m", "eval: --out DIR is missing. See snoopi eval --help."],
     ["students --model m --out o", "eval: students needs some. Add --student DIR for each."],
     ["curves --model m --out o", "eval: curves needs students. Add --student DIR for each."],
+    ["guidance --model m --out o --student s", "eval: guidance is about the model alone, and --student is given. Leave it out."],
     ["students --model m --out o --student", "eval: --student has no value. Write --student DIR, or LABEL=DIR, or LABEL=DIR@STEPS."],
     ["students --model m --out o --student x=", 'eval: --student is "x=". Write'],
     ["students --model m --out o --student =x", 'eval: --student is "=x". Write'],

@@ -1,6 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { type Labelled, type PairsName, pairsNames, type Sweep, type TableOptions } from "../eval/table/table.ts";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
+import { type DeviceWord, deviceIn } from "./values.ts";
 import { wordsOf } from "./words.ts";
 
 export const tableNames = ["guidance", "students", "curves", "exclusion", "judge"] as const;
@@ -13,10 +14,9 @@ export interface EvalOptions extends TableOptions {
   readonly batch: number;
   readonly reference: number;
   readonly roundTrips: number;
-  readonly device: "webgpu" | "cpu" | "auto";
+  readonly device: DeviceWord;
 }
 
-const devices = ["webgpu", "cpu", "auto"] as const;
 const names = "model out pictures seeds batch reference round-trips teacher-steps guidance steps kappas methods pairs device".split(" ");
 
 /** Every method of negative guidance at scales around where the small student turns, so that all are compared on equal terms. */
@@ -39,14 +39,15 @@ export function parseEval(argv: readonly string[]): EvalOptions {
   if (table === undefined || others.length > 0) {
     throw new SnoopiError(`eval: ${JSON.stringify(positionals.join(" "))} is no table. Give one of ${tableNames.join(", ")} and contact.`);
   }
-  const { model = "tiny-teacher", out, device: word = "auto" } = values;
+  const { model = "tiny-teacher", out } = values;
   if (out === undefined) throw new SnoopiError("eval: --out DIR is missing. See snoopi eval --help.");
   // With nothing given it is the shipped teacher and its student.
   const students = given.length === 0 && values.model === undefined ? [{ label: "tiny", model: "tiny" }] : given;
   if (table === "students" && students.length === 0) throw new SnoopiError("eval: students needs some. Add --student DIR for each.");
   if (table === "curves" && students.length === 0) throw new SnoopiError("eval: curves needs students. Add --student DIR for each.");
-  const device = devices.find((one) => one === word);
-  if (device === undefined) throw new SnoopiError(`eval: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
+  if ((table === "guidance" || table === "judge") && given.length > 0)
+    throw new SnoopiError(`eval: ${table} is about the model alone, and --student is given. Leave it out.`);
+  const device = deviceIn("eval", values);
   const whole = (option: string, absent: number, least = 1) => wholeOf(option, values[option], { absent, least });
   return {
     table,

@@ -1,6 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { type StageName, trainSchemas } from "../train/config.ts";
-import { describeSchema } from "../train/schema.ts";
+import { configKeys } from "./config-keys.ts";
+import { type DeviceWord, deviceIn } from "./values.ts";
 import { wordsOf } from "./words.ts";
 
 /** What `snoopi train` was asked for. */
@@ -13,11 +14,10 @@ export interface TrainOptions {
   readonly resume: boolean;
   /** Of a teacher: the folder of the model whose UNet it goes on from. */
   readonly start?: string;
-  readonly device: "webgpu" | "cpu" | "auto";
+  readonly device: DeviceWord;
 }
 
 const stages = Object.keys(trainSchemas) as StageName[];
-const devices = ["webgpu", "cpu", "auto"] as const;
 
 /** Reads and checks the words after `snoopi train`. */
 export function parseTrain(argv: readonly string[]): TrainOptions {
@@ -32,19 +32,24 @@ export function parseTrain(argv: readonly string[]): TrainOptions {
   if (stage === undefined || others.length > 0) {
     throw new SnoopiError(`train: ${JSON.stringify(positionals.join(" "))} is no stage. Give one of ${stages.join(", ")}.`);
   }
-  const { config, out, start, device: word = "auto" } = values;
+  const { config, out, start } = values;
   if (out === undefined) throw new SnoopiError("train: --out DIR is missing. See snoopi train --help.");
   if (start !== undefined && stage !== "teacher")
     throw new SnoopiError(`train: --start is for a teacher, and this is ${stage}. Leave it out.`);
-  const device = devices.find((one) => one === word);
-  if (device === undefined) throw new SnoopiError(`train: --device is ${JSON.stringify(word)}. Give one of ${devices.join(", ")}.`);
-  return { stage, out, resume, device, ...(config !== undefined && { config }), ...(start !== undefined && { start }) };
+  return {
+    stage,
+    out,
+    resume,
+    device: deviceIn("train", values),
+    ...(config !== undefined && { config }),
+    ...(start !== undefined && { start }),
+  };
 }
 
 /** With a stage, also every key of its config. */
 export function trainHelp(argv: readonly string[]): string {
   const stage = stages.find((one) => argv.includes(one));
-  const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [--config FILE.json] [--resume] [--start DIR] [--device NAME]
+  const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [options]
 
 Trains one part of a small text-to-image model from nothing, on pictures of the
 tiny world. Run vae and clip before teacher; then snoopi generate --model DIR.
@@ -58,6 +63,5 @@ Ctrl-C stops with a checkpoint.
                      and text encoder, in place of random weights
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)`;
   if (!stage) return `${head}\n\nsnoopi train STAGE --help lists the keys of its config.`;
-  const keys = describeSchema(trainSchemas[stage]);
-  return `${head}\n\nKeys of the config, with their defaults:\n${keys.map(({ key, absent, about }) => `  ${key}: ${absent}\n      ${about}`).join("\n")}`;
+  return `${head}\n\n${configKeys(trainSchemas[stage])}`;
 }

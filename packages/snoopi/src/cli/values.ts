@@ -13,21 +13,27 @@ export function integer(values: Values, name: string, { least }: { least: number
 }
 
 /** A number with or without a fraction; neither infinite nor NaN. */
-export function finite(values: Values, name: string, { least }: { least?: number }): number | undefined {
+export function finite(
+  values: Values,
+  name: string,
+  { least, command = "generate" }: { least?: number; command?: string },
+): number | undefined {
   const word = values[name];
   if (word === undefined) return undefined;
   const value = numberIn(word);
   if (Number.isFinite(value) && (least === undefined || value >= least)) return value;
-  throw refused(name, word, least === undefined ? "a number" : `a number, ${least} or more`);
+  throw refused(name, word, least === undefined ? "a number" : `a number, ${least} or more`, command);
 }
 
-/** One of `allowed`. */
-export function choice<T extends string>(values: Values, name: string, allowed: readonly T[]): T | undefined {
-  const word = values[name];
-  if (word === undefined) return undefined;
-  const found = allowed.find((one) => one === word);
+const devices = ["webgpu", "cpu", "auto"] as const;
+/** Where a command computes; `auto` is WebGPU where there is an adapter. */
+export type DeviceWord = (typeof devices)[number];
+
+/** `--device`, `auto` unless given. */
+export function deviceIn(command: string, { device = "auto" }: Values): DeviceWord {
+  const found = devices.find((one) => one === device);
   if (found !== undefined) return found;
-  throw refused(name, word, `one of ${allowed.join(", ")}`);
+  throw refused("device", device, `one of ${devices.join(", ")}`, command);
 }
 
 /** One of `allowed`, or a number. */
@@ -53,6 +59,6 @@ export function seedOf(values: Values): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-function refused(name: string, word: string, wanted: string): SnoopiError {
-  return new SnoopiError(`generate: --${name} is ${JSON.stringify(word)}. Give ${wanted}.`);
+function refused(name: string, word: string, wanted: string, command = "generate"): SnoopiError {
+  return new SnoopiError(`${command}: --${name} is ${JSON.stringify(word)}. Give ${wanted}.`);
 }

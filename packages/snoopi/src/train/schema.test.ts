@@ -39,6 +39,12 @@ describe("a config", () => {
 
   test("is described key by key, with its defaults", () => {
     expect(describeSchema(schema)).toContainEqual({ key: "rate.peak", absent: "0.5", about: "the highest" });
+    expect(describeSchema(schema)).toContainEqual({
+      key: "rate.shape",
+      absent: '"flat"',
+      about: "how it goes",
+      words: ["flat", "falling"],
+    });
     for (const one of Object.values(trainSchemas)) {
       for (const { about } of describeSchema(one)) expect(about).not.toBe("");
     }

@@ -7,6 +7,8 @@ export interface Field<T> {
   readonly absent: T;
   /** What it is, for help and errors. */
   readonly about: string;
+  /** All that it can be, where those are a few words. */
+  readonly words?: readonly string[];
   /** @throws SnoopiError when the value cannot be it. `path` names it. */
   read(value: unknown, path: string): T;
 }
@@ -40,7 +42,7 @@ export function whole(absent: number, about: string, { least = 0, most = Number.
 /** One of a few words. */
 export function choice<const T extends string>(absent: NoInfer<T>, about: string, words: readonly T[]): Field<T> {
   const find = (value: unknown) => words.find((word) => word === value);
-  return { absent, about, read: (value, path) => find(value) ?? refuse(path, value, `one of ${words.join(", ")}`) };
+  return { absent, about, words, read: (value, path) => find(value) ?? refuse(path, value, `one of ${words.join(", ")}`) };
 }
 
 /** Any text of one character or more. */
@@ -54,10 +56,10 @@ export function flag(absent: boolean, about: string): Field<boolean> {
 }
 
 /** A field that may be left open: null when absent, or written so. */
-export const open = <T>({ about, read }: Field<T>): Field<T | null> => ({
+export const open = <T>(field: Field<T>): Field<T | null> => ({
+  ...field,
   absent: null,
-  about,
-  read: (value, path) => (value === null ? null : read(value, path)),
+  read: (value, path) => (value === null ? null : field.read(value, path)),
 });
 
 /** Two numbers, each in a range. */
@@ -126,11 +128,20 @@ function unknownKeys(schema: Schema, json: unknown, path = ""): string[] {
   });
 }
 
-/** Every key with its default and what it is, a line each. */
-export function describeSchema(schema: Schema, path = ""): { readonly key: string; readonly absent: string; readonly about: string }[] {
+/** A key of a config for those who write one. */
+export interface Described extends Pick<Field<unknown>, "about" | "words"> {
+  readonly key: string;
+  /** The default, as JSON. */
+  readonly absent: string;
+}
+
+/** Every key with its default and what it is. */
+export function describeSchema(schema: Schema, path = ""): Described[] {
   return Object.entries(schema).flatMap(([key, one]) => {
     const at = path ? `${path}.${key}` : key;
-    return isField(one) ? [{ key: at, absent: JSON.stringify(one.absent), about: one.about }] : describeSchema(one, at);
+    if (!isField(one)) return describeSchema(one, at);
+    const { absent, about, words } = one;
+    return [{ key: at, absent: JSON.stringify(absent), about, ...(words && { words }) }];
   });
 }
 
