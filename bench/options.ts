@@ -28,8 +28,8 @@ export const usage = `npm run bench -- [--quick] [filter] [options]
   --json FILE    write all times there
 `;
 
-export function readOptions(args: readonly string[]): Options | undefined {
-  const { values, positionals } = parseArgs({
+const parse = (args: readonly string[]) =>
+  parseArgs({
     args: [...args],
     allowPositionals: true,
     allowNegative: true,
@@ -44,6 +44,17 @@ export function readOptions(args: readonly string[]): Options | undefined {
       help: { type: "boolean", default: false },
     },
   });
+
+/** The options in `args`; none where they are wrong or ask for help. What Node's parser finds wrong it says on stderr. */
+export function readOptions(args: readonly string[]): Options | undefined {
+  let parsed: ReturnType<typeof parse>;
+  try {
+    parsed = parse(args);
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}`);
+    return undefined;
+  }
+  const { values, positionals } = parsed;
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   const { clock } = values;
   if (values.help || !Number.isInteger(rounds) || rounds < 1 || (clock !== "wall" && clock !== "cpu")) return undefined;
