@@ -104,7 +104,7 @@ export const kernelOps = {
   random: randomOp,
 } satisfies Record<string, Op<any>>;
 
-/** Every op, once. Kernels, samples and docs are all checked against this table. */
+/** Every op, once. Kernels and samples are checked against this table. */
 export const ops = { ...elementwiseOps, ...viewOps, ...kernelOps, full: fullOp } satisfies Record<string, AnyOp>;
 
 export type OpName = keyof typeof ops;
