@@ -8,7 +8,7 @@ import type { Clock } from "./options.ts";
 import type { Peak } from "./peak.ts";
 
 /** GFLOP/s, or GB/s for cases that memory limits. */
-export const rateOf = ({ flops, bytes }: Case, ms: number): number => (flops ?? bytes!) / (1e6 * ms);
+const rateOf = ({ flops, bytes }: Case, ms: number): number => (flops ?? bytes!) / (1e6 * ms);
 
 /** Milliseconds of samples by a clock. CPU time is what all cores would take, for libraries that use them all: those on the adapter. */
 export function times(samples: readonly Sample[], clock: Clock, on: LibraryInfo["on"]): number[] {

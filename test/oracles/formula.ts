@@ -17,7 +17,7 @@ function fnv1a(text: string): number {
 }
 
 /** 32 bits for each place: murmur3's finaliser over a Weyl sequence that starts at the name's FNV-1a. */
-export function formulaHashes(name: string, count: number): Uint32Array {
+function formulaHashes(name: string, count: number): Uint32Array {
   const seed = fnv1a(name);
   const out = new Uint32Array(count);
   for (let i = 0; i < count; i++) {

@@ -33,7 +33,7 @@ export type { TensorEntry } from "./checkpoint/safetensors-header.ts";
 export { openSafetensors, type SafetensorsFile, type TensorData, type TensorReader } from "./checkpoint/safetensors-read.ts";
 export { encodeSafetensors } from "./checkpoint/safetensors-write.ts";
 export { type ByteSource, blobSource, bytesSource } from "./checkpoint/source.ts";
-export { type ComponentWeights, openWeights, weightsOfFile } from "./checkpoint/weights.ts";
+export { type ComponentWeights, openWeights } from "./checkpoint/weights.ts";
 export { type BicubicOptions, resizeBicubic } from "./bicubic.ts";
 export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
 export { endPositions, idsTensor } from "./clip-ids.ts";

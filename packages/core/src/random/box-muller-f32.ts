@@ -17,7 +17,7 @@ const logFirst = fr(7.0376836292e-2);
 const ln2Low = fr(-2.1219444e-4);
 
 /** ln of a normal f32 in (0, 1]. */
-export function logF32(value: number): number {
+function logF32(value: number): number {
   real[0] = value;
   let e = (word[0] >>> 23) - 126;
   word[0] = (word[0] & 0x7fffff) | 0x3f000000;
@@ -42,7 +42,7 @@ const sinTerms = [-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1].map(fr);
 const quarterPi = [-0.78515625, -2.4187564849853516e-4, -3.774894977445941e-8].map(fr);
 
 /** Writes sin θ to `out[0]` and cos θ to `out[1]`, for θ in [0, 2π]. */
-export function sincosF32(theta: number, out: Float32Array): void {
+function sincosF32(theta: number, out: Float32Array): void {
   const octant = (Math.trunc(fr(theta * quarterTurns)) + 1) & ~1;
   // π/4 in three parts, so that the reduction loses nothing.
   let x = fma(octant, quarterPi[0], theta);

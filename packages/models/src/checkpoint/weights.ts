@@ -11,17 +11,6 @@ export interface ComponentWeights extends TensorReader {
   readonly variant: string;
 }
 
-/** One file as a component's weights. */
-export const weightsOfFile = (file: SafetensorsFile): ComponentWeights => ({
-  name: file.name,
-  entries: file.entries,
-  bytes: file.bytes,
-  files: [file.name],
-  variant: "",
-  read: file.read,
-  close: file.close,
-});
-
 /** Opens the files of a component and joins them. Throws for a tensor that is in two of them, and for tensors of the index in none. */
 export async function openWeights(folder: Folder, found: WeightFiles): Promise<ComponentWeights> {
   const opened: SafetensorsFile[] = [];

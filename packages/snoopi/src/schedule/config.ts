@@ -21,9 +21,9 @@ export interface ScheduleConfig {
   readonly thresholding?: boolean;
 }
 
-export const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
-export const predictionTypes = ["epsilon", "v_prediction", "sample"] as const;
-export const timestepSpacings = ["leading", "trailing", "linspace"] as const;
+const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
+const predictionTypes = ["epsilon", "v_prediction", "sample"] as const;
+const timestepSpacings = ["leading", "trailing", "linspace"] as const;
 
 export type BetaSchedule = (typeof betaSchedules)[number];
 export type PredictionType = (typeof predictionTypes)[number];

@@ -39,7 +39,7 @@ export interface CellState {
 }
 
 /** Precision and recall compare every picture with every other: more than these take minutes. */
-export const mostRows = 1024;
+const mostRows = 1024;
 
 export const emptyState = (): CellState => ({
   tally: emptyTally(),

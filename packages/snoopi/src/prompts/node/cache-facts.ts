@@ -12,7 +12,7 @@ export interface CacheFacts {
 }
 
 const format = "snoopi text embeddings 1";
-export const factsFile = "cache.json";
+const factsFile = "cache.json";
 
 /**
  * Makes sure that a folder's cache is the one that is asked for. With `create` a folder without one becomes it.

@@ -7,7 +7,7 @@ import type { Hash64 } from "../hash-index.ts";
 // and the embedding. All are of one size, so that record n stands at n times it.
 
 export const headerBytes = 24;
-export const hashBytes = 16;
+const hashBytes = 16;
 const mark = 0x65706e73;
 
 /** Of Node from 20.15 on; the other has the same results, slower. */

@@ -18,7 +18,7 @@ export const pseudoHuber = (predicted: Tensor, wanted: Tensor, delta: number): T
   sub(mean(sqrt(add(square(sub(predicted, wanted)), delta ** 2))), delta);
 
 /** Some pairs as numbers. */
-export function pairsAt({ noise, x0, said }: Pairs, chosen: Int32Array): { noise: Numbers; x0: Numbers; said: Int32Array } {
+function pairsAt({ noise, x0, said }: Pairs, chosen: Int32Array): { noise: Numbers; x0: Numbers; said: Int32Array } {
   const [, ...shape] = noise.shape;
   const size = shape.reduce((a, b) => a * b, 1);
   const rows = ({ data }: Numbers): Numbers => {
