@@ -4,13 +4,16 @@ import {
   attention,
   cast,
   clamp,
+  conv2d,
   createCpu,
   type DType,
   data,
   embedding,
   erf,
   fromData,
+  full,
   gelu,
+  grad,
   layerNorm,
   mean,
   promote,
@@ -23,6 +26,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  uniform,
   variance,
   vjp,
 } from "@snoopi/core";
@@ -73,6 +77,21 @@ describe("types", () => {
   });
 });
 
+test("what a call was told in an array is no longer read when it runs", async () => {
+  const x = of([1, 2, 3, 4]).reshape([1, 1, 2, 2]);
+  const [size, stride, padding, key]: [number, number][] = [
+    [1, 1],
+    [1, 1],
+    [0, 0],
+    [1, 2],
+  ];
+  const calls = () => [resize(x, size), conv2d(x, of([1]).reshape([1, 1, 1, 1]), { stride, padding }), uniform([4], { key, device })];
+  const expected = await Promise.all(calls().map(list));
+  const recorded = calls();
+  for (const told of [size, stride, padding, key]) told[0] = 5;
+  expect(await Promise.all(recorded.map(list))).toEqual(expected);
+});
+
 describe("extremes", () => {
   test("activations keep their limits", async () => {
     const x = of([-1e4, -100, 0, 100, 1e4]);
@@ -107,6 +126,12 @@ describe("extremes", () => {
     expect(await list(resize(x, [1, 6]))).toEqual([-inf, -inf, 1, 1, inf, inf]);
     const [, pull] = vjp((v: Tensor) => resize(v, [1, 6]), x);
     expect(await list(pull(of([1, -inf, 1, 1, inf, 1]).reshape([1, 1, 1, 6])))).toEqual([-inf, 2, inf]);
+  });
+
+  test("a maximum that more share than f16 can count gives each its part", async () => {
+    const g = grad((x: Tensor) => amax(x))(full([70_000], 1, { dtype: "f16", device }));
+    // 1/70000 to the nearest f16, which is subnormal.
+    expect(new Set(await list(g))).toEqual(new Set([Math.round(2 ** 24 / 70_000) * 2 ** -24]));
   });
 
   test("NaN is not lost in maxima, clamps and activations", async () => {

@@ -127,11 +127,11 @@ export interface Conv2dOptions {
 
 /** Cross-correlation of `x [B, I, H, W]` with `weight [O, I, kh, kw]`, plus `bias [O]`: what PyTorch calls conv2d. */
 export function conv2d(x: Tensor, weight: Tensor, { stride = 1, padding = 0, bias }: Conv2dOptions = {}): Tensor {
-  const steps = typeof stride === "number" ? ([stride, stride] as const) : stride;
-  const p = typeof padding === "number" ? [padding, padding] : padding;
+  const steps = typeof stride === "number" ? ([stride, stride] as const) : ([...stride] as const);
+  const p = typeof padding === "number" ? [padding, padding] : [...padding];
   if (steps.length !== 2) throw new OpError("conv2d", `the stride is ${show(steps)}, expected one number or two`);
   if (p.length !== 2 && p.length !== 4) throw new OpError("conv2d", `the padding is ${show(p)}, expected one number, two or four`);
-  const margins = p.length === 2 ? ([p[0], p[0], p[1], p[1]] as const) : (p as readonly [number, number, number, number]);
+  const margins = p.length === 2 ? ([p[0], p[0], p[1], p[1]] as const) : ([p[0], p[1], p[2], p[3]] as const);
   if (steps.some((s) => !Number.isInteger(s) || s < 1))
     throw new OpError("conv2d", `the stride is ${show(steps)}, expected whole numbers ≥ 1`);
   if (margins.some((m) => !Number.isInteger(m) || m < 0))

@@ -25,10 +25,10 @@ export const amaxOp: Op<Axes> = {
     });
     out.data.set(best);
   },
-  // Elements that share the maximum share its gradient, as in PyTorch's amax.
+  // Elements that share the maximum share its gradient, as in PyTorch's amax. They are counted as integers: in f16 many are infinitely many.
   vjp(g, { inputs: [x], output, attrs: { axes } }) {
-    const hit = cast(equal(x, output), g.dtype);
-    return [mul(hit, div(g, sum(hit, { axis: axes, keepdims: true })))];
+    const hit = equal(x, output);
+    return [mul(cast(hit, g.dtype), div(g, sum(hit, { axis: axes, keepdims: true })))];
   },
   cost: ([x]) => sizeOf(x.shape),
 };

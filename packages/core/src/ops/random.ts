@@ -34,7 +34,7 @@ export interface RandomOptions extends Pick<On, "device"> {
 }
 
 const draw = (distribution: Random["distribution"], shape: Shape, { key, stream = 0, device = defaultDevice() }: RandomOptions): Tensor =>
-  apply(randomOp, [], { shape: [...shape], key: typeof key === "object" ? key : keyFromSeed(key), stream, distribution }, device);
+  apply(randomOp, [], { shape: [...shape], key: typeof key === "object" ? [...key] : keyFromSeed(key), stream, distribution }, device);
 
 /** Numbers from [0, 1), in f32. The same key gives the same numbers on every device. */
 export const uniform = (shape: Shape, options: RandomOptions): Tensor => draw("uniform", shape, options);

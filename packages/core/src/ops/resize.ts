@@ -106,4 +106,4 @@ export const resize = (
   x: Tensor,
   size: readonly [h: number, w: number],
   { mode = "nearest" }: { readonly mode?: ResizeMode } = {},
-): Tensor => apply(resizeOp, [x], { size, mode });
+): Tensor => apply(resizeOp, [x], { size: [...size], mode });
