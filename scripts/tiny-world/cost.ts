@@ -95,6 +95,8 @@ const students: readonly { readonly name: string; readonly trainings: number; re
   [
     { name: "student", trainings: 1, file: "student" },
     { name: "pg-sb", trainings: 1, file: "pg-sb" },
+    { name: "few-step", trainings: 1, file: "few-step" },
+    { name: "nasa-t", trainings: 1, file: "nasa-t" },
     { name: "methods", trainings: 15, file: "table2" },
     { name: "methods, ttur", trainings: 3, file: "table2", set: table2Rows.ttur },
   ];

@@ -9,21 +9,31 @@ export interface Step {
   readonly args: readonly string[];
 }
 
+interface Student {
+  /** Of its config and its folder. */
+  readonly name: string;
+  /** That it draws a picture in. Default 1. */
+  readonly passes?: number;
+}
+
 const configs = resolve(import.meta.dirname, "../../packages/snoopi/configs");
 
 /** What differs between the whole and what a few minutes can show. */
 const sizes = {
   full: {
     config: (name: string) => join(configs, `tiny-${name}.json`),
-    students: ["student", "pg-sb"],
+    students: [{ name: "student" }, { name: "pg-sb" }, { name: "few-step", passes: 2 }, { name: "nasa-t" }] as Student[],
     methods: { rows: Object.keys(table2Rows) as Table2Row[], seeds: [0, 1, 2] },
     eval: [] as string[],
+    // Of each student 25 ways to keep away what 18 negatives name.
+    exclusion: words("--pictures 64 --seeds 0"),
   },
   miniature: {
     config: (name: string) => join(configs, "miniature", `${name}.json`),
-    students: ["student"],
+    students: [{ name: "student" }] as Student[],
     methods: { rows: ["random-both", "fixed-mean"] as Table2Row[], seeds: [1] },
     eval: words("--pictures 16 --seeds 0 --reference 96 --round-trips 64 --batch 32"),
+    exclusion: words("--methods nasa:0.5 --pairs shape"),
   },
 } as const;
 
@@ -32,7 +42,7 @@ const sizes = {
  * are model folders, `results/` has the tables.
  */
 export function stepsOf(size: Size, out: string): Step[] {
-  const { config, students, methods, eval: less } = sizes[size];
+  const { config, students, methods, eval: less, exclusion } = sizes[size];
   const [first, teacher] = [join(out, "first"), join(out, "teacher")];
   const results = join(out, "results");
   const trained = ["vae", "clip", "teacher"].map((name) => ({
@@ -49,15 +59,15 @@ export function stepsOf(size: Size, out: string): Step[] {
       ...["distill", "--config", config(by), "--model", teacher, "--out", join(out, name), "--resume"],
       ...set.flatMap((one) => ["--set", one]),
       // Pairs and regression of the first are those of all.
-      ...(name === students[0] ? [] : ["--start", join(out, students[0])]),
+      ...(name === students[0].name ? [] : ["--start", join(out, students[0].name)]),
     ],
   });
   const trainings = methods.rows.flatMap((row) => methods.seeds.map((seed) => ({ row, seed, name: `methods/${row}-${seed}` })));
   const distilled = [
-    ...students.map((name) => distil(name, { by: name })),
+    ...students.map(({ name }) => distil(name, { by: name })),
     ...trainings.map(({ row, seed, name }) => distil(name, { by: "table2", set: [`seed=${seed}`, ...table2Rows[row]] })),
   ];
-  const each = students.flatMap((name) => ["--student", join(out, name)]);
+  const each = students.flatMap(({ name, passes = 1 }) => ["--student", `${name}=${join(out, name)}${passes > 1 ? `@${passes}` : ""}`]);
   const labelled = trainings.flatMap(({ row, name }) => ["--student", `${row}=${join(out, name)}`]);
   const table = (name: string, ...more: readonly string[]): Step => ({
     name: `table of ${name}`,
@@ -72,13 +82,7 @@ export function stepsOf(size: Size, out: string): Step[] {
     table("students", ...each, ...labelled, ...less, ...(size === "miniature" ? words("--teacher-steps 2") : [])),
     // Trainings differ by more than seeds of noise do.
     table("curves", ...labelled, ...(size === "miniature" ? less : words("--seeds 0"))),
-    table(
-      "exclusion",
-      "--student",
-      join(out, "student"),
-      ...less,
-      ...(size === "miniature" ? words("--methods nasa:0.5 --pairs shape") : []),
-    ),
+    table("exclusion", ...each, ...less, ...exclusion),
     table("contact", "--student", join(out, "student")),
   ];
 }
