@@ -146,6 +146,18 @@ describe("shipping", () => {
     expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "student", "teacher"]);
   });
 
+  test("says of a student whose autoencoder is not the teacher's that it is another's", async () => {
+    await ship({ models: { teacher, student }, results, to });
+    expect(readme()).not.toContain("another teacher");
+    const path = join(student, "vae", "diffusion_pytorch_model.safetensors");
+    const bytes = readFileSync(path);
+    // The sign of the last number.
+    bytes[bytes.length - 1]! ^= 0x80;
+    writeFileSync(path, bytes);
+    await ship({ models: { student }, results, to });
+    expect(readme()).toContain("The student learned from another teacher than the one here");
+  });
+
   test("says of a teacher that went on from another what both were trained on", async () => {
     const start = join(folder.path, "first");
     for (const stage of ["vae", "teacher"]) await checkpoint(start, stage, { step: 7, config: { steps: 7, batch: 3 } });

@@ -69,7 +69,10 @@ function weights(holding: readonly Holding[]): string {
   const rows = holding.flatMap(({ model, components }) =>
     components.map(({ name, className, parameters }) => [`${model}/${name}`, className, parameters.toLocaleString("en")]),
   );
-  return `## What is in it\n\n${markdownTable(["folder", "class", "parameters"], rows)}`;
+  const [one, other] = holding.map(({ vae }) => vae);
+  const apart =
+    one && other && one !== other ? "\nThe student learned from another teacher than the one here: its autoencoder is another.\n" : "";
+  return `## What is in it\n\n${markdownTable(["folder", "class", "parameters"], rows)}${apart}`;
 }
 
 const data = `## Data

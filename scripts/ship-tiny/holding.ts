@@ -3,6 +3,7 @@ import { sizeOf } from "@snoopi/core";
 import { openComponentWeights, readConfig, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
+import { originOf } from "../../packages/snoopi/src/train/node/origin.ts";
 import type { ModelName } from "./parts.ts";
 
 /** What a model's folder in the package holds. */
@@ -11,6 +12,8 @@ export interface Holding {
   /** Whether it is a pipeline, not parts of one. */
   readonly whole: boolean;
   readonly components: readonly Component[];
+  /** Tells its autoencoder from others, where it has one. */
+  readonly vae?: string;
 }
 
 interface Component {
@@ -29,7 +32,8 @@ export async function holdings(folder: string): Promise<Holding[]> {
       const path = join(folder, model);
       const there = networks.filter((name) => isThere(join(path, name)));
       const components = await Promise.all(there.map((name) => componentOf(path, name)));
-      return { model, whole: isThere(join(path, "model_index.json")), components };
+      const vae = there.includes("vae") && { vae: await originOf(path, ["vae"]) };
+      return { model, whole: isThere(join(path, "model_index.json")), components, ...vae };
     }),
   );
 }
