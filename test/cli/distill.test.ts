@@ -164,7 +164,7 @@ describe("snoopi distill", () => {
     ]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/GiB: does not fit into the budget of 6 GiB\n.*a batch of ([4-6]) would fit, --set batch=\1\n/s);
-    expect(stdout).toMatch(/\nas many pictures an update, 4 at a time: --set batch=4 --set accumulate=2, about 5\.\d+ GiB\n$/);
+    expect(stdout).toMatch(/\nas many pictures an update, 4 at a time: --set batch=4 --set accumulate=2, about 4\.\d+ GiB\n$/);
   });
 });
 
