@@ -53,6 +53,9 @@ export async function update({ optimizer, ema }: Trained, { name, loss, gradient
 
 const largest = 3.4028234663852886e38;
 
+/** {@link cameOut} on the device, as a boolean `[]`: NaN and infinity are not at most the largest f32. */
+export const cameOutOnDevice = (loss: Tensor, norm: Tensor): Tensor => lessEqual(add(abs(loss), norm), largest);
+
 /** Loss and gradients of a batch with the latter as the optimiser takes them. */
 export const joined = <L extends { readonly gradients: unknown }>({ join }: Trained, learned: L): L =>
   join ? { ...learned, gradients: noGrad(() => join(learned.gradients)) } : learned;
@@ -67,7 +70,7 @@ export function recordUpdate(
 ): { readonly loss: Tensor; readonly norm: Tensor } {
   return noGrad(() => {
     const norm = globalNorm(gradients);
-    const finite = lessEqual(add(abs(loss), norm), largest);
+    const finite = cameOutOnDevice(loss, norm);
     optimizer.step(gradients, { scale: clipFactor(norm, maxNorm), finite, ...(lr && { lr }) });
     ema?.update({ finite });
     return { loss, norm };

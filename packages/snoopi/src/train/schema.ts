@@ -87,7 +87,8 @@ function range(what: string, least: number, most: number): string {
 }
 
 const isField = (one: Field<any> | Schema): one is Field<any> => typeof (one as Partial<Field<any>>).read === "function";
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * A config with every default filled in.

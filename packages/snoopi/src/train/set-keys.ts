@@ -1,4 +1,5 @@
 import { SnoopiError } from "@snoopi/core";
+import { isObject } from "./schema.ts";
 
 /**
  * A config with some keys said otherwise, each as `method.teacherKappa=[0.5, 4]`: the value is JSON, or else the text itself. What it was read from
@@ -31,8 +32,6 @@ export function withKeys(json: unknown, said: readonly string[]): unknown {
 
 const put = (at: Record<string, unknown>, key: string, value: unknown) =>
   Object.defineProperty(at, key, { value, enumerable: true, writable: true, configurable: true });
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 function valueIn(text: string): unknown {
   try {

@@ -1,13 +1,10 @@
 import {
-  abs,
-  add,
   type Captured,
   capture,
   concat,
   type Device,
   fromData,
   keep,
-  lessEqual,
   noGrad,
   reshape,
   scope,
@@ -16,6 +13,7 @@ import {
 } from "@snoopi/core";
 import { clipFactor, globalNorm, type Parts } from "@snoopi/core/optim";
 import { meanOver } from "../distill/mean-over.ts";
+import { cameOutOnDevice } from "../distill/update.ts";
 import { packedTrained } from "./packed-trained.ts";
 import { type Rate, rateAt } from "./rate.ts";
 import { type Batch, type Stage, uploaded, type Weights } from "./stage.ts";
@@ -52,8 +50,6 @@ export interface Trainer extends Disposable {
   readonly dispatches: number;
 }
 
-const largest = 3.4028234663852886e38;
-
 /**
  * The training step of a stage as one captured program: loss, gradients, clipping, AdamW and average. Loss and gradients are checked on the
  * device, so that a number that is none leaves parameters, optimiser and average as they were.
@@ -76,7 +72,7 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
     (batches, lr) => {
       const { loss, joined, told } = meanOver(batches, learn);
       const norm = globalNorm(joined);
-      const finite = lessEqual(add(abs(loss), norm), largest);
+      const finite = cameOutOnDevice(loss, norm);
       moved.optimizer.step(joined, { lr, scale: clipFactor(norm, maxNorm), finite });
       moved.ema?.update({ finite });
       names = ["loss", "norm", ...Object.keys(told)];
