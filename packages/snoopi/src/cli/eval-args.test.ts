@@ -23,11 +23,12 @@ describe("parseEval", () => {
   test("reads every option", () => {
     const words =
       "--pictures 8 --seeds 4,7 --batch 2 --reference 16 --round-trips 9 --teacher-steps 5 --guidance 2.5 --steps 2 --device cpu";
-    expect(
-      parseEval([...least, ...words.split(" "), "--kappas", "1.5,2:3", "--methods", "nasa:0.5,1;nag:2", "--pairs", "colours"]),
-    ).toEqual({
-      ...{ table: "guidance", model: "m", out: "o", device: "cpu", students: [], pictures: 8, seeds: [4, 7], batch: 2, reference: 16 },
-      ...{ roundTrips: 9, teacherSteps: 5, guidance: 2.5, steps: 2, kappas: [1.5, [2, 3]] },
+    const all = { model: "m", out: "o", device: "cpu", students: [], pictures: 8, seeds: [4, 7], batch: 2, reference: 16 };
+    const more = { roundTrips: 9, teacherSteps: 5, guidance: 2.5, steps: 2 };
+    expect(parsed(`guidance --model m --out o ${words} --kappas 1.5,2:3`)).toMatchObject({ ...all, ...more, kappas: [1.5, [2, 3]] });
+    expect(parsed(`exclusion --model m --out o ${words} --methods nasa:0.5,1;nag:2 --pairs colours`)).toMatchObject({
+      ...all,
+      ...more,
       pairs: ["colours"],
       methods: [
         { method: "nasa", scales: [0.5, 1] },
@@ -76,6 +77,8 @@ describe("parseEval", () => {
     ["guidance --model m --out o --seeds=", 'eval: --seeds is "". Give whole numbers with commas between, each 0 or more.'],
     ["guidance --model m --out o --seeds 1,-2", 'eval: --seeds is "-2".'],
     ["guidance --model m --out o --seeds 1,1", "eval: --seeds has 1 twice. Give each once."],
+    ["students --student s --out o --kappas 3", "eval: --kappas is for guidance, and this is students. Leave it out."],
+    ["judge --model m --out o --methods nag:1", "eval: --methods is for exclusion and contact, and this is judge. Leave it out."],
     ["guidance --model m --out o --kappas 3:2", 'eval: --kappas is "3:2". Give numbers with commas between, and intervals such as 2:5.'],
     ["guidance --model m --out o --kappas x", 'eval: --kappas is "x". Give a number, 0 or more.'],
     ["exclusion --model m --out o --methods magic:1", 'eval: --methods is "magic:1". Give methods of nasa,'],

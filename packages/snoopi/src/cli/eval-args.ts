@@ -19,6 +19,13 @@ export interface EvalOptions extends TableOptions {
 
 const names = "model out pictures seeds batch reference round-trips teacher-steps guidance steps kappas methods pairs device".split(" ");
 
+/** Options that some tables alone take. */
+const tablesOf: Readonly<Record<string, readonly string[]>> = {
+  kappas: ["guidance"],
+  methods: ["exclusion", "contact"],
+  pairs: ["exclusion"],
+};
+
 /** Every method of negative guidance at scales around where the small student turns, so that all are compared on equal terms. */
 const allMethods: readonly Sweep[] = [
   { method: "nasa", scales: [0.1, 0.2, 0.3, 0.5, 0.7, 1] },
@@ -47,6 +54,10 @@ export function parseEval(argv: readonly string[]): EvalOptions {
   if (table === "curves" && students.length === 0) throw new SnoopiError("eval: curves needs students. Add --student DIR for each.");
   if ((table === "guidance" || table === "judge") && given.length > 0)
     throw new SnoopiError(`eval: ${table} is about the model alone, and --student is given. Leave it out.`);
+  for (const [option, tables] of Object.entries(tablesOf)) {
+    if (values[option] === undefined || tables.includes(table)) continue;
+    throw new SnoopiError(`eval: --${option} is for ${tables.join(" and ")}, and this is ${table}. Leave it out.`);
+  }
   const device = deviceIn("eval", values);
   const whole = (option: string, absent: number, least = 1) => wholeOf(option, values[option], { absent, least });
   return {
@@ -172,7 +183,8 @@ SVG charts. Ctrl-C, or a kill, loses the batch it was at: the same command goes 
   --guidance K       its guidance beside students; 3 unless given
   --steps N          passes of students; 1 unless given
   --kappas A,B:C,…   of the table guidance, B:C for random ones; 1,2,3,4,5,2:5
-  --methods M:A,B;…  of exclusion, each with its scales; all unless given
+  --methods M:A,B;…  of exclusion, each with its scales; all unless given. The sheets of
+                     contact take the first
   --pairs A,…        of exclusion: shape (small, large, … kept away from "a shape"),
                      coloured (from shapes of each colour), colours; all unless given
   --reference N      pictures of the world to compare with; 2048 unless given
