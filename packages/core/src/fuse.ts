@@ -27,6 +27,9 @@ export interface Group {
 /** Formulas in one kernel: enough that memory traffic no longer matters, few enough for every shader compiler and for the stack. */
 const maxFormulas = 64;
 
+/** As many for these axes: with eight operands, their steps and as many constants as formulas are 128 numbers, which a device may be handed. */
+const most = (rank: number): number => Math.max(1, Math.min(maxFormulas, 126 - 9 * rank));
+
 /**
  * Grows kernels backwards from each elementwise node over the producers that only it reads. `order` lists producers before
  * consumers; `readers` says how often each node is read within it; `wanted` nodes keep a storage of their own.
@@ -43,7 +46,7 @@ export function fuse(order: readonly Node[], readers: ReadonlyMap<Node, number>,
     for (let grew = true; grew; ) {
       grew = false;
       for (const leaf of leaves) {
-        if (inside.size >= maxFormulas) break;
+        if (inside.size >= most(root.spec.shape.length)) break;
         if (!joins(leaf)) continue;
         inside.add(leaf);
         const wider = leavesOf(root, inside);
@@ -85,7 +88,8 @@ function express(root: Node, inside: ReadonlySet<Node>, inputs: readonly Node[])
     const { dtype } = n.spec;
     const origin = n.origin;
     if (origin && isConstant(origin.op)) {
-      return { kind: "constant", index: constants.push(origin.op.constant(origin.attrs)) - 1, dtype };
+      const { op, attrs } = origin;
+      return { kind: "constant", index: constants.push(op.constant(attrs)) - 1, dtype: op.readAs?.(attrs) ?? dtype };
     }
     if (n !== root && !inside.has(n)) return { kind: "input", index: inputs.indexOf(n), dtype };
     return { kind: "call", op: origin!.op as Elementwise<any>, args: origin!.inputs.map(term), dtype };

@@ -53,6 +53,8 @@ export interface Elementwise<A = void> extends Op<A> {
 /** An op whose every element is one number. It takes no storage: whoever reads it reads the number. */
 export interface Constant<A> extends Op<A> {
   readonly constant: (attrs: A) => number;
+  /** The type in which a formula reads it, where that is not the type it has when it is stored. */
+  readonly readAs?: (attrs: A) => DType | undefined;
 }
 
 export type AnyOp = Op<any> | ViewOp<any> | Elementwise<any> | Constant<any>;

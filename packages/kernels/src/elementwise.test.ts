@@ -31,6 +31,24 @@ test.each([
   ),
 );
 
+test("many axes, operands and numbers in one expression are not more than a kernel is handed", async () => {
+  const axes = [0, 1, 2, 3, 4, 5, 6, 7];
+  const shape = axes.map(() => 2);
+  const call = (on: Device) => {
+    // Turned each in its own way, so that no two axes run together.
+    const operands = axes.slice(1).map((k) =>
+      permute(
+        normal(shape, { key: k, device: on }),
+        axes.map((i) => (i + k) % 8),
+      ),
+    );
+    const sum = operands.reduce((a, b) => add(a, b));
+    return Array.from({ length: 57 }, (_, i) => i / 64).reduce<Tensor>((a, v) => add(a, v), sum);
+  };
+  // Sums are rounded one by one on either side.
+  expect(await call(device).data()).toEqual(await call(cpu).data());
+});
+
 describe.each([
   ["one thread a row", device],
   ["workgroup trees", groups],

@@ -18,14 +18,14 @@ export const sub = binary(
 
 /** `a · b` */
 export const mul = binary(
-  { name: "mul" },
+  { name: "mul", wideNumbers: true },
   (s, a, b) => s.mul(a, b),
   (g, a, b) => [mul(g, b), mul(g, a)],
 );
 
 /** `a / b`, never an integer */
 export const div = binary(
-  { name: "div", dtype: real },
+  { name: "div", dtype: real, wideNumbers: true },
   (s, a, b) => s.div(a, b),
   (g, a, b, y) => [div(g, b), neg(div(mul(g, y), b))],
 );

@@ -40,5 +40,5 @@ export const whereOp: Elementwise = {
 export function where(condition: Tensor, a: Like, b: Like): Tensor {
   const on = (v: Like): Like => (isTensor(v) ? v : full([], v, { device: condition.device }));
   const bare = !isTensor(a) && !isTensor(b);
-  return apply(whereOp, [condition, ...lift("where", bare ? [on(a), on(b)] : [a, b])], undefined);
+  return apply(whereOp, [condition, ...lift({ name: "where" }, bare ? [on(a), on(b)] : [a, b])], undefined);
 }

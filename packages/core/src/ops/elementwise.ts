@@ -6,7 +6,7 @@ import type { Elementwise, Spec } from "../op.ts";
 import type { Scalar } from "../scalar.ts";
 import { broadcast, type Shape, sameShape } from "../shape.ts";
 import { apply, isTensor, type Tensor } from "../tensor.ts";
-import { checkFits, full } from "./full.ts";
+import { checkFits, full, fullOp } from "./full.ts";
 import { sumTo } from "./sum.ts";
 
 /** A tensor, or a number that becomes one of the other operand's type. */
@@ -25,6 +25,8 @@ export const truth: Result = () => "bool";
 
 export interface Row {
   readonly name: string;
+  /** Whether a number that meets f16 stays what it is in f32, as in PyTorch: a factor of 10⁵ or 10⁻⁸ is none that f16 holds. */
+  readonly wideNumbers?: boolean;
   /** Of the result. Default {@link common}. */
   readonly dtype?: Result;
 }
@@ -53,11 +55,11 @@ export function binary(
       },
     }),
   };
-  return Object.assign((a: Like, b: Like): Tensor => apply(op, lift(row.name, [a, b]), undefined), { op });
+  return Object.assign((a: Like, b: Like): Tensor => apply(op, lift(row, [a, b]), undefined), { op });
 }
 
 /** Numbers become constants of the tensors' type; a fraction meeting integers becomes f32. */
-export function lift(op: string, operands: readonly Like[]): Tensor[] {
+export function lift({ name: op, wideNumbers }: Row, operands: readonly Like[]): Tensor[] {
   const tensor = operands.find(isTensor);
   for (const v of operands) {
     if (!isTensor(v) && typeof v !== "number") throw new OpError(op, `an operand is ${kindOf(v)}, expected a tensor or a number`);
@@ -70,7 +72,8 @@ export function lift(op: string, operands: readonly Like[]): Tensor[] {
     const fits = isFloat(dtype) || (Number.isInteger(v) && dtype !== "bool" && (v >= 0 || dtype === "i32"));
     const own = fits ? dtype : Number.isInteger(v) ? "i32" : "f32";
     checkFits(op, v, own, 'Cast the tensor first with x.to("f32").');
-    return full([], v, { dtype: own, device: tensor.device });
+    const readAs = wideNumbers && own === "f16" ? { readAs: "f32" as const } : {};
+    return apply(fullOp, [], { shape: [], value: v, dtype: own, ...readAs }, tensor.device);
   });
 }
 

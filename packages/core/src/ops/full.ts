@@ -10,6 +10,8 @@ export interface Full {
   readonly shape: Shape;
   readonly value: number;
   readonly dtype: DType;
+  /** In which formulas read it. Default `dtype`. */
+  readonly readAs?: DType;
 }
 
 export const fullOp: Constant<Full> = {
@@ -23,6 +25,7 @@ export const fullOp: Constant<Full> = {
     out.data.fill(value);
   },
   constant: ({ value }) => value,
+  readAs: ({ readAs }) => readAs,
 };
 
 export interface On {
