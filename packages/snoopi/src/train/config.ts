@@ -30,14 +30,14 @@ export const vaeSchema = {
   loss: {
     l1: number(0.1, "weight of the mean absolute error beside the mean square", { least: 0 }),
     kl: number(1e-4, "weight of the latents' divergence from a standard normal", { least: 0 }),
-    chroma: number(0, "weight of the mean square of errors in colour alone", { least: 0 }),
+    chroma: number(4, "weight of the mean square of errors in colour alone", { least: 0 }),
   },
   network: {
     sampleSize: whole(64, "side of the pictures; a divisor of 64", { least: 8, most: 64 }),
     blockOutChannels: sizes([8, 16, 32, 32], "channels of each block; all but the last halve the picture"),
     layersPerBlock: whole(1, "resnets of a block", { least: 1 }),
     latentChannels: whole(4, "channels of the latents", { least: 1 }),
-    normNumGroups: whole(8, "groups of each norm", { least: 1 }),
+    normNumGroups: whole(2, "groups of each norm", { least: 1 }),
   },
 } satisfies Schema;
 
