@@ -27,8 +27,11 @@ export interface Group {
 /** Formulas in one kernel: enough that memory traffic no longer matters, few enough for every shader compiler and for the stack. */
 const maxFormulas = 64;
 
-/** As many for these axes: with eight operands, their steps and as many constants as formulas are 128 numbers, which a device may be handed. */
-const most = (rank: number): number => Math.max(1, Math.min(maxFormulas, 126 - 9 * rank));
+/** What a kernel is handed beside its operands, of four bytes each: a device may have room for 512. */
+const maxNumbers = 128;
+
+/** Sizes of what it computes, for each operand and the result an offset and steps along the axes, and constants. */
+const numbersOf = ({ spec }: Node, { leaves, constants }: Read): number => (1 + spec.shape.length) * (2 + leaves.size) + constants;
 
 /**
  * Grows kernels backwards from each elementwise node over the producers that only it reads. `order` lists producers before
@@ -42,19 +45,19 @@ export function fuse(order: readonly Node[], readers: ReadonlyMap<Node, number>,
     const inside = new Set<Node>([root]);
     const joins = (n: Node) =>
       n.origin && isElementwise(n.origin.op) && readers.get(n) === 1 && !wanted.has(n) && sameShape(n.spec.shape, root.spec.shape);
-    let leaves = leavesOf(root, inside);
+    let { leaves } = readBy(root, inside);
     for (let grew = true; grew; ) {
       grew = false;
       for (const leaf of leaves) {
-        if (inside.size >= most(root.spec.shape.length)) break;
+        if (inside.size >= maxFormulas) break;
         if (!joins(leaf)) continue;
         inside.add(leaf);
-        const wider = leavesOf(root, inside);
-        if (wider.size > maxInputs) {
+        const wider = readBy(root, inside);
+        if (wider.leaves.size > maxInputs || numbersOf(root, wider) > maxNumbers) {
           inside.delete(leaf);
           continue;
         }
-        leaves = wider;
+        leaves = wider.leaves;
         grew = true;
         break;
       }
@@ -69,17 +72,26 @@ export function fuse(order: readonly Node[], readers: ReadonlyMap<Node, number>,
 
 const isNumber = (n: Node): boolean => n.origin !== undefined && isConstant(n.origin.op);
 
-/** The nodes a kernel over `inside` must read from memory. */
-function leavesOf(root: Node, inside: ReadonlySet<Node>): Set<Node> {
+interface Read {
+  /** The nodes a kernel must read from memory. */
+  readonly leaves: Set<Node>;
+  /** How many numbers its formulas have. */
+  readonly constants: number;
+}
+
+/** What a kernel over `inside` reads. */
+function readBy(root: Node, inside: ReadonlySet<Node>): Read {
   const leaves = new Set<Node>();
+  let constants = 0;
   const visit = (n: Node) => {
     for (const input of n.origin?.inputs ?? []) {
       if (inside.has(input)) visit(input);
-      else if (!isNumber(input)) leaves.add(input);
+      else if (isNumber(input)) constants++;
+      else leaves.add(input);
     }
   };
   visit(root);
-  return leaves;
+  return { leaves, constants };
 }
 
 function express(root: Node, inside: ReadonlySet<Node>, inputs: readonly Node[]): Expression {

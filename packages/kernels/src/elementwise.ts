@@ -153,6 +153,7 @@ function assemble(term: Term, constants: readonly DType[], width: 1 | 4, walks: 
   });
 
   const lines: string[] = [];
+  let results = 0;
   for (let axis = rank - 1; axis >= 0; axis--) {
     lines.push(axis === 0 ? "let i0 = rest;" : `let i${axis} = rest % P.d${axis}; rest /= P.d${axis};`);
   }
@@ -197,7 +198,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       const from = evaluate(a, lanes);
       return from.register === meet ? from.code : `${vector(meet)}(${from.code})`;
     });
-    return { code: convertFrom(meet, t.dtype, t.op.formula(wgslOver(meet, lanes), args), lanes), register };
+    // Named, since a formula may say an operand many times: text that repeated it would double with each formula around it.
+    const name = `t${results++}`;
+    lines.push(`let ${name} = ${convertFrom(meet, t.dtype, t.op.formula(wgslOver(meet, lanes), args), lanes)};`);
+    return { code: name, register };
   }
 }
 
