@@ -12,7 +12,6 @@ import {
   type Tensor,
 } from "@snoopi/core";
 import { manifest, type Params } from "@snoopi/models";
-import type { Weights } from "./stage.ts";
 
 /** The numbers that a parameter starts with. `fan` is how many inputs the layer that it belongs to sums over. */
 export type Initialiser = (draw: { readonly path: string; readonly shape: Shape; readonly fan: number; readonly key: Key }) => Float32Array;
@@ -49,15 +48,6 @@ export const layerDefaults: Initialiser = ({ path, shape, fan, key }) => {
   const bound = 1 / Math.sqrt(fan);
   return out.map((u) => (2 * u - 1) * bound);
 };
-
-/** What others ended with. */
-export const taken =
-  (weights: Weights): Initialiser =>
-  ({ path }) => {
-    const found = weights.get(path);
-    if (!found) throw new SnoopiError(`initialise: there is no "${path}" among the ${weights.size} weights to start from.`);
-    return found.data as Float32Array;
-  };
 
 /** CLIP's: normals of the widths that transformers' `CLIPPreTrainedModel` gives each kind of layer; no biases. */
 export const clipDefaults =

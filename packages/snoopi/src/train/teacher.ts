@@ -4,8 +4,8 @@ import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
 import type { Attributes } from "../world/attributes.ts";
 import { captionIndex } from "../world/caption.ts";
 import { integers, namedOf, normals, stepKey, uniforms } from "./examples.ts";
-import { initialised, layerDefaults, taken } from "./initialise.ts";
-import type { Numbers, Stage, Weights } from "./stage.ts";
+import { initialised, layerDefaults } from "./initialise.ts";
+import type { Numbers, Stage } from "./stage.ts";
 
 export interface TeacherStageOptions {
   readonly device: Device;
@@ -17,8 +17,8 @@ export interface TeacherStageOptions {
   readonly texts: Tensor;
   /** Tells the VAE and the text encoder from others. */
   readonly origin: string;
-  /** What it goes on from, and what tells that from others. Default fresh weights. */
-  readonly start?: { readonly weights: Weights; readonly origin: string };
+  /** Weights that it goes on from, which belong to the stage from then on, and what tells them from others. Default fresh ones. */
+  readonly start?: { readonly parameters: Readonly<Record<string, Tensor>>; readonly origin: string };
   readonly batch: number;
   readonly nullText: number;
   readonly key: Key;
@@ -31,7 +31,7 @@ export interface TeacherStageOptions {
 export function teacherStage(options: TeacherStageOptions): Stage {
   const { device, network, schedule, pool, texts, origin, start, batch, nullText, key } = options;
   const build = (p: Params) => unet(p, network);
-  const parameters = initialised(build, { device, key, initialiser: start ? taken(start.weights) : layerDefaults });
+  const parameters = start?.parameters ?? initialised(build, { device, key, initialiser: layerDefaults });
   const predict = build(params(load(new Map(Object.entries(parameters)))));
   const [count, length, width] = texts.shape;
   const [pictures, ...shape] = pool.latents.shape;

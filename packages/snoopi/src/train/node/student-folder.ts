@@ -6,7 +6,7 @@ import type { Network } from "../../pipeline/shape.ts";
 import type { Weights } from "../stage.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
-import { type Take, takeComponents } from "./taken.ts";
+import { type Take, takeComponents } from "./take-components.ts";
 
 /**
  * Writes a student as a pipeline of its own: the network with its weights, and the other components of its teacher. Its scheduler is diffusers'

@@ -17,9 +17,8 @@ import { withNetwork } from "../weights.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
 import type { Job, JobOptions } from "./job.ts";
-import { originOf } from "./origin.ts";
 import { openParts } from "./parts.ts";
-import { startWeights, takeBetween } from "./teacher-start.ts";
+import { openStart, takeBetween } from "./teacher-start.ts";
 
 /** Captions of the sample sheet, each in a column. */
 const columns = 8;
@@ -39,7 +38,6 @@ export async function teacherJob(config: TrainConfig<"teacher">, options: JobOpt
   const network = unetConfig(json);
   const schedule = noiseSchedule(stableDiffusionConfig(schedulerConfig(schedulerJson(config), { as: "DDIMScheduler" })));
   const build = (p: Params) => unet(p, network);
-  const from = start === undefined ? undefined : await startWeights(start, { network, schedule, build });
   const scenes = scenesOf(stepKey(key, 5, 0), 0, config.pool);
   const latents = await parts.latents(scenes);
   const texts = await parts.texts();
@@ -50,7 +48,7 @@ export async function teacherJob(config: TrainConfig<"teacher">, options: JobOpt
     pool: { latents, attributes: scenes.map(({ attributes }) => attributes) },
     texts,
     origin: parts.origin,
-    ...(start !== undefined && from && { start: { weights: from, origin: await originOf(start, ["unet"]) } }),
+    ...(start !== undefined && { start: await openStart(start, { network, schedule, build, device }) }),
     batch: config.batch,
     nullText: config.nullText,
     key,

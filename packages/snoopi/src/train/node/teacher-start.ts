@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
-import { cpu, SnoopiError } from "@snoopi/core";
+import { type Device, SnoopiError } from "@snoopi/core";
 import {
+  manifest,
   openComponentWeights,
   type Params,
   readConfig,
@@ -14,11 +15,11 @@ import { nodeFolder } from "@snoopi/models/node";
 import { stableDiffusionConfig } from "../../schedule/config.ts";
 import type { NoiseSchedule } from "../../schedule/noise-schedule.ts";
 import { differences } from "../schema.ts";
-import type { Numbers, Weights } from "../stage.ts";
 import { namesIn } from "./folder.ts";
 import { openNetwork } from "./network.ts";
 import { originOf } from "./origin.ts";
-import { takeComponents } from "./taken.ts";
+import { secondName } from "./second-name.ts";
+import { takeComponents } from "./take-components.ts";
 
 const fix = "Train it as that was, or leave --start out";
 
@@ -32,24 +33,30 @@ export async function takeBetween({ start, out }: { readonly start: string; read
   }
   for (const component of ["vae", "text_encoder"]) {
     const there = await originOf(start, [component]);
-    if ((await namesIn(join(out, component))).length === 0) continue;
+    // A run that was killed at the first of its files goes on.
+    if (!(await namesIn(join(out, component))).some((name) => name.endsWith(".safetensors"))) continue;
     const here = await originOf(out, [component]);
     if (here === there) continue;
     throw new SnoopiError(
       `${join(out, component)}: its weights are ${here}, and those of ${join(start, component)}, between which the unet was trained, ${there}. Give another --out, or leave --start out.`,
     );
   }
-  await takeComponents(start, out);
+  // Each file whole or not at all, and what is there stays.
+  await takeComponents(start, out, secondName);
+}
+
+export interface StartOptions {
+  readonly network: UNetConfig;
+  readonly schedule: NoiseSchedule;
+  readonly build: (p: Params) => unknown;
+  readonly device: Device;
 }
 
 /**
- * The weights of a model's UNet, f32, on the host.
+ * The weights of a model's UNet, f32, and what tells them from others.
  * @throws SnoopiError where it is another network than the one that is to be trained, or learned another schedule, saying in what.
  */
-export async function startWeights(
-  start: string,
-  { network, schedule, build }: { readonly network: UNetConfig; readonly schedule: NoiseSchedule; readonly build: (p: Params) => unknown },
-): Promise<Weights> {
+export async function openStart(start: string, { network, schedule, build, device }: StartOptions) {
   const folder = nodeFolder(start);
   const agree = (name: string, there: object, here: object) => {
     const different = differences(there, here, ["ignored"]);
@@ -58,17 +65,8 @@ export async function startWeights(
   agree("unet", unetConfig(await readConfig(subfolder(folder, "unet"))), network);
   const scheduler = await readJson(subfolder(folder, "scheduler"), "scheduler_config.json");
   agree("scheduler", stableDiffusionConfig(schedulerConfig(scheduler, { as: "DDIMScheduler" })), schedule.config);
-  const { tensors } = await openNetwork("unet", await openComponentWeights(subfolder(folder, "unet")), {
-    build,
-    device: cpu,
-    dtype: "f32",
-  });
-  try {
-    const read = [...tensors].map(
-      async ([name, t]): Promise<[string, Numbers]> => [name, { shape: t.shape, data: (await t.data()) as Float32Array }],
-    );
-    return new Map(await Promise.all(read));
-  } finally {
-    for (const t of tensors.values()) t.dispose();
-  }
+  const origin = await originOf(start, ["unet"]);
+  const { tensors } = await openNetwork("unet", await openComponentWeights(subfolder(folder, "unet")), { build, device, dtype: "f32" });
+  // In the network's order, not the file's.
+  return { parameters: Object.fromEntries([...manifest(build).keys()].map((name) => [name, tensors.get(name)!])), origin };
 }
