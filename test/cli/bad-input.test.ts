@@ -203,7 +203,7 @@ describe("an output", () => {
 test("webgpu without an adapter is refused, and says what to do", async () => {
   await refuses(
     snoopi(["generate", "--model", tiny("sd15"), "--prompt", "a cat", "--out", out, "--device", "webgpu"], withoutAdapter),
-    "snoopi: webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.",
+    "snoopi: webgpu: there is no adapter on this machine. Install the GPU's driver (on Linux that for Vulkan) or Mesa's lavapipe, which needs no GPU: mesa-vulkan-drivers of Mesa 24 or newer, which npm run setup in snoopi's repository installs on Debian and Ubuntu. Or use device cpu.",
   );
 });
 

@@ -116,7 +116,7 @@ describe("one step", () => {
     );
     expect(code).toBe(0);
     expect(stderr.split("\n")[0]).toBe(
-      "device: cpu, because there is no adapter on this machine. With a WebGPU adapter it is faster: see npm run setup.",
+      "device: cpu, because there is no adapter on this machine. With a WebGPU adapter it is faster, and Mesa's lavapipe is one that needs no GPU (npm run setup in snoopi's repository).",
     );
   });
 });

@@ -2,6 +2,7 @@ import { isFloat } from "./dtype.ts";
 import { OpError, SnoopiError } from "./error.ts";
 import { notScalar, pullBack } from "./grad.ts";
 import { full } from "./ops/full.ts";
+import { checkOptions } from "./options.ts";
 import { scope } from "./scope.ts";
 import { currentScope } from "./scope-stack.ts";
 import { show } from "./shape.ts";
@@ -57,7 +58,8 @@ export function gradientTape<X>(params: X): GradientTape<X> {
   };
 
   const result: GradientTape<X> = {
-    backward(loss, { retain = false } = {}) {
+    backward(loss, options = {}) {
+      const { retain = false } = checkOptions("backward", options, { retain: true });
       if (ended) {
         throw new SnoopiError(
           "backward: the tape has ended. Make one for every step, or pass { retain: true } to all calls of backward but the last.",

@@ -3,7 +3,8 @@ import { arrays, checkType, convert, type DType, type TypedArray, toNumbers } fr
 import { OpError } from "./error.ts";
 import { dense } from "./layout.ts";
 import { Node } from "./node.ts";
-import { checkFits, checkShape, defaultDevice, type On } from "./ops/full.ts";
+import { checkFits, checkShape, defaultDevice, type On, onNames } from "./ops/full.ts";
+import { checkOptions } from "./options.ts";
 import { type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 import { tracing } from "./tracing.ts";
@@ -15,7 +16,8 @@ export type Nested = number | boolean | readonly Nested[];
  * A tensor with the given numbers: nested arrays, or a flat typed array with a `shape`. The type is f32 (bool for booleans, the
  * array's own for typed arrays, which is bool for bytes) unless `dtype` says otherwise.
  */
-export function tensor(data: Nested | TypedArray, { shape, dtype, device }: On & { readonly shape?: Shape } = {}): Tensor {
+export function tensor(data: Nested | TypedArray, options: On & { readonly shape?: Shape } = {}): Tensor {
+  const { shape, dtype, device } = checkOptions("tensor", options, { shape: true, ...onNames });
   if (dtype) checkType("tensor", dtype);
   if (ArrayBuffer.isView(data)) {
     const own = typeOf(data as TypedArray);
@@ -62,7 +64,8 @@ export function fromData(
 }
 
 /** A tensor whose elements are whatever its memory held. On a dry device, one of which only the shape matters. */
-export function empty(shape: Shape, { dtype = "f32", device = defaultDevice() }: On = {}): Tensor {
+export function empty(shape: Shape, on: On = {}): Tensor {
+  const { dtype = "f32", device = defaultDevice() } = checkOptions("empty", on, onNames);
   const length = sizeOf(checkShape("empty", shape));
   device.supports(dtype);
   return new Tensor(
@@ -71,7 +74,8 @@ export function empty(shape: Shape, { dtype = "f32", device = defaultDevice() }:
 }
 
 /** `0, 1, …, n − 1` */
-export function arange(n: number, { dtype = "f32", device }: On = {}): Tensor {
+export function arange(n: number, on: On = {}): Tensor {
+  const { dtype = "f32", device } = checkOptions("arange", on, onNames);
   if (!Number.isSafeInteger(n) || n < 0) throw new OpError("arange", `${n} is not a whole number ≥ 0`);
   const numbers = Float64Array.from({ length: n }, (_, i) => i);
   return fromData(convert("f64", numbers, dtype), { shape: [n], dtype, ...(device && { device }) });

@@ -4,6 +4,7 @@ import { SnoopiError } from "./error.ts";
 import { dense } from "./layout.ts";
 import { Storage } from "./node.ts";
 import type { Spec } from "./op.ts";
+import { checkOptions } from "./options.ts";
 import { sizeOf } from "./shape.ts";
 
 /** A device that computes nothing and counts what a program would hold and cost. */
@@ -45,11 +46,12 @@ const onePerCall: DryPlan = { accepts: () => true, run: () => 1, elementwise: ()
  * much memory a network will need before its weights are there: `memory()` tells what tensors hold at most (`peakBytes`), and what a device
  * that keeps freed blocks for equal sizes takes from the system (`peakDeviceBytes`).
  */
-export function createDryDevice({
-  bytes = (dtype, length) => length * bytesOf[dtype],
-  maxInputs = 7,
-  plan = onePerCall,
-}: DryOptions = {}): DryDevice {
+export function createDryDevice(options: DryOptions = {}): DryDevice {
+  const {
+    bytes = (dtype: DType, length: number) => length * bytesOf[dtype],
+    maxInputs = 7,
+    plan = onePerCall,
+  } = checkOptions("createDryDevice", options, { bytes: true, maxInputs: true, plan: true });
   const live = { tensors: 0, bytes: 0, peakBytes: 0 };
   const free = new Map<number, number>();
   let [flops, dispatches, pooledBytes, peakDeviceBytes] = [0, 0, 0, 0];

@@ -104,6 +104,7 @@ export {
   type Value,
   type ViewOp,
 } from "./op.ts";
+export { checkOptions, type NamesOf } from "./options.ts";
 export { costOf, type Device, type MemoryReport, type Operand, type Placement } from "./device.ts";
 export type { Expression, Term } from "./fuse.ts";
 export { collapsed, dense, expanded, isDense, type Layout, walk } from "./layout.ts";

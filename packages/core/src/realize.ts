@@ -4,6 +4,7 @@ import { convert, type TypedArray, toNumbers } from "./dtype.ts";
 import { SnoopiError } from "./error.ts";
 import { compact, costToRun, execute, pendingFor } from "./execute.ts";
 import type { Node } from "./node.ts";
+import { checkOptions } from "./options.ts";
 import { currentScope } from "./scope-stack.ts";
 import { sizeOf } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
@@ -22,7 +23,8 @@ const perSubmit = 4e9;
 const perTurn = 100;
 
 /** Computes the given tensors now, all on one device, and resolves when they have been. */
-export async function realize(tensors: readonly Tensor[], { signal, onProgress }: RealizeOptions = {}): Promise<void> {
+export async function realize(tensors: readonly Tensor[], options: RealizeOptions = {}): Promise<void> {
+  const { signal, onProgress } = checkOptions("realize", options, { signal: true, onProgress: true });
   if (tensors.length === 0) return;
   const device = tensors[0].device;
   for (const t of tensors) {

@@ -1,4 +1,4 @@
-import { SnoopiError } from "@snoopi/core";
+import { checkOptions, type NamesOf, SnoopiError } from "@snoopi/core";
 import { type BackendOptions, createBackend, type WebGpuDevice } from "./backend.ts";
 import type { Facts } from "./facts.ts";
 
@@ -14,15 +14,20 @@ export interface WebGpuOptions extends BackendOptions {
   readonly subgroups?: boolean;
 }
 
+export const webGpuNames: NamesOf<WebGpuOptions> = {
+  gpu: true,
+  device: true,
+  adapterInfo: true,
+  raiseLimits: true,
+  subgroups: true,
+  wait: true,
+  boundAnother: true,
+  budgetBytes: true,
+};
+
 /** Opens the GPU as a device for tensors. Throws when there is no adapter. */
-export async function webgpu({
-  gpu,
-  device,
-  adapterInfo,
-  raiseLimits = true,
-  subgroups = true,
-  ...host
-}: WebGpuOptions = {}): Promise<WebGpuDevice> {
+export async function webgpu(options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+  const { gpu, device, adapterInfo, raiseLimits = true, subgroups = true, ...host } = checkOptions("webgpu", options, webGpuNames);
   const { budgetBytes = Number.POSITIVE_INFINITY } = host;
   if (!(budgetBytes > 0)) throw new SnoopiError(`webgpu: budgetBytes is ${budgetBytes}. Give a number of bytes above zero.`);
   const open = (opened: GPUDevice, info: GPUAdapterInfo) => createBackend(opened, factsOf(opened, info), describe(info), host);
@@ -33,7 +38,7 @@ export async function webgpu({
   const adapter = await runtime.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter)
     throw new SnoopiError(
-      "webgpu: there is no adapter on this machine. Install a Vulkan driver (npm run setup does it on Debian and Ubuntu), or use device cpu.",
+      "webgpu: there is no adapter on this machine. Install the GPU's driver (on Linux that for Vulkan) or Mesa's lavapipe, which needs no GPU: mesa-vulkan-drivers of Mesa 24 or newer, which npm run setup in snoopi's repository installs on Debian and Ubuntu. Or use device cpu.",
     );
   const limits: Record<string, number> = {};
   if (raiseLimits) {

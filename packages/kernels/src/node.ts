@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { SnoopiError } from "@snoopi/core";
+import { checkOptions, SnoopiError } from "@snoopi/core";
 import type { WebGpuDevice } from "./backend.ts";
-import { isSoftware, webgpu as open, type WebGpuOptions } from "./device.ts";
+import { isSoftware, webgpu as open, type WebGpuOptions, webGpuNames } from "./device.ts";
 
 export type { WebGpuDevice } from "./backend.ts";
 
@@ -13,10 +13,8 @@ const host = globalThis as { snoopiGpu?: GPU };
  *
  * `flags` go to Dawn's `create`, e.g. `["enable-dawn-features=allow_unsafe_apis"]`.
  */
-export async function webgpu({
-  flags = [],
-  ...options
-}: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
+export async function webgpu(given: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
+  const { flags = [], ...options } = checkOptions("webgpu", given, { ...webGpuNames, flags: true });
   const dawn = await import("webgpu").catch((cause) => {
     throw new SnoopiError(
       "webgpu: the package `webgpu` (Dawn for Node) cannot be loaded. Install it with npm install webgpu, or use device cpu.",

@@ -4,6 +4,7 @@ import { execute, overwrite } from "../execute.ts";
 import { dense } from "../layout.ts";
 import { Node } from "../node.ts";
 import { defaultDevice } from "../ops/full.ts";
+import { checkOptions } from "../options.ts";
 import { sizeOf } from "../shape.ts";
 import { isTracked } from "../tape.ts";
 import { keep, Tensor } from "../tensor.ts";
@@ -52,7 +53,7 @@ interface Entry {
  * assigned or disposed of since, or when a gradient would have to flow through the call.
  */
 export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CaptureOptions = {}): Captured<A, R> {
-  const { check = "once" } = options;
+  const { check = "once" } = checkOptions("capture", options, { device: true, check: true });
   const entries = new Map<string, Entry>();
   let dispatches = 0;
 

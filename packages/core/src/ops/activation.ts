@@ -1,3 +1,4 @@
+import { checkOptions } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { add, exp, mul, square, sub } from "./arithmetic.ts";
 import { lessEqual, where } from "./compare.ts";
@@ -74,7 +75,7 @@ const geluApproximate = unary(
 
 /** `x · Φ(x)` with the normal distribution function Φ: exact by default, or the tanh approximation. */
 export const gelu = Object.assign(
-  (x: Tensor, { approximate = "none" }: { readonly approximate?: "none" | "tanh" } = {}): Tensor =>
-    approximate === "tanh" ? geluApproximate(x) : geluErf(x),
+  (x: Tensor, options: { readonly approximate?: "none" | "tanh" } = {}): Tensor =>
+    checkOptions("gelu", options, { approximate: true }).approximate === "tanh" ? geluApproximate(x) : geluErf(x),
   { op: geluErf.op, tanhOp: geluApproximate.op },
 );

@@ -1,6 +1,7 @@
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op, Spec } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { broadcast, sameShape, show, sizeOf } from "../shape.ts";
 import { isTracked } from "../tape.ts";
 import { apply, type Tensor } from "../tensor.ts";
@@ -71,8 +72,11 @@ export interface AttentionOptions {
   readonly scale?: number;
 }
 
+const attentionNames: NamesOf<AttentionOptions> = { mask: true, causal: true, scale: true };
+
 /** Scaled dot-product attention `softmax(q kᵀ · scale + mask) v`; the scores are never stored. */
-export function attention(q: Tensor, k: Tensor, v: Tensor, { mask, causal = false, scale }: AttentionOptions = {}): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const { mask, causal = false, scale } = checkOptions("attention", options, attentionNames);
   if (scale !== undefined && !Number.isFinite(scale)) throw new OpError("attention", `the scale is ${scale}, expected a finite number`);
   const width = q.shape[q.rank - 1];
   return apply(attentionOp, mask ? [q, k, v, mask] : [q, k, v], {

@@ -2,6 +2,7 @@ import { promote } from "../dtype.ts";
 import { kindOf, OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
 import type { Op } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { normalizeAxis, show } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { reshape } from "./movement.ts";
@@ -50,20 +51,29 @@ export const concatOp: Op<{ axis: number }> = {
   },
 };
 
+interface JoinOptions {
+  /** Default 0. */
+  readonly axis?: number;
+}
+
+const joinNames: NamesOf<JoinOptions> = { axis: true };
+
 function checkTensors(op: string, tensors: readonly Tensor[]): void {
   if (!Array.isArray(tensors)) throw new OpError(op, `expected an array of tensors, got ${kindOf(tensors)}`);
   if (tensors.length === 0) throw new OpError(op, "expected at least one tensor, got none");
 }
 
 /** Joins tensors end to end along an existing axis. */
-export function concat(tensors: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
+export function concat(tensors: readonly Tensor[], options: JoinOptions = {}): Tensor {
+  const { axis = 0 } = checkOptions("concat", options, joinNames);
   checkTensors("concat", tensors);
   const at = normalizeAxis("concat", axis, tensors[0].rank);
   return tensors.length === 1 ? share(tensors[0]) : apply(concatOp, tensors, { axis: at });
 }
 
 /** Joins tensors of one shape along a new axis. */
-export function stack(tensors: readonly Tensor[], { axis = 0 }: { readonly axis?: number } = {}): Tensor {
+export function stack(tensors: readonly Tensor[], options: JoinOptions = {}): Tensor {
+  const { axis = 0 } = checkOptions("stack", options, joinNames);
   checkTensors("stack", tensors);
   const at = normalizeAxis("stack", axis, tensors[0].rank + 1);
   return concat(

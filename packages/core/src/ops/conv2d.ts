@@ -1,6 +1,7 @@
 import { isFloat, promote } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op, Value } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { sum } from "./sum.ts";
@@ -125,8 +126,11 @@ export interface Conv2dOptions {
   readonly bias?: Tensor;
 }
 
+const conv2dNames: NamesOf<Conv2dOptions> = { stride: true, padding: true, bias: true };
+
 /** Cross-correlation of `x [B, I, H, W]` with `weight [O, I, kh, kw]`, plus `bias [O]`: what PyTorch calls conv2d. */
-export function conv2d(x: Tensor, weight: Tensor, { stride = 1, padding = 0, bias }: Conv2dOptions = {}): Tensor {
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  const { stride = 1, padding = 0, bias } = checkOptions("conv2d", options, conv2dNames);
   const steps = typeof stride === "number" ? ([stride, stride] as const) : ([...stride] as const);
   const p = typeof padding === "number" ? [padding, padding] : [...padding];
   if (steps.length !== 2) throw new OpError("conv2d", `the stride is ${show(steps)}, expected one number or two`);

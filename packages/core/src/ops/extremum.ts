@@ -1,12 +1,13 @@
 import { OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
 import type { Op } from "../op.ts";
+import { checkOptions } from "../options.ts";
 import { type Shape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { div, mul, neg, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { equal, logicalNot } from "./compare.ts";
-import { type Axes, axesOf, keptShape, type ReduceOptions, squeezed, sum } from "./sum.ts";
+import { type Axes, axesOf, keptShape, type ReduceOptions, reduceNames, squeezed, sum } from "./sum.ts";
 
 function checkSome(op: string, shape: Shape, axes: readonly number[]): void {
   if (axes.some((axis) => shape[axis] === 0)) throw new OpError(op, `${show(shape)} has no elements to choose from`);
@@ -34,13 +35,15 @@ export const amaxOp: Op<Axes> = {
 };
 
 /** The largest element over `axis`. */
-export function amax(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
+export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { axis, keepdims } = checkOptions("amax", options, reduceNames);
   const axes = axesOf("amax", x.rank, axis);
   return squeezed(apply(amaxOp, [x], { axes }), axes, keepdims);
 }
 
 /** The smallest element over `axis`: the largest of what reverses the order. */
 export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions("amin", options, reduceNames);
   checkSome("amin", x.shape, axesOf("amin", x.rank, options.axis));
   // −1 − t and not −t: the least i32 has no opposite.
   const reversed = (t: Tensor) =>

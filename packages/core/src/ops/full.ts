@@ -3,6 +3,7 @@ import type { Device } from "../device.ts";
 import { checkType, type DType } from "../dtype.ts";
 import { kindOf, OpError } from "../error.ts";
 import type { Constant } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 
@@ -35,6 +36,8 @@ export interface On {
   readonly device?: Device;
 }
 
+export const onNames: NamesOf<On> = { dtype: true, device: true };
+
 let preferred: Device = cpu;
 
 /** Sets where tensors are made when no `device` is given. Returns the one before. */
@@ -47,8 +50,10 @@ export function useDevice(device: Device): Device {
 export const defaultDevice = (): Device => preferred;
 
 /** A tensor of one value repeated. It takes no memory until something other than arithmetic reads it. */
-export const full = (shape: Shape, value: number, { dtype = "f32", device = preferred }: On = {}): Tensor =>
-  apply(fullOp, [], { shape: Array.isArray(shape) ? [...shape] : shape, value, dtype }, device);
+export function full(shape: Shape, value: number, on: On = {}): Tensor {
+  const { dtype = "f32", device = preferred } = checkOptions("full", on, onNames);
+  return apply(fullOp, [], { shape: Array.isArray(shape) ? [...shape] : shape, value, dtype }, device);
+}
 
 export const zeros = (shape: Shape, on?: On): Tensor => full(shape, 0, on);
 export const ones = (shape: Shape, on?: On): Tensor => full(shape, 1, on);

@@ -1,13 +1,15 @@
+import { checkOptions } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
 import { div, mul, square, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
-import { axesOf, type ReduceOptions, sum } from "./sum.ts";
+import { axesOf, type ReduceOptions, reduceNames, sum } from "./sum.ts";
 
 const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number =>
   axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
 
 /** The arithmetic mean over `axis`; f32 for integers. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions("mean", options, reduceNames);
   const count = countOf("mean", x, options.axis);
   // A sum in f16 overflows at 65504 long before the mean does, and one of integers wraps.
   if (x.dtype === "f16") return cast(div(sum(cast(x, "f32"), options), count), "f16");
@@ -21,9 +23,10 @@ export interface VarianceOptions extends ReduceOptions {
 }
 
 /** The variance over `axis`, from squared distances to the mean. Where nothing is left to divide by it is infinite, or NaN. */
-export function variance(x: Tensor, { correction = 1, ...options }: VarianceOptions = {}): Tensor {
-  const count = countOf("variance", x, options.axis);
-  if (x.dtype === "f16") return cast(variance(cast(x, "f32"), { correction, ...options }), "f16");
-  const centred = sub(x, mean(x, { ...options, keepdims: true }));
-  return mul(sum(square(centred), options), 1 / Math.max(0, count - correction));
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  const { correction = 1, ...along } = checkOptions("variance", options, { ...reduceNames, correction: true });
+  const count = countOf("variance", x, along.axis);
+  if (x.dtype === "f16") return cast(variance(cast(x, "f32"), options), "f16");
+  const centred = sub(x, mean(x, { ...along, keepdims: true }));
+  return mul(sum(square(centred), along), 1 / Math.max(0, count - correction));
 }

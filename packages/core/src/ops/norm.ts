@@ -1,6 +1,7 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op, Spec, Value } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { groupNormGrads, layerNormGrads } from "./norm-grad.ts";
@@ -101,6 +102,8 @@ export interface GroupNormOptions extends Partial<Affine> {
   readonly eps?: number;
 }
 
+const normNames: NamesOf<GroupNormOptions> = { weight: true, bias: true, eps: true };
+
 const withAffine = (op: string, x: Tensor, { weight, bias }: Partial<Affine>): Tensor[] => {
   if (!weight !== !bias)
     throw new OpError(op, `a ${weight ? "weight" : "bias"} was given without a ${weight ? "bias" : "weight"}`, "Give both or neither.");
@@ -108,9 +111,13 @@ const withAffine = (op: string, x: Tensor, { weight, bias }: Partial<Affine>): T
 };
 
 /** Normalises each of `groups` groups of channels of `x [B, C, ...]` over itself and the trailing axes, then `· weight + bias` per channel. */
-export const groupNorm = (x: Tensor, groups: number, { eps = 1e-5, ...affine }: GroupNormOptions = {}): Tensor =>
-  apply(groupNormOp, withAffine("groupNorm", x, affine), { groups, eps });
+export function groupNorm(x: Tensor, groups: number, options: GroupNormOptions = {}): Tensor {
+  const { eps = 1e-5, ...affine } = checkOptions("groupNorm", options, normNames);
+  return apply(groupNormOp, withAffine("groupNorm", x, affine), { groups, eps });
+}
 
 /** Normalises `x [..., D]` over its last axis, then `· weight + bias`. */
-export const layerNorm = (x: Tensor, { eps = 1e-5, ...affine }: GroupNormOptions = {}): Tensor =>
-  apply(layerNormOp, withAffine("layerNorm", x, affine), { eps });
+export function layerNorm(x: Tensor, options: GroupNormOptions = {}): Tensor {
+  const { eps = 1e-5, ...affine } = checkOptions("layerNorm", options, normNames);
+  return apply(layerNormOp, withAffine("layerNorm", x, affine), { eps });
+}

@@ -1,4 +1,5 @@
 import type { Op } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { checkStream, fillNormal, fillUniform } from "../random/draws.ts";
 import { keyFromSeed } from "../random/key.ts";
 import type { Key } from "../random/philox.ts";
@@ -33,8 +34,17 @@ export interface RandomOptions extends Pick<On, "device"> {
   readonly stream?: number;
 }
 
-const draw = (distribution: Random["distribution"], shape: Shape, { key, stream = 0, device = defaultDevice() }: RandomOptions): Tensor =>
-  apply(randomOp, [], { shape: [...shape], key: typeof key === "object" ? [...key] : keyFromSeed(key), stream, distribution }, device);
+const randomNames: NamesOf<RandomOptions> = { key: true, stream: true, device: true };
+
+function draw(distribution: Random["distribution"], shape: Shape, options: RandomOptions): Tensor {
+  const { key, stream = 0, device = defaultDevice() } = checkOptions(distribution, options, randomNames);
+  return apply(
+    randomOp,
+    [],
+    { shape: [...shape], key: typeof key === "object" ? [...key] : keyFromSeed(key), stream, distribution },
+    device,
+  );
+}
 
 /** Numbers from [0, 1), in f32. The same key gives the same numbers on every device. */
 export const uniform = (shape: Shape, options: RandomOptions): Tensor => draw("uniform", shape, options);

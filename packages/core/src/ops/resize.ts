@@ -1,6 +1,7 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op } from "../op.ts";
+import { checkOptions } from "../options.ts";
 import { show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 
@@ -102,8 +103,7 @@ export const resizeGradOp: Op<Resize> = {
 };
 
 /** `x [B, C, H, W]` at another size: PyTorch's interpolate with `align_corners=False` and no antialiasing. */
-export const resize = (
-  x: Tensor,
-  size: readonly [h: number, w: number],
-  { mode = "nearest" }: { readonly mode?: ResizeMode } = {},
-): Tensor => apply(resizeOp, [x], { size: [...size], mode });
+export function resize(x: Tensor, size: readonly [h: number, w: number], options: { readonly mode?: ResizeMode } = {}): Tensor {
+  const { mode = "nearest" } = checkOptions("resize", options, { mode: true });
+  return apply(resizeOp, [x], { size: [...size], mode });
+}

@@ -1,6 +1,7 @@
 import { OpError } from "../error.ts";
 import { dense, sliced, walk } from "../layout.ts";
 import type { Op, ViewOp } from "../op.ts";
+import { checkOptions } from "../options.ts";
 import { normalizeAxis, type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { checkFits } from "./full.ts";
@@ -71,7 +72,8 @@ export function slice(x: Tensor, ranges: readonly (Range | null)[]): Tensor {
 }
 
 /** Equal parts along an axis: views of `length / parts` each. */
-export function chunk(x: Tensor, parts: number, { axis = 0 }: { readonly axis?: number } = {}): Tensor[] {
+export function chunk(x: Tensor, parts: number, options: { readonly axis?: number } = {}): Tensor[] {
+  const { axis = 0 } = checkOptions("chunk", options, { axis: true });
   const at = normalizeAxis("chunk", axis, x.rank);
   if (!Number.isInteger(parts) || parts < 1) throw new OpError("chunk", `${parts} parts, expected a whole number ≥ 1`);
   const length = x.shape[at] / parts;
@@ -88,8 +90,9 @@ export function chunk(x: Tensor, parts: number, { axis = 0 }: { readonly axis?: 
 export function pad(
   x: Tensor,
   margins: readonly (readonly [before: number, after: number])[],
-  { value = 0 }: { readonly value?: number } = {},
+  options: { readonly value?: number } = {},
 ): Tensor {
+  const { value = 0 } = checkOptions("pad", options, { value: true });
   if (margins.length !== x.rank) throw new OpError("pad", `${margins.length} margins for the ${x.rank} axes of ${show(x.shape)}`);
   checkFits("pad", value, x.dtype, 'Cast the tensor first with x.to("f32").');
   margins.forEach(([b, a], axis) => {

@@ -1,6 +1,7 @@
 import { isFloat } from "../dtype.ts";
 import { OpError } from "../error.ts";
 import type { Op } from "../op.ts";
+import { checkOptions } from "../options.ts";
 import { normalizeAxis, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { mul, sub } from "./arithmetic.ts";
@@ -50,7 +51,8 @@ export const softmaxGradOp: Op = {
 };
 
 /** `exp(x) / Σ exp(x)` along `axis`, by default the last. */
-export function softmax(x: Tensor, { axis = -1 }: { readonly axis?: number } = {}): Tensor {
+export function softmax(x: Tensor, options: { readonly axis?: number } = {}): Tensor {
+  const { axis = -1 } = checkOptions("softmax", options, { axis: true });
   if (x.rank === 0 || normalizeAxis("softmax", axis, x.rank) === x.rank - 1) return apply(softmaxOp, [x], undefined);
   return transpose(apply(softmaxOp, [transpose(x, axis, -1)], undefined), axis, -1);
 }

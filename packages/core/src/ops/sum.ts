@@ -2,6 +2,7 @@ import { isFloat } from "../dtype.ts";
 import { kindOf, OpError } from "../error.ts";
 import { dense, expanded, walk } from "../layout.ts";
 import type { Op, ViewOp } from "../op.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { broadcast, normalizeAxis, type Shape, sameShape, show, sizeOf } from "../shape.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { checkShape } from "./full.ts";
@@ -49,6 +50,8 @@ export interface ReduceOptions {
   readonly keepdims?: boolean;
 }
 
+export const reduceNames: NamesOf<ReduceOptions> = { axis: true, keepdims: true };
+
 /** The options of a reduction, resolved against a rank. */
 export function axesOf(op: string, rank: number, axis: ReduceOptions["axis"]): number[] {
   if (axis === undefined) return Array.from({ length: rank }, (_, i) => i);
@@ -68,7 +71,8 @@ export const squeezed = (y: Tensor, axes: readonly number[], keepdims = false): 
       );
 
 /** Sums over `axis`. Booleans count, as i32. */
-export function sum(x: Tensor, { axis, keepdims }: ReduceOptions = {}): Tensor {
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const { axis, keepdims } = checkOptions("sum", options, reduceNames);
   const axes = axesOf("sum", x.rank, axis);
   return squeezed(apply(sumOp, [x], { axes }), axes, keepdims);
 }

@@ -1,8 +1,9 @@
 import { SnoopiError } from "../error.ts";
 import { add, div, mul, sqrt, square, sub } from "../ops/arithmetic.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { isTensor } from "../tensor.ts";
 import { checkNumber } from "./check-number.ts";
-import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import { type Optimizer, type OptimizerOptions, optimizer, optimizerNames } from "./optimizer.ts";
 import type { Moving } from "./rule.ts";
 
 export interface AdamOptions extends OptimizerOptions {
@@ -15,23 +16,21 @@ export interface AdamOptions extends OptimizerOptions {
 }
 
 /** Adam with decoupled weight decay (Loshchilov & Hutter 2019), step by step as `torch.optim.AdamW`. */
-export const adamw = (params: unknown, { weightDecay = 1e-2, ...options }: AdamOptions): Optimizer =>
-  adamOf("adamw", params, { ...options, weightDecay, decoupled: true });
+export const adamw = (params: unknown, options: AdamOptions): Optimizer =>
+  adamOf("adamw", params, options, { pull: 1e-2, decoupled: true });
 
 /** Adam (Kingma & Ba 2015), with weight decay as an L2 penalty, step by step as `torch.optim.Adam`. */
-export const adam = (params: unknown, { weightDecay = 0, ...options }: AdamOptions): Optimizer =>
-  adamOf("adam", params, { ...options, weightDecay, decoupled: false });
+export const adam = (params: unknown, options: AdamOptions): Optimizer => adamOf("adam", params, options, { pull: 0, decoupled: false });
 
-interface Settings extends AdamOptions {
-  readonly weightDecay: number;
-  readonly decoupled: boolean;
-}
+const adamNames: NamesOf<AdamOptions> = { ...optimizerNames, betas: true, eps: true, weightDecay: true };
 
 function adamOf(
   name: string,
   params: unknown,
-  { betas = [0.9, 0.999], eps = 1e-8, weightDecay, decoupled, ...options }: Settings,
+  given: AdamOptions,
+  { pull, decoupled }: { readonly pull: number; readonly decoupled: boolean },
 ): Optimizer {
+  const { betas = [0.9, 0.999], eps = 1e-8, weightDecay = pull, ...options } = checkOptions(name, given, adamNames);
   const [beta1, beta2] = betas;
   for (const beta of betas) {
     if (!(beta >= 0 && beta < 1)) throw new SnoopiError(`${name}: betas are [${betas}]. Both must be at least 0 and less than 1.`);

@@ -4,6 +4,7 @@ import { cast } from "../ops/cast.ts";
 import { greater, where } from "../ops/compare.ts";
 import type { Like } from "../ops/elementwise.ts";
 import { full } from "../ops/full.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { scope } from "../scope.ts";
 import { noGrad } from "../tape.ts";
 import { keep, share, type Tensor } from "../tensor.ts";
@@ -28,6 +29,8 @@ export interface EmaOptions {
    */
   readonly gated?: boolean;
 }
+
+const emaNames: NamesOf<EmaOptions> = { decay: true, ramp: true, minDecay: true, after: true, gated: true };
 
 export interface EmaUpdateOptions {
   /** A boolean scalar. Where it is false the update changes nothing and does not count. Needs `gated`. */
@@ -70,7 +73,7 @@ function emaShare(updates: Tensor, { decay = 0.9999, ramp = "rational", minDecay
  * @throws SnoopiError for a decay outside [0, 1] and for parameters that an optimiser would refuse.
  */
 export function ema(params: unknown, options: EmaOptions = {}): Ema {
-  const { decay = 0.9999, minDecay = 0, after = 0, gated = false } = options;
+  const { decay = 0.9999, minDecay = 0, after = 0, gated = false } = checkOptions("ema", options, emaNames);
   checkNumber("ema", { decay, minDecay, after });
   if (decay > 1 || minDecay > decay)
     throw new SnoopiError(`ema: decay is ${decay} and minDecay ${minDecay}. Give 0 ≤ minDecay ≤ decay ≤ 1.`);
@@ -99,7 +102,8 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
     get updates() {
       return updates;
     },
-    update({ finite } = {}) {
+    update(options = {}) {
+      const { finite } = checkOptions("ema", options, { finite: true });
       if (finite && !gated) throw new SnoopiError("ema: an update with `finite`, but updates always count. Make it with { gated: true }.");
       noGrad(() =>
         scope(() => {

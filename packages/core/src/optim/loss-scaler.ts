@@ -5,6 +5,7 @@ import { cast } from "../ops/cast.ts";
 import { equal, greaterEqual, lessEqual, logicalNot, where } from "../ops/compare.ts";
 import { defaultDevice, full } from "../ops/full.ts";
 import { sum } from "../ops/sum.ts";
+import { checkOptions } from "../options.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
 import { noGrad } from "../tape.ts";
@@ -81,13 +82,14 @@ export async function requireFinite(gradients: unknown): Promise<void> {
 }
 
 /** @throws SnoopiError unless scale > 0, growth ≥ 1, 0 < backoff ≤ 1 and interval ≥ 1. */
-export function lossScaler({
-  scale: initial = 65536,
-  growth = 2,
-  backoff = 0.5,
-  interval = 2000,
-  device = defaultDevice(),
-}: LossScalerOptions = {}): LossScaler {
+export function lossScaler(options: LossScalerOptions = {}): LossScaler {
+  const {
+    scale: initial = 65536,
+    growth = 2,
+    backoff = 0.5,
+    interval = 2000,
+    device = defaultDevice(),
+  } = checkOptions("lossScaler", options, { scale: true, growth: true, backoff: true, interval: true, device: true });
   if (!(initial > 0 && growth >= 1 && backoff > 0 && backoff <= 1 && interval >= 1)) {
     throw new SnoopiError(
       `lossScaler: scale ${initial}, growth ${growth}, backoff ${backoff}, interval ${interval}. Give scale > 0, growth ≥ 1, 0 < backoff ≤ 1 and interval ≥ 1.`,

@@ -8,6 +8,7 @@ import type { Like } from "../ops/elementwise.ts";
 import { full, zeros } from "../ops/full.ts";
 import { reshape } from "../ops/movement.ts";
 import { slice } from "../ops/slice.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { scope } from "../scope.ts";
 import { show, sizeOf } from "../shape.ts";
 import { noGrad } from "../tape.ts";
@@ -29,6 +30,8 @@ export interface OptimizerOptions {
   readonly gated?: boolean;
 }
 
+export const optimizerNames: NamesOf<OptimizerOptions> = { lr: true, packed: true, gated: true };
+
 export interface StepOptions {
   /** Learning rate of this step. Default the optimiser's. */
   readonly lr?: Like;
@@ -37,6 +40,8 @@ export interface StepOptions {
   /** A boolean scalar. Where it is false the step changes nothing and does not count. Needs `gated`. */
   readonly finite?: Tensor;
 }
+
+const stepNames: NamesOf<StepOptions> = { lr: true, scale: true, finite: true };
 
 /**
  * Moves parameters by their gradients. A step is recorded like any computation and nothing is read back: to run it, realize
@@ -76,7 +81,8 @@ interface Pack {
 }
 
 /** An optimiser by a rule. For rules of your own. */
-export function optimizer(rule: Rule, params: unknown, { lr: usual, packed = false, gated = false }: OptimizerOptions): Optimizer {
+export function optimizer(rule: Rule, params: unknown, options: OptimizerOptions): Optimizer {
+  const { lr: usual, packed = false, gated = false } = checkOptions(rule.name, options, optimizerNames);
   checkNumber(rule.name, { lr: usual });
   const parameters = parametersOf(params, rule.name);
   const [{ device }] = parameters.values();
@@ -96,7 +102,7 @@ export function optimizer(rule: Rule, params: unknown, { lr: usual, packed = fal
   }
 
   function check(options: StepOptions): void {
-    const { lr, finite } = options;
+    const { lr, finite } = checkOptions(rule.name, options, stepNames);
     if (finite && !gated)
       throw new SnoopiError(`${rule.name}: a step with \`finite\`, but steps always count. Make the optimiser with { gated: true }.`);
     if (finite && finite.dtype !== "bool") throw new SnoopiError(`${rule.name}: \`finite\` is ${finite.dtype}, not bool. Use allFinite.`);

@@ -1,9 +1,10 @@
 import { SnoopiError } from "../error.ts";
 import { add, minimum, mul, sub } from "../ops/arithmetic.ts";
 import { equal, where } from "../ops/compare.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { isTensor } from "../tensor.ts";
 import { checkNumber } from "./check-number.ts";
-import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import { type Optimizer, type OptimizerOptions, optimizer, optimizerNames } from "./optimizer.ts";
 import type { Moving } from "./rule.ts";
 
 export interface SgdOptions extends OptimizerOptions {
@@ -17,11 +18,11 @@ export interface SgdOptions extends OptimizerOptions {
   readonly weightDecay?: number;
 }
 
+const sgdNames: NamesOf<SgdOptions> = { ...optimizerNames, momentum: true, dampening: true, nesterov: true, weightDecay: true };
+
 /** Stochastic gradient descent, step by step as `torch.optim.SGD`. */
-export function sgd(
-  params: unknown,
-  { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, ...options }: SgdOptions,
-): Optimizer {
+export function sgd(params: unknown, given: SgdOptions): Optimizer {
+  const { momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, ...options } = checkOptions("sgd", given, sgdNames);
   checkNumber("sgd", { momentum, weightDecay });
   if (!Number.isFinite(dampening)) throw new SnoopiError(`sgd: dampening is ${dampening}. Give a finite number.`);
   if (nesterov && (momentum === 0 || dampening !== 0)) {

@@ -6,6 +6,7 @@ import { SnoopiError } from "../error.ts";
 import { vjp } from "../grad.ts";
 import { add, mul } from "../ops/arithmetic.ts";
 import { sum } from "../ops/sum.ts";
+import { checkOptions, type NamesOf } from "../options.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
 import { show, sizeOf } from "../shape.ts";
@@ -27,6 +28,8 @@ export interface GradCheckOptions {
   readonly numRuns?: number;
 }
 
+const gradCheckNames: NamesOf<GradCheckOptions> = { name: true, order: true, tolerance: true, step: true, seed: true, numRuns: true };
+
 type Fn = (...inputs: Tensor[]) => Tensor;
 
 /**
@@ -42,6 +45,7 @@ export async function checkGrads(
   inputs: readonly Tensor[] | fc.Arbitrary<readonly Tensor[]>,
   options: GradCheckOptions = {},
 ): Promise<void> {
+  checkOptions("checkGrads", options, gradCheckNames);
   if (!(inputs instanceof fc.Arbitrary)) return check(fn, inputs, options);
   const property = fc.asyncProperty(inputs, (tensors) => check(fn, tensors, options));
   await fc.assert(property, { numRuns: options.numRuns ?? 100, seed: options.seed ?? 1 });

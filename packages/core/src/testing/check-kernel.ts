@@ -4,6 +4,7 @@ import type { Device } from "../device.ts";
 import { convert, type DType, type TypedArray } from "../dtype.ts";
 import { SnoopiError } from "../error.ts";
 import { type AnyOp, isElementwise, isView, type Op, type Value } from "../op.ts";
+import { checkOptions } from "../options.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
 import { type Shape, show } from "../shape.ts";
@@ -31,6 +32,7 @@ export async function checkKernel<A>(
   { inputs, attrs }: { readonly inputs: readonly KernelInput[]; readonly attrs: A },
   options: KernelCheckOptions<A> = {},
 ): Promise<void> {
+  checkOptions("checkKernel", options, { bound: true });
   const cpu = createCpu();
   await scope(async (s) => {
     const views = s.run(() => inputs.map((make) => make(cpu)));

@@ -35,6 +35,20 @@ test("model_index.json tells components, absent ones and arguments apart", async
   await expect(pipeline.config("safety_checker")).rejects.toThrow("m/safety_checker: there is neither a config.json nor");
 });
 
+test("a variant that no component has is refused, and one that some have is not", async () => {
+  const files = {
+    "model_index.json": modelIndex,
+    "unet/diffusion_pytorch_model.safetensors": "",
+    "unet/diffusion_pytorch_model.fp16.safetensors": "",
+    "safety_checker/model.safetensors": "",
+  };
+  await expect(openPipelineFolder(folder(files), { variant: "fp16" })).resolves.toBeDefined();
+  await expect(openPipelineFolder(folder(files), { variant: "fp8" })).rejects.toThrow(
+    'm: no component has weights of the variant "fp8". There are plain ones, "fp16".',
+  );
+  await expect(openPipelineFolder(folder({ "model_index.json": modelIndex }), { variant: "fp8" })).rejects.toThrow("There are none.");
+});
+
 test.each<[string, Record<string, unknown>, string]>([
   ["without model_index.json", {}, "m: there is no model_index.json, so this is not a diffusers pipeline. Give the folder that holds it."],
   ["of a single component", { "config.json": {} }, "It looks like a single component of one."],

@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
 import { type Folder, type JsonObject, readJson, subfolder } from "./folder.ts";
-import { findWeightFiles } from "./weight-files.ts";
+import { findWeightFiles, variantsIn } from "./weight-files.ts";
 import { type ComponentWeights, openWeights } from "./weights.ts";
 
 /** One entry of model_index.json: a folder and the class that wrote it. */
@@ -28,7 +28,10 @@ export interface PipelineFolder {
   weights(name: string): Promise<ComponentWeights>;
 }
 
-/** Reads model_index.json. `variant`: take weight files of this variant ("fp16") where a component has them. */
+/**
+ * Reads model_index.json. `variant`: take weight files of this variant ("fp16") where a component has them.
+ * @throws SnoopiError for what is no pipeline, and for a variant that no component has.
+ */
 export async function openPipelineFolder(folder: Folder, options: { variant?: string } = {}): Promise<PipelineFolder> {
   const names = await folder.list();
   if (!names.includes("model_index.json")) {
@@ -61,6 +64,7 @@ export async function openPipelineFolder(folder: Folder, options: { variant?: st
     components.set(name, { name, library, className: component, folder: subfolder(folder, name) });
   }
 
+  if (options.variant !== undefined) await requireVariant(options.variant, { name: folder.name, components });
   const component = (name: string): PipelineComponent => {
     const found = components.get(name);
     if (found) return found;
@@ -75,6 +79,15 @@ export async function openPipelineFolder(folder: Folder, options: { variant?: st
     config: async (name) => readConfig(component(name).folder),
     weights: async (name) => openComponentWeights(component(name).folder, options),
   };
+}
+
+async function requireVariant(variant: string, { name, components }: Pick<PipelineFolder, "name" | "components">): Promise<void> {
+  const lists = await Promise.all([...components.values()].map(async ({ folder }) => variantsIn(await folder.list())));
+  const found = [...new Set(lists.flat())].sort();
+  if (found.includes(variant)) return;
+  const named = found.filter((one) => one !== "").map((one) => `"${one}"`);
+  const there = [...(found.includes("") ? ["plain ones"] : []), ...named].join(", ") || "none";
+  throw new SnoopiError(`${name}: no component has weights of the variant "${variant}". There are ${there}.`);
 }
 
 /** The config of one component's folder: config.json, or a scheduler's scheduler_config.json. */

@@ -23,8 +23,8 @@ const namesOf = (base: string, variant: string) =>
         single: `${base}.${variant}.safetensors`,
       };
 
-/** The variants present in a folder, plain ("") first. */
-function variantsIn(names: readonly string[]): string[] {
+/** The variants among the names of files, plain ("") first. */
+export function variantsIn(names: readonly string[]): string[] {
   const found = new Set<string>();
   for (const name of names) {
     const match =

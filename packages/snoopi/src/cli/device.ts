@@ -22,7 +22,7 @@ export async function openDevice(wanted: GenerateOptions["device"]): Promise<Ope
   } catch (error) {
     if (wanted === "webgpu" || !(error instanceof Error)) throw error;
     return onCpu(
-      `device: cpu, because ${error.message.replace(/^webgpu: /, "").replace(/\. .*$/s, "")}. With a WebGPU adapter it is faster: see npm run setup.`,
+      `device: cpu, because ${error.message.replace(/^webgpu: /, "").replace(/\. .*$/s, "")}. With a WebGPU adapter it is faster, and Mesa's lavapipe is one that needs no GPU (npm run setup in snoopi's repository).`,
     );
   }
 }
@@ -40,6 +40,6 @@ export async function slownessOf(model: OpenModel, request: Request): Promise<st
   const { flops } = await estimate(model, request, { device: createDryDevice() });
   const seconds = flops / referenceSpeed;
   return seconds > 60
-    ? `the CPU computes by plain loops, which will take about ${shownDuration(seconds * 1000)} here. Use a WebGPU adapter (npm run setup), or a smaller picture.`
+    ? `the CPU computes by plain loops, which will take about ${shownDuration(seconds * 1000)} here. Use a WebGPU adapter, or a smaller picture.`
     : undefined;
 }

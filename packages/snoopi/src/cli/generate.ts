@@ -18,20 +18,21 @@ export async function generateCommand(
   options: GenerateOptions,
   { signal, software }: { signal: AbortSignal; software: string },
 ): Promise<void> {
-  const { folder, name } = await namedModel(options.model);
-  const model = await openModel(nodeFolder(folder), options.variant === undefined ? {} : { variant: options.variant });
-  const plan = planOf(model, options);
-  const output = await openOutput(options.out);
+  const { model: wanted, variant, out, device: on, ...request } = options;
+  const { folder, name } = await namedModel(wanted);
+  const model = await openModel(nodeFolder(folder), variant === undefined ? {} : { variant });
+  const plan = planOf(model, request);
+  const output = await openOutput(out);
 
   const { progress, say } = openTerminal();
   const onWarning = (text: string) => say(`snoopi: warning: ${text}`);
   for (const key of model.ignored) onWarning(`${key} in the model's config is unknown and was ignored.`);
 
-  using opened = await openDevice(options.device);
+  using opened = await openDevice(on);
   const { device } = opened;
   say(opened.line);
   say(`model: ${name}, ${inWords(plan)}`);
-  const slowness = device.name === "cpu" ? await slownessOf(model, options) : undefined;
+  const slowness = device.name === "cpu" ? await slownessOf(model, request) : undefined;
   if (slowness) onWarning(slowness);
   try {
     signal.throwIfAborted();
@@ -42,13 +43,13 @@ export async function generateCommand(
       steps: follow((total) => progress.phase("steps", total)),
       decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
     };
-    const picture = await generate(loaded, options, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
+    const picture = await generate(loaded, request, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
     const text = metadataOf(plan, { model: name, software });
     await output.write(await encodePng({ ...picture, text }));
   } finally {
     progress.close();
   }
-  process.stdout.write(`${options.out}\n`);
+  process.stdout.write(`${out}\n`);
 }
 
 /** How a picture is drawn: `1 step`, `25 steps with guidance 7.5`, `2 steps away from the negative by nasa 0.5`. */

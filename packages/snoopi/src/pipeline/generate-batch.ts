@@ -1,11 +1,11 @@
-import { fromData, keep, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import { checkOptions, fromData, keep, type NamesOf, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import { unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import type { Numbers } from "../train/stage.ts";
 import { advances } from "./advances.ts";
 import { encodeTexts } from "./encode-texts.ts";
-import { type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
+import { type GuidanceRequest, guidancePlan, guidanceRequestNames } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
 import { heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
@@ -27,6 +27,16 @@ export interface BatchRequest extends GuidanceRequest {
   readonly kappas?: Float32Array;
 }
 
+const batchNames: NamesOf<BatchRequest> = {
+  prompts: true,
+  ...guidanceRequestNames,
+  noises: true,
+  steps: true,
+  sampler: true,
+  timestep: true,
+  kappas: true,
+};
+
 /**
  * Pictures `[B, 3, H, W]`, −1 black and 1 white, not clipped, of a batch of prompts: one text for each, one negative for all. The numbers
  * are on the host.
@@ -39,7 +49,7 @@ export async function generateBatch(
   { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<Numbers> {
   const { model, device } = loaded;
-  const { prompts, noises, kappas } = request;
+  const { prompts, noises, kappas } = checkOptions("generateBatch", request, batchNames);
   const { steps = model.sampling.steps, sampler = model.sampling.sampler } = request;
   const { timestep: _, ...usual } = model.sampling;
   const timestep = timestepOf(model, { ...request, steps });

@@ -1,4 +1,4 @@
-import { SnoopiError } from "@snoopi/core";
+import { type NamesOf, SnoopiError } from "@snoopi/core";
 import { negativeMethods } from "../guidance/negative-guidance.ts";
 import type { Strength } from "../guidance/strength.ts";
 import { goesStraight, type Sampling } from "./sampling.ts";
@@ -26,6 +26,8 @@ export interface GuidanceRequest {
    */
   readonly guidanceScale?: Strength;
 }
+
+export const guidanceRequestNames: NamesOf<GuidanceRequest> = { negative: true, nasaScale: true, guidance: true, guidanceScale: true };
 
 /** Guidance with everything decided. */
 export interface GuidancePlan {

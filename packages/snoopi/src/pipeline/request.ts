@@ -1,7 +1,7 @@
-import { SnoopiError, torchGenerator } from "@snoopi/core";
+import { checkOptions, type NamesOf, SnoopiError, torchGenerator } from "@snoopi/core";
 import { lastTimestep } from "../schedule/noise-schedule.ts";
 import { checkSteps } from "../schedule/timesteps.ts";
-import { type GuidancePlan, type GuidanceRequest, guidancePlan } from "./guidance-plan.ts";
+import { type GuidancePlan, type GuidanceRequest, guidancePlan, guidanceRequestNames } from "./guidance-plan.ts";
 import type { OpenModel } from "./open.ts";
 import type { Sampler, Sampling } from "./sampling.ts";
 
@@ -20,6 +20,17 @@ export interface Request extends GuidanceRequest {
   readonly height?: number;
 }
 
+const requestNames: NamesOf<Request> = {
+  prompt: true,
+  ...guidanceRequestNames,
+  steps: true,
+  sampler: true,
+  timestep: true,
+  seed: true,
+  width: true,
+  height: true,
+};
+
 /** A request with everything decided. */
 export interface Plan extends GuidancePlan, Sampling {
   readonly prompt: string;
@@ -30,7 +41,13 @@ export interface Plan extends GuidancePlan, Sampling {
 
 /** Checks a request against a model and fills in what it leaves open. */
 export function planOf(model: OpenModel, request: Request): Plan {
-  const { prompt, steps = model.sampling.steps, sampler = model.sampling.sampler, seed = 0 } = request;
+  const {
+    prompt,
+    steps = model.sampling.steps,
+    sampler = model.sampling.sampler,
+    seed = 0,
+  } = checkOptions("generate", request, requestNames);
+  if (typeof prompt !== "string") throw new SnoopiError(`generate: the prompt is ${JSON.stringify(prompt)}, expected a text.`);
   const timestep = timestepOf(model, { ...request, steps });
   const { width = model.size.width, height = model.size.height } = request;
   checkSteps(model.schedule, steps);

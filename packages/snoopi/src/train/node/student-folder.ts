@@ -47,7 +47,7 @@ export async function writeScheduler(
 /** @throws SnoopiError where the student would overwrite its teacher. */
 export function checkFolders(model: string, out: string): void {
   if (resolve(model) !== resolve(out)) return;
-  throw new SnoopiError(`distill: --out is the teacher's folder ${model}. Give another, or the teacher's unet would be replaced.`);
+  throw new SnoopiError(`distill: --out is the teacher's folder ${model}. Give another, or the teacher would be replaced.`);
 }
 
 export interface StudentParts {
