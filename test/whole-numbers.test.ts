@@ -50,6 +50,18 @@ describe.each(devices)("on $name", ({ device }: { device: Device }) => {
     expect(await list(pad(of("i32", 1), [[1, 0]], { value: 16777217 }))).toEqual([16777217, 1]);
   });
 
+  test("floats that they do not hold become the nearest that they do, and NaN 0", async () => {
+    const far = [Number.NaN, Infinity, -Infinity, 3e9, -3e9, 5e9, -1.5, 2147483520, -0.9];
+    const signed = [0, most, least, most, least, most, -1, 2147483520, 0];
+    const unsigned = [0, largest, 0, 3e9, 0, largest, 0, 2147483520, 0];
+    expect(await list(cast(of("f32", ...far), "i32"))).toEqual(signed);
+    expect(await list(cast(of("f32", ...far), "u32"))).toEqual(unsigned);
+    // Fused with what it is computed from, and four at a time.
+    expect(await list(add(cast(mul(of("f32", ...far, 1, 2, 3), 1), "i32"), 0))).toEqual([...signed, 1, 2, 3]);
+    expect(await list(cast(of("f16", 70000, -70000, Number.NaN, 7.9), "u32"))).toEqual([largest, 0, 0, 7]);
+    expect(await list(cast(of("i32", -1, 5), "u32"))).toEqual([largest, 5]);
+  });
+
   test("the smallest is found among all that there are", async () => {
     expect(await list(amin(of("i32", 5, least, most)))).toEqual([least]);
     expect(await list(amax(of("i32", least, least + 1)))).toEqual([least + 1]);

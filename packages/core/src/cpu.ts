@@ -1,6 +1,6 @@
 import { type Collecting, createCollecting } from "./cpu-program.ts";
 import type { Device, MemoryReport, Operand } from "./device.ts";
-import { convert, type DType, type TypedArray, toNumbers, zerosOf } from "./dtype.ts";
+import { convert, type DType, isFloat, type TypedArray, toNumbers, wholeLimits, wholeOf, zerosOf } from "./dtype.ts";
 import type { Expression, Term } from "./fuse.ts";
 import { fromHalf, toHalf } from "./half.ts";
 import { isDense, type Layout, walk } from "./layout.ts";
@@ -105,7 +105,7 @@ function offsetsOf(layout: Layout): Read {
   return (i) => places[i];
 }
 
-/** Intermediate results are rounded to their own type, so that a fused chain gives what its parts would. */
+/** Intermediate results are rounded to their own type (integers wrap), so that a fused chain gives what its parts would. */
 const round: Partial<Record<DType, (v: number) => number>> = {
   f32: Math.fround,
   f16: (v) => fromHalf(toHalf(v)),
@@ -115,8 +115,9 @@ const round: Partial<Record<DType, (v: number) => number>> = {
 };
 
 function evaluator(term: Term, reads: readonly Read[], constants: readonly number[]): Read {
-  const narrow = round[term.dtype] ?? ((v: number) => v);
   if (term.kind === "input") return reads[term.index];
+  const limits = term.kind === "call" && term.args.some((t) => isFloat(t.dtype)) ? wholeLimits[term.dtype] : undefined;
+  const narrow = limits ? (v: number) => wholeOf(v, limits) : (round[term.dtype] ?? ((v: number) => v));
   if (term.kind === "constant") {
     const value = narrow(constants[term.index]);
     return () => value;

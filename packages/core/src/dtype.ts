@@ -38,6 +38,17 @@ export const zerosOf = (dtype: DType, length: number): TypedArray => new arrays[
 
 export const isFloat = (dtype: DType): boolean => dtype === "f32" || dtype === "f16" || dtype === "f64";
 
+/** What each type of whole numbers holds. */
+export const wholeLimits: Partial<Record<DType, readonly [least: number, most: number]>> = {
+  i32: [-(2 ** 31), 2 ** 31 - 1],
+  u32: [0, 2 ** 32 - 1],
+};
+
+/** A float as a type of whole numbers has it: without its fraction, the nearest that there is where it is out of range, and 0 for NaN. */
+export function wholeOf(v: number, [least, most]: readonly [number, number]): number {
+  return Number.isNaN(v) ? 0 : Math.min(Math.max(Math.trunc(v), least), most);
+}
+
 const rank: readonly DType[] = ["bool", "u32", "i32", "f16", "f32", "f64"];
 
 /** The type two operands meet in: `bool < u32 < i32 < f16 < f32 < f64`. */
@@ -48,11 +59,12 @@ export function toNumbers(dtype: DType, data: TypedArray): Exclude<TypedArray, U
   return dtype === "f16" ? f16ToF32(data as Uint16Array) : (data as Exclude<TypedArray, Uint16Array>);
 }
 
-/** Elements converted to `to`; the same array when nothing changes. Floats to integers truncate towards zero, as in PyTorch. */
+/** Elements converted to `to`; the same array when nothing changes. Floats become integers as {@link wholeOf} says. */
 export function convert(from: DType, data: TypedArray, to: DType): TypedArray {
   if (from === to) return data;
   const numbers = toNumbers(from, data);
   if (to === "f16") return f32ToF16(numbers);
   if (to === "bool") return Uint8Array.from(numbers, (v) => (v === 0 ? 0 : 1));
-  return arrays[to].from(numbers);
+  const limits = isFloat(from) ? wholeLimits[to] : undefined;
+  return arrays[to].from(limits ? Float64Array.from(numbers, (v) => wholeOf(v, limits)) : numbers);
 }

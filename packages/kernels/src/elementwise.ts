@@ -217,6 +217,7 @@ function convertFrom(register: "f32" | "i32" | "u32", to: DType, code: string, l
   const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
   if (to === "bool") return `select(${vector("u32")}(1u), ${vector("u32")}(0u), ${code} == ${vector(register)}(0))`;
   const target = registerOf[to];
-  const value = target === register ? code : `${vector(target)}(${code})`;
+  const whole = register === "f32" && target !== "f32";
+  const value = target === register ? code : whole ? `${target}of${lanes}(${code})` : `${vector(target)}(${code})`;
   return to === "f16" ? `half${lanes}(${value})` : value;
 }

@@ -75,6 +75,12 @@ fn power4(a: vec4f, b: vec4f) -> vec4f {
   return vec4f(power1(a.x, b.x), power1(a.y, b.y), power1(a.z, b.z), power1(a.w, b.w));
 }
 
+// Floats as integers: those out of range as the nearest that there is, which WGSL's own conversions promise of f32's numbers only, and NaN as 0.
+fn i32of4(v: vec4f) -> vec4i { return select(vec4i(0), select(vec4i(v), vec4i(2147483647), v >= vec4f(2147483648.0)), v == v); }
+fn i32of1(v: f32) -> i32 { return select(0i, select(i32(v), 2147483647i, v >= 2147483648.0), v == v); }
+fn u32of4(v: vec4f) -> vec4u { return select(vec4u(0u), select(vec4u(v), vec4u(4294967295u), v >= vec4f(4294967296.0)), v == v); }
+fn u32of1(v: f32) -> u32 { return select(0u, select(u32(v), 4294967295u, v >= 4294967296.0), v == v); }
+
 // The nearest f16, ties to even, as f32 and as bits. By integers: what WGSL's own conversions do with ties, subnormals and values out
 // of range is the driver's choice.
 fn rounded13(bits: vec4u) -> vec4u { return bits + vec4u(0xfffu) + ((bits >> vec4u(13u)) & vec4u(1u)); }

@@ -1,4 +1,4 @@
-import { checkType, type DType, isFloat } from "../dtype.ts";
+import { checkType, type DType, isFloat, wholeLimits, wholeOf } from "../dtype.ts";
 import type { Elementwise } from "../op.ts";
 import { apply, share, type Tensor } from "../tensor.ts";
 import { elementwise } from "./elementwise.ts";
@@ -10,14 +10,17 @@ export const castOp: Elementwise<{ dtype: DType }> = {
     return { shape, dtype };
   },
   reference([x], { dtype }, out) {
-    const truncates = dtype === "i32" || dtype === "u32";
+    const limits = isFloat(x.dtype) ? wholeLimits[dtype] : undefined;
     for (let i = 0; i < out.data.length; i++) {
       const v = x.data[i];
-      out.data[i] = dtype === "bool" ? (v === 0 ? 0 : 1) : truncates ? Math.trunc(v) : v;
+      out.data[i] = dtype === "bool" ? (v === 0 ? 0 : 1) : limits ? wholeOf(v, limits) : v;
     }
   },
   vjp: (g, { inputs: [x] }) => [isFloat(x.dtype) ? cast(g, x.dtype) : null],
 };
 
-/** `x` as another element type: floats truncate towards zero on the way to integers, and anything but zero is true. */
+/**
+ * `x` as another element type: anything but zero is true, and floats truncate towards zero on the way to integers, those out of range to the
+ * nearest integer that there is and NaN to 0.
+ */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? share(x) : apply(castOp, [x], { dtype }));

@@ -1,6 +1,6 @@
 import { cpu } from "../cpu.ts";
 import type { Device } from "../device.ts";
-import { checkType, type DType } from "../dtype.ts";
+import { checkType, type DType, wholeLimits } from "../dtype.ts";
 import { kindOf, OpError } from "../error.ts";
 import type { Constant } from "../op.ts";
 import { checkOptions, type NamesOf } from "../options.ts";
@@ -65,13 +65,10 @@ export function checkShape(op: string, shape: Shape): Shape {
   return shape;
 }
 
-/** What each type of whole numbers holds. */
-const limits: Partial<Record<DType, readonly [least: number, most: number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u32: [0, 2 ** 32 - 1] };
-
 /** Throws where a type of whole numbers does not hold a number; fractions are cut off. */
 export function checkFits(op: string, value: number, dtype: DType, fix?: string): void {
   if (typeof value !== "number") throw new OpError(op, `the value is ${kindOf(value)}, expected a number`);
-  const [least, most] = limits[dtype] ?? [];
+  const [least, most] = wholeLimits[dtype] ?? [];
   if (least === undefined || most === undefined) return;
   const whole = Math.trunc(value);
   if (!(whole >= least && whole <= most)) throw new OpError(op, `${value} is no ${dtype}, which goes from ${least} to ${most}`, fix);
