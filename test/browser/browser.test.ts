@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpu } from "@snoopi/core";
 import type { Request } from "@snoopi/snoopi";
@@ -25,6 +25,14 @@ const files = readdirSync(checkpoint, { recursive: true, withFileTypes: true })
 
 // Sums of at most 70 products of numbers near 1, in f32 and in another order, beside results near 10: 70 · 2⁻²⁴ ≈ 4e-6 of them.
 const tolerance = 1e-5;
+
+// Of the documentation, which elsewhere cannot run.
+const examples = ["README.md", join("packages", "kernels", "README.md")].flatMap((page) =>
+  [...readFileSync(join(import.meta.dirname, "..", "..", page), "utf8").matchAll(/^```ts browser\n([\s\S]*?)^```/gm)].map(([, code]) => ({
+    page,
+    code: code!,
+  })),
+);
 
 /** A page of the browser and what it complained about. */
 interface Tab<Module> {
@@ -69,12 +77,14 @@ function expectClose(got: Record<string, number[]>, expected: Record<string, num
 describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
   let expected: Record<string, number[]>;
   let [coreBundle, wholeBundle]: [Bundle?, Bundle?] = [];
+  let exampleBundles: Bundle[] = [];
 
   beforeAll(async () => {
     [coreBundle, wholeBundle] = await Promise.all(
       ["page-core", "page"].map((name) => bundle(name, { path: join(import.meta.dirname, `${name}.ts`) })),
     );
-    server = await serve(new Map([...coreBundle!.files, ...wholeBundle!.files]), checkpoint, files);
+    exampleBundles = await Promise.all(examples.map(({ code }, i) => bundle(`example${i}`, { code })));
+    server = await serve(new Map([coreBundle!, wholeBundle!, ...exampleBundles].flatMap(({ files }) => [...files])), checkpoint, files);
     browser = await openChromium(found!);
     expected = await computeOn(cpu);
   });
@@ -137,8 +147,25 @@ describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
       expect((await tab.call("picture", request)).data).toEqual(first.data);
       expect(tab.complaints).toEqual([]);
     });
+
+    test.each(examples.map(({ page }, i) => [page, i] as const))("the example of %s does what it says", async (_, i) => {
+      const own = await openTab(exampleBundles[i]!);
+      const said: string[] = [];
+      own.page.on("console", (message) => said.push(message.text()));
+      await own.page.setContent('<input type="file" webkitdirectory><img>');
+      await own.page.locator("input").setInputFiles(checkpoint);
+      await own.page.evaluate(`import("/${exampleBundles[i]!.entry}").then(() => undefined)`);
+      const { code } = examples[i]!;
+      if (code.includes("img"))
+        expect(await own.page.evaluate("const img = document.querySelector('img'); img.decode().then(() => img.naturalWidth)")).toBe(64);
+      if (code.includes("console.log")) expect(said).toEqual(["12"]);
+      expect(own.complaints).toEqual([]);
+      await own.page.close();
+    });
   });
 });
+
+test("the documentation has examples for browsers", () => expect(examples.length).toBeGreaterThan(1));
 
 // Needs no browser: what would not bundle would not run in one.
 test("bundles hold nothing of Node's, and the core alone is the smaller", async () => {

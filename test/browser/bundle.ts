@@ -21,7 +21,7 @@ export async function bundle(name: string, from: { readonly path: string } | { r
       if (id.startsWith("node:") || id === "webgpu") throw new Error(`${importer} imports ${id}, which no browser has.`);
       return id === "entry" ? virtual : undefined;
     },
-    load: (id) => (id === virtual && "code" in from ? from.code : undefined),
+    load: (id) => (id === virtual && "code" in from ? { code: from.code, moduleType: "ts" } : undefined),
   };
   const built = await build({
     configFile: false,

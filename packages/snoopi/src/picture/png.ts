@@ -21,7 +21,7 @@ const format = [8, 2, 0, 0, 0];
  * The bytes of a PNG file: 8-bit RGB, with its text before the image. Runs wherever `CompressionStream` does (browsers, Node).
  * @throws SnoopiError when the sizes do not fit the data, or a keyword or text is none that PNG allows
  */
-export async function encodePng({ width, height, data, text = {} }: Picture): Promise<Uint8Array> {
+export async function encodePng({ width, height, data, text = {} }: Picture): Promise<Uint8Array<ArrayBuffer>> {
   if (!isSize(width) || !isSize(height))
     throw new SnoopiError(`png: width and height are ${width} and ${height}. They must be whole numbers from 1 to 2³¹ − 1.`);
   const wanted = width * height * channels;
@@ -121,7 +121,7 @@ function bigEndian(value: number): Uint8Array {
   return bytes;
 }
 
-function join(parts: readonly Uint8Array[]): Uint8Array {
+function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
