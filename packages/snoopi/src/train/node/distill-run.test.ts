@@ -202,6 +202,18 @@ describe("a distillation in miniature", () => {
     }
   });
 
+  // Of batches of 4: the last of 6 is half of one.
+  test.each([10, 5])("keeps the pairs that are there where it wants %i, with the bits of drawing them all", async (count) => {
+    const other = { ...everything, pairs: { ...everything.pairs, count }, ahead: 0, steps: 1 };
+    const [anew, on] = [fresh(), fresh()];
+    await distil(other, anew);
+    cpSync(join(whole, "training", "pairs"), join(on, "training", "pairs"), { recursive: true });
+    const before = read(on, "pairs", "pairs-00000.safetensors");
+    await distil(other, on, { resume: true });
+    expect(read(on, "pairs", "pairs-00000.safetensors")).toEqual(before);
+    expect(read(on, "distill", "checkpoint.safetensors")).toEqual(read(anew, "distill", "checkpoint.safetensors"));
+  });
+
   test("begins with the regression start of another that agrees with it in that", async () => {
     const out = fresh();
     mkdirSync(join(out, "training"), { recursive: true });

@@ -34,9 +34,12 @@ export interface PairsOptions {
 
 const field = "snoopi.pairs";
 
+/** Keys that need not agree: a batch of pairs is the same however many follow it. */
+const free = ["pairs.count"];
+
 /**
  * The teacher's pictures with guidance, each with the noise it came from: a file for each batch, written whole, so that a run that
- * was stopped goes on where it was. `undefined` when the signal asked to stop.
+ * was stopped goes on where it was, and one that wants more pairs keeps those that are there. `undefined` when the signal asked to stop.
  *
  * @throws SnoopiError for files of another config or that cannot be read, and for any when `resume` is false.
  */
@@ -85,17 +88,18 @@ async function stored(path: string, { identity, resume }: PairsOptions, length: 
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
   const file = await openSafetensors(await fileSource(path), path);
   try {
-    checkAgreement(file, field, { config: identity, fix: "Resume with its config, or give another --out" });
+    checkAgreement(file, field, { config: identity, free, fix: "Resume with its config, or give another --out" });
     const { data } = await file.read("x0", { dtype: "f32" });
-    if (data.length !== length) throw new SnoopiError(`${path}: it has ${data.length} numbers of pictures and not ${length}. Remove it.`);
-    return data as Float32Array;
+    // The last of fewer pairs may be part of a batch: then it is drawn anew.
+    return data.length < length ? undefined : (data as Float32Array).subarray(0, length);
   } finally {
     await file.close();
   }
 }
 
 /** @throws SnoopiError when a file of pairs is of another config, as {@link Agreement} has it. */
-export const checkPairs = (path: string, agreement: Agreement): Promise<void> => checkFile(path, field, agreement);
+export const checkPairs = (path: string, agreement: Omit<Agreement, "free">): Promise<void> =>
+  checkFile(path, field, { ...agreement, free });
 
 async function sampled(
   { device, network, schedule, bank, signal, sampling: { sampler, steps, guidance } }: PairsOptions,
