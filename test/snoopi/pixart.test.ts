@@ -34,7 +34,7 @@ describe.each(devices)("a PixArt folder on $name", ({ device }) => {
   });
   afterAll(() => loaded[Symbol.dispose]());
 
-  const requestOf = ({ negative, guidance, nasaScale, ...rest }: PixArtGolden["cases"][number]) => ({
+  const requestOf = ({ name: _, negative, guidance, nasaScale, ...rest }: PixArtGolden["cases"][number]) => ({
     ...rest,
     ...(negative !== null && { negative }),
     ...(nasaScale === undefined ? { guidance } : { nasaScale }),
