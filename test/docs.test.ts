@@ -4,7 +4,8 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withAssertions } from "./claims.ts";
 
-// Every ```ts example in the documentation runs, each as a module of its own. One that cannot run here says so in its fence: ```ts browser.
+// Every ```ts example in the documentation runs, each as a module of its own. One that cannot run here says so in its fence, ```ts browser: those of
+// the README and of kernels run in test/browser.
 
 const root = resolve(import.meta.dirname, "..");
 /** Inside the repository, so that `@snoopi/…` is found. */
