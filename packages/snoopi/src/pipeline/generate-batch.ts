@@ -1,22 +1,22 @@
-import { checkOptions, fromData, keep, type NamesOf, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import { alias, checkOptions, fromData, keep, type NamesOf, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import { unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
 import type { Numbers } from "../train/stage.ts";
-import { advances } from "./advances.ts";
+import { type Advanced, advances, take } from "./advances.ts";
 import { encodeTexts } from "./encode-texts.ts";
 import { type GuidanceRequest, guidancePlan, guidanceRequestNames } from "./guidance-plan.ts";
 import { guided } from "./guided.ts";
 import { heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
 import { timestepOf } from "./request.ts";
-import type { Sampler, Sampling } from "./sampling.ts";
+import { renoises, type Sampler, type Sampling } from "./sampling.ts";
 
 /** Several pictures of one way of drawing. */
 export interface BatchRequest extends GuidanceRequest {
   /** One for each picture. */
   readonly prompts: readonly string[];
-  /** The noise `[B, C, h, w]` that pictures start from; `few-step` takes one for each of its steps. */
+  /** The noise `[B, C, h, w]` that pictures start from; `lcm` and `few-step` take one for each of their steps. */
   readonly noises: readonly Numbers[];
   /** Passes, and how several are taken: as the model's own scheduler says unless given. */
   readonly steps?: number;
@@ -62,13 +62,10 @@ export async function generateBatch(
     owned.add(t);
     return t;
   };
-  const freed = (t: Tensor) => {
-    owned.delete(t);
-    t.dispose();
-  };
   const hold = heldContexts();
   const encoded = (texts: readonly string[]) => hold(() => encodeTexts(loaded, texts));
   let guidance: NegativeGuidance | undefined;
+  let now: Advanced | undefined;
   try {
     signal?.throwIfAborted();
     // One text for all is projected once.
@@ -88,27 +85,25 @@ export async function generateBatch(
     const context = subtract ? hold(() => subtractText(prompt, encoded([subtract.negative]), subtract)) : prompt;
 
     const noise = noises.map(({ shape, data }) => held(() => fromData(data, { shape, dtype: "f32", device })));
-    let x = noise[0];
+    now = [keep(alias(noise[0]))];
     for (const advance of advances(denoise, model.schedule, { ...sampling, context, noise: (i) => noise[i] })) {
       signal?.throwIfAborted();
-      const before = x;
-      x = held(() => advance(before));
-      await realize([x], signal ? { signal } : {});
-      if (!noise.includes(before)) freed(before);
+      now = await take(advance, now, signal ? { signal } : {});
     }
+    const [x] = now;
     const image = held(() => loaded.decode(unscaleLatents(x, model.vae)));
     await realize([image], signal ? { signal } : {});
     return { shape: image.shape, data: (await image.data()) as Float32Array };
   } finally {
     guidance?.[Symbol.dispose]();
     hold[Symbol.dispose]();
-    for (const t of owned) t.dispose();
+    for (const t of [...owned, ...(now ?? [])]) t?.dispose();
   }
 }
 
 function checkBatch({ prompts, noises, kappas, guidance, negative }: BatchRequest, { steps, sampler }: Sampling): void {
   if (prompts.length === 0) throw new SnoopiError("generate: there are no prompts. Give at least 1.");
-  const wanted = sampler === "few-step" ? steps : 1;
+  const wanted = renoises(sampler) ? steps : 1;
   if (noises.length !== wanted) throw new SnoopiError(`generate: there are ${noises.length} noises, and ${sampler} takes ${wanted}.`);
   for (const { shape } of noises) {
     if (shape[0] !== prompts.length) throw new SnoopiError(`generate: there are ${prompts.length} prompts and noise for ${shape[0]}.`);

@@ -2,7 +2,7 @@ import { keep, realize, scope, type Tensor, tensor, torchGenerator } from "@snoo
 import { toPixels, unscaleLatents } from "@snoopi/models";
 import type { NegativeGuidance } from "../guidance/negative-guidance.ts";
 import { subtractText } from "../guidance/subtract-text.ts";
-import { advances } from "./advances.ts";
+import { type Advanced, advances, take } from "./advances.ts";
 import { type EncodedTexts, encodeTexts } from "./encode-texts.ts";
 import { guided } from "./guided.ts";
 import { type HeldContexts, heldContexts } from "./held-contexts.ts";
@@ -46,7 +46,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
   const texts = textsOf(plan);
   let guidance: NegativeGuidance | undefined;
   const hold = heldContexts();
-  let x: Tensor | undefined;
+  let now: Advanced | undefined;
   try {
     const contexts = await encodeEach(loaded, texts, hold, hooks);
     const contextOf = (text: string) => contexts.get(text)!;
@@ -57,7 +57,7 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     // One generator for all noise of a picture, as diffusers' pipeline has it.
     const generator = torchGenerator(plan.seed);
     const noise = () => tensor(generator.randn(shape.reduce((a, b) => a * b, 1)), { shape, device });
-    x = keep(noise());
+    now = [keep(noise())];
     const { subtract } = plan;
     const prompt = contextOf(plan.prompt);
     const context = subtract ? hold(() => subtractText(prompt, contextOf(subtract.negative), subtract)) : prompt;
@@ -65,17 +65,16 @@ export async function sample(loaded: LoadedModel, plan: Plan, hooks: GenerateHoo
     onProgress?.("steps", 0, steps.length);
     for (const [i, advance] of steps.entries()) {
       signal?.throwIfAborted();
-      const before: Tensor = x;
-      x = keep(scope(() => advance(before)));
-      before.dispose();
-      await realize([x], {
+      now = await take(advance, now, {
         ...(signal && { signal }),
         onProgress: (done, total) => onProgress?.("steps", i + (total ? done / total : 1), steps.length),
       });
     }
+    const [x, before] = now;
+    before?.dispose();
     return x;
   } catch (error) {
-    x?.dispose();
+    for (const t of now ?? []) t?.dispose();
     throw error;
   } finally {
     guidance?.[Symbol.dispose]();

@@ -20,6 +20,22 @@ export function timesteps(schedule: NoiseSchedule, n: number): number[] {
   return chosen;
 }
 
+/** What LCMs and LCM-LoRAs were distilled on: as many evenly spaced timesteps. */
+export const lcmGrid = 50;
+
+/**
+ * The timesteps of diffusers' `LCMScheduler` for n steps, noisiest first: evenly chosen of the {@link lcmGrid} ones.
+ *
+ * @throws SnoopiError when n is not from 1 to their number.
+ */
+export function lcmTimesteps({ config: { numTrainTimesteps } }: NoiseSchedule, n: number): number[] {
+  const most = Math.min(lcmGrid, numTrainTimesteps);
+  if (!Number.isInteger(n) || n < 1 || n > most)
+    throw new SnoopiError(`timesteps: lcm takes 1 to ${most} steps, not ${n}. Four are usual.`);
+  const stride = Math.floor(numTrainTimesteps / most);
+  return Array.from({ length: n }, (_, i) => (most - Math.floor((i * most) / n)) * stride - 1);
+}
+
 /** @throws SnoopiError when n-step sampling is not defined on this schedule. */
 export function checkSteps(schedule: NoiseSchedule, n: number): void {
   const most = schedule.config.numTrainTimesteps;

@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import { add, type Device, fromData, type Key, keep, mul, noGrad, realize, SnoopiError, scope, type Tensor } from "@snoopi/core";
+import { type Device, fromData, type Key, keep, realize, SnoopiError, scope } from "@snoopi/core";
 import { openSafetensors, type UNet } from "@snoopi/models";
 import { fileSource, writeSafetensors } from "@snoopi/models/node";
 import { denoiser } from "../../denoiser.ts";
 import { cfg } from "../../guidance/cfg.ts";
-import { ddimSteps } from "../../sampler/ddim.ts";
-import { dpmSolverSteps } from "../../sampler/dpm-solver.ts";
+import { type Advanced, advances, take } from "../../pipeline/advances.ts";
 import type { NoiseSchedule } from "../../schedule/noise-schedule.ts";
 import type { DistillConfig } from "../distill-config.ts";
 import { normals, stepKey } from "../examples.ts";
@@ -113,29 +112,14 @@ async function sampled(
     }));
     await realize([context.tokens, empty.tokens]);
     const guided = cfg(denoiser(network, schedule), { scale: guidance, negative: empty });
-    const advances = sampler === "ddim" ? ddim() : dpmSolver();
-    /** x and, where a step needs it of the one before, x₀. */
-    let now: readonly Tensor[] = [keep(start)];
-    for (const advance of advances) {
-      const next = noGrad(() => scope(() => advance(now))).map(keep);
-      await realize([...next]);
-      for (const t of now) t.dispose();
-      now = next;
+    let now: Advanced = [keep(start)];
+    for (const advance of advances(guided, schedule, { steps, sampler, context })) {
+      now = await take(advance, now);
       if (signal.aborted) break;
     }
-    const found = signal.aborted ? undefined : Float32Array.from((await now[0].data()) as Float32Array);
-    for (const t of now) t.dispose();
+    const [x, before] = now;
+    const found = signal.aborted ? undefined : Float32Array.from((await x.data()) as Float32Array);
+    for (const t of [x, before]) t?.dispose();
     return found;
-
-    function ddim() {
-      return ddimSteps(guided, schedule, steps, context).map(({ advance }) => ([x]: readonly Tensor[]) => [advance(x)]);
-    }
-    function dpmSolver() {
-      return dpmSolverSteps(schedule, steps).map((step, i) => ([x, before]: readonly Tensor[]) => {
-        const x0 = guided(x, step.t, context, i);
-        const moved = add(mul(x, step.x), mul(x0, step.now));
-        return [i > 0 ? add(moved, mul(before, step.before)) : moved, x0];
-      });
-    }
   });
 }
