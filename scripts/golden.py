@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, clip_view, components, distill, few_step, manifests, metrics, nasa, ops, pipelines, pixart, pixart_pipeline, prompts, randn, schedules, store, t5, t5_tokenizer, tiny, tiny_vae, tokenizers, training
+from golden import checkpoints, clip_view, components, distill, few_step, lora, manifests, metrics, nasa, ops, pipelines, pixart, pixart_pipeline, prompts, randn, schedules, store, t5, t5_tokenizer, tiny, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -49,6 +49,7 @@ PARTS = {
     "pixart-pipeline": pixart_pipeline.write,
     "pipeline": pipelines.write,
     "few-step": few_step.write,
+    "lora": lora.write,
     "tiny": tiny.write,
     "schedule": schedules.write_schedules,
     "ddim": schedules.write_ddim,

@@ -38,7 +38,10 @@ export { type BicubicOptions, resizeBicubic } from "./bicubic.ts";
 export { activationOf, type ClipText, type ClipTextOptions, type ClipTextSizes, clipText } from "./clip.ts";
 export { endPositions, idsTensor } from "./clip-ids.ts";
 export { conv2d, embedding, groupNorm, layerNorm, linear, rmsNorm } from "./layers.ts";
-export { type AdapterOptions, type Adapters, adapters } from "./lora.ts";
+export { type AdapterOptions, type Adapters, adapters } from "./lora/adapters.ts";
+export { type Lora, type LoraLayer, openLora } from "./lora/lora.ts";
+export { type LoraChange, type LoraMatch, type LoraUse, matchLoras } from "./lora/match.ts";
+export { isLoraName, type LoraComponent } from "./lora/names.ts";
 export { type DiffusionNetwork, diffusionNetwork } from "./diffusion-network.ts";
 // Networks that judge pictures.
 export { type Inception, type InceptionOutput, inceptionV3 } from "./inception/inception.ts";

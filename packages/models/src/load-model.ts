@@ -2,11 +2,15 @@ import { type Device, fromData, keep, type Shape, SnoopiError, type Tensor } fro
 import { matchWeights, requireMatch } from "./checkpoint/match.ts";
 import type { NameRule } from "./checkpoint/names.ts";
 import type { TensorReader } from "./checkpoint/safetensors-read.ts";
+import type { LoraChange } from "./lora/match.ts";
+import { withChanges } from "./lora/merge.ts";
 
 export interface LoadOptions {
   readonly device: Device;
   /** How parameters lie in memory. Default: f16 where the file says F16, else f32. */
   readonly dtype?: "f32" | "f16";
+  /** What LoRAs add to parameters, by their names: see `matchLoras`. */
+  readonly changes?: ReadonlyMap<string, readonly LoraChange[]>;
   /** Called after each tensor with the bytes read and to be read, as stored. */
   readonly onBytes?: (done: number, total: number) => void;
   /** Stops between two tensors. */
@@ -32,7 +36,7 @@ const floats = new Set(["F64", "F32", "F16", "BF16"]);
 export async function loadTensors(
   kind: NameRule,
   weights: TensorReader,
-  { manifest, device, dtype, onBytes, signal }: LoadOptions & { readonly manifest: ReadonlyMap<string, Shape> },
+  { manifest, device, dtype, changes, onBytes, signal }: LoadOptions & { readonly manifest: ReadonlyMap<string, Shape> },
 ): Promise<LoadedTensors> {
   const match = matchWeights(kind, weights.entries, manifest);
   requireMatch(match, weights.name);
@@ -54,7 +58,13 @@ export async function loadTensors(
       signal?.throwIfAborted();
       const read = await weights.read(stored, { dtype: dtype ?? (entry.dtype === "F16" ? "f16" : "f32") });
       // The manifest's shape, not the file's: they may differ in ones at the end.
-      tensors.set(name, keep(fromData(read.data, { shape: manifest.get(name)!, dtype: read.dtype, device })));
+      const tensor = keep(fromData(read.data, { shape: manifest.get(name)!, dtype: read.dtype, device }));
+      tensors.set(name, tensor);
+      const added = changes?.get(name);
+      if (added) {
+        tensors.set(name, await withChanges(tensor, added, device));
+        tensor.dispose();
+      }
       done += entry.end - entry.start;
       waiting += read.data.byteLength;
       if (waiting >= perWait) {

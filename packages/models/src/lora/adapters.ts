@@ -7,10 +7,8 @@ import {
   keep,
   keyFromSeed,
   linear,
-  matmul,
   mul,
   noGrad,
-  reshape,
   type Shape,
   SnoopiError,
   scope,
@@ -20,7 +18,8 @@ import {
   uniform,
   zeros,
 } from "@snoopi/core";
-import type { Layer, Params } from "./params.ts";
+import type { Layer, Params } from "../params.ts";
+import { addLowRank } from "./merge.ts";
 
 /** Low-rank adaptation (Hu et al. 2021): `y = W x + (alpha / rank) · B (A x)`. */
 export interface AdapterOptions {
@@ -136,8 +135,7 @@ export function adapters(): Adapters {
         [...pairs].map(([path, { a, b }]) => {
           const weight = weights.get(`${path}.weight`);
           if (!weight) throw new SnoopiError(`lora: there is no "${path}.weight" to merge into. Pass the weights of this network.`);
-          const product = () => reshape(matmul(reshape(b, [b.shape[0], -1]), reshape(a, [a.shape[0], -1])), weight.shape);
-          return [`${path}.weight`, noGrad(() => scope(() => add(weight, mul(product(), factor)).to(weight.dtype)))];
+          return [`${path}.weight`, noGrad(() => scope(() => addLowRank(weight, [{ a, b, factor }])))];
         }),
       );
     },

@@ -1,5 +1,16 @@
 import type { Device, Tensor } from "@snoopi/core";
-import { type DiffusionNetwork, latentDecoder, load, loadTensors, manifest, matchWeights, params, requireMatch } from "@snoopi/models";
+import {
+  type DiffusionNetwork,
+  type LoraUse,
+  latentDecoder,
+  load,
+  loadTensors,
+  manifest,
+  matchLoras,
+  matchWeights,
+  params,
+  requireMatch,
+} from "@snoopi/models";
 import type { OpenModel } from "./open.ts";
 import { type EncodeIds, needed } from "./shape.ts";
 
@@ -14,6 +25,8 @@ export interface LoadedModel extends Disposable {
 
 export interface LoadModelOptions {
   readonly device: Device;
+  /** LoRAs that are added to the weights, as they are read. They stay open. */
+  readonly loras?: readonly LoraUse[];
   /** Bytes read so far and in all. */
   readonly onBytes?: (done: number, total: number) => void;
   /** Tensors in the files that the networks do not have, as `component: names`. */
@@ -22,7 +35,10 @@ export interface LoadModelOptions {
 }
 
 /** Loads what making pictures needs: the text encoder, the network and the VAE's decoder. Weights stored in f16 stay f16. */
-export async function loadModel(model: OpenModel, { device, onBytes, onWarning, signal }: LoadModelOptions): Promise<LoadedModel> {
+export async function loadModel(
+  model: OpenModel,
+  { device, loras = [], onBytes, onWarning, signal }: LoadModelOptions,
+): Promise<LoadedModel> {
   const files = [];
   const tensors = new Map<string, ReadonlyMap<string, Tensor>>();
   const free = () => {
@@ -37,13 +53,18 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
       const entries = [...match.names.values()].map((name) => weights.entries.get(name)!);
       return entries.reduce((sum, { start, end }) => sum + end - start, 0);
     });
+    const { changes, unexpected: strange } = matchLoras(loras, lorasOf(model));
     const total = sizes.reduce((a, b) => a + b, 0);
+    for (const [lora, layers] of strange)
+      onWarning?.(`${lora.name}: ignored ${layers.length} of its layers, which the model does not have: ${layers.join(", ")}.`);
     let before = 0;
     onBytes?.(0, total);
     for (const [i, { network, weights, shapes }] of files.entries()) {
+      const own = changes.get(network.component);
       const loaded = await loadTensors(network.kind, weights, {
         manifest: shapes,
         device,
+        ...(own && { changes: own }),
         onBytes: (done) => onBytes?.(before + done, total),
         ...(signal && { signal }),
       });
@@ -71,3 +92,7 @@ export async function loadModel(model: OpenModel, { device, onBytes, onWarning, 
     [Symbol.dispose]: free,
   };
 }
+
+/** What a LoRA may be for: all but the VAE, with all of their parameters. */
+const lorasOf = ({ networks }: OpenModel) =>
+  new Map(networks.flatMap((network) => (network.component === "vae" ? [] : [[network.component, manifest(network.whole)] as const])));

@@ -1,0 +1,46 @@
+/** Which tensor of a low-rank pair: `down` is A, `up` is B, and `alpha` their factor's numerator. */
+export type LoraPart = "down" | "up" | "alpha";
+
+/** How the names of a LoRA file end: PEFT's, kohya's, diffusers' before 0.22 and, of text encoders, before that. */
+const endings: readonly (readonly [RegExp, LoraPart])[] = [
+  [/\.lora_A(\.[^.]+)?\.weight$/, "down"],
+  [/\.lora_B(\.[^.]+)?\.weight$/, "up"],
+  [/\.lora_down\.weight$/, "down"],
+  [/\.lora_up\.weight$/, "up"],
+  [/[._]lora\.down\.weight$/, "down"],
+  [/[._]lora\.up\.weight$/, "up"],
+  [/\.lora_linear_layer\.down\.weight$/, "down"],
+  [/\.lora_linear_layer\.up\.weight$/, "up"],
+  [/\.alpha$/, "alpha"],
+];
+
+/** The layer that a tensor of a LoRA file is for, in the file's own words, and its part; undefined for what is no low-rank pair's. */
+export function loraName(name: string): { readonly module: string; readonly part: LoraPart } | undefined {
+  const found = endings.find(([ending]) => ending.test(name));
+  return found && { module: name.replace(found[0], ""), part: found[1] };
+}
+
+/** Whether a tensor is half of a low-rank pair. */
+export const isLoraName = (name: string): boolean => ["down", "up"].includes(loraName(name)?.part ?? "");
+
+/** What a module is called whatever the format: kohya's files have underscores where others have dots. */
+export const loraKey = (module: string): string =>
+  module
+    .replace(/\.processor\./, ".")
+    .replaceAll(".", "_")
+    .replace(/^lora_/, "");
+
+/** What stands before a layer's path in {@link loraKey}, by component. Nothing and PEFT's own words mean the network that denoises. */
+const prefixes = {
+  unet: ["unet_", "", "base_model_model_"],
+  transformer: ["transformer_", "", "base_model_model_"],
+  text_encoder: ["text_encoder_text_model_", "te_text_model_", "te1_text_model_", "text_encoder_", "te_"],
+} as const;
+
+export type LoraComponent = keyof typeof prefixes;
+
+/** All keys that mean the layer at `path`. Diffusers once called the output of attention `to_out` and not `to_out.0`. */
+export const loraKeysOf = (component: LoraComponent, path: string): string[] =>
+  [path, ...(path.endsWith(".to_out.0") ? [path.slice(0, -2)] : [])].flatMap((one) =>
+    prefixes[component].map((prefix) => prefix + one.replaceAll(".", "_")),
+  );
