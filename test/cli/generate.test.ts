@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { decodePng } from "@snoopi/snoopi";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { gpu } from "../gpu.ts";
+import { goldenFolder } from "../models/goldens.ts";
 import { build, snoopi, start, temporary, tiny, withoutAdapter } from "./command.ts";
 
 let folder: ReturnType<typeof temporary>;
@@ -142,6 +143,52 @@ describe("several steps", () => {
     expect(code).toBe(0);
     expect((await picture()).text).toMatchObject({ steps: "2" });
     expect((await picture()).text).not.toHaveProperty("guidance_scale");
+  });
+});
+
+describe("a LoRA", () => {
+  const lora = join(goldenFolder, "lora");
+
+  test("changes the picture, is said, and stands in the file", async () => {
+    await make("--model", tiny("sd15"), "--steps", "4", "--sampler", "lcm");
+    const { data: plain, text } = await picture();
+    expect(text).toMatchObject({ steps: "4", sampler: "lcm" });
+    const { code, stderr } = await make(
+      "--model",
+      tiny("sd15"),
+      "--steps",
+      "4",
+      "--sampler",
+      "lcm",
+      "--lora",
+      `${lora}/kohya.safetensors:0.7`,
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain("\nmodel: sd15-tiny with kohya.safetensors:0.7, 4 steps\n");
+    const { data, text: said } = await picture();
+    expect(said.loras).toBe("kohya.safetensors:0.7");
+    expect(data.some((value, i) => Math.abs(value - plain[i]!) > 20)).toBe(true);
+    // The folder holds one of the usual name, with the same numbers.
+    await make("--model", tiny("sd15"), "--steps", "4", "--sampler", "lcm", "--lora", `${lora}:0.7`);
+    expect(Math.max(...(await picture()).data.map((value, i) => Math.abs(value - data[i]!)))).toBeLessThanOrEqual(1);
+  });
+
+  test.each([
+    [
+      "that is not there",
+      "nowhere.safetensors",
+      "snoopi: nowhere.safetensors: there is no such LoRA. Give its .safetensors file, or its folder.",
+    ],
+    [
+      "of another model",
+      lora,
+      `snoopi: ${lora}/pytorch_lora_weights.safetensors: text_encoder.encoder.layers.0.mlp.fc1 is made for a weight of 128 × 32`,
+    ],
+  ])("%s is refused before weights are read", async (_, path, line) => {
+    const { code, stderr } = await make("--model", tiny("sd21"), "--variant", "fp16", "--lora", path);
+    expect(code).toBe(1);
+    expect(stderr).toContain(line);
+    expect(stderr).not.toContain("load:");
   });
 });
 

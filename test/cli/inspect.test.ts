@@ -1,5 +1,7 @@
+import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { goldenFolder } from "../models/goldens.ts";
 import { copyOf, editHeader, editJson, rename } from "./broken-model.ts";
 import { build, snoopi, temporary, tiny } from "./command.ts";
 
@@ -75,6 +77,15 @@ test("a file is listed with its dtypes, metadata and tensors, and its network is
     "  F32        180      67,231  269 kB\nmetadata: format=pt\nnetwork: the AutoencoderKL that vae/config.json describes\n",
   );
   expect(stdout).toMatch(/\n {2}and 168 more\n$/);
+});
+
+test("a LoRA is told by its names, and one that cannot be used by what is wrong with it", async () => {
+  const lora = join(goldenFolder, "lora/kohya.safetensors");
+  expect((await inspect(lora)).stdout).toContain("network: a LoRA of 36 layers, of rank 2, 3, for generate --lora\n");
+  const broken = join(folder.path, "dora.safetensors");
+  copyFileSync(lora, broken);
+  editHeader(broken, (header, end) => (header["lora_unet_x.dora_scale"] = { dtype: "F32", shape: [0], data_offsets: [end, end] }));
+  expect((await inspect(broken)).stdout).toContain(`network: a LoRA that generate cannot use: ${broken}: 1 of its 109 tensors are not`);
 });
 
 test("a file of no known network is not taken for one", async () => {

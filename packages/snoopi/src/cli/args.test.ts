@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
+import { samplers } from "../pipeline/sampling.ts";
 import { parseCommand, parseGenerate, parseInspect } from "./args.ts";
 
 const least = ["--model", "m", "--prompt", "a fox", "--out", "x.png"];
@@ -44,10 +45,30 @@ describe("parseGenerate", () => {
     expect(parseGenerate([...least, "--guidance", "cfg"])).toEqual({ ...defaults, guidance: "cfg" });
   });
 
+  test("takes samplers by their names, and any number of LoRAs with a scale or without", () => {
+    for (const sampler of samplers) expect(parseGenerate([...least, "--sampler", sampler]).sampler).toBe(sampler);
+    expect(() => parseGenerate([...least, "--sampler", "euler"])).toThrow(
+      'generate: --sampler is "euler". Give one of ddim, dpm-solver, lcm, few-step.',
+    );
+    const words = ["--lora", "a.safetensors", "--lora=b:0.5", "--lora", "C:\\c.safetensors", "--lora", "d:e:-1", "--lora", "f:"];
+    expect(parseGenerate([...least, ...words]).loras).toEqual([
+      { path: "a.safetensors", scale: 1 },
+      { path: "b", scale: 0.5 },
+      { path: "C:\\c.safetensors", scale: 1 },
+      { path: "d:e", scale: -1 },
+      { path: "f:", scale: 1 },
+    ]);
+    for (const word of ["", ":0.5"]) {
+      expect(() => parseGenerate([...least, `--lora=${word}`])).toThrow(
+        `generate: --lora "${word}" names no file. Write --lora PATH or --lora PATH:SCALE.`,
+      );
+    }
+  });
+
   test("takes any text as a prompt, a dash in front or nothing at all included", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (prompt) => {
-        fc.pre(!/^--(model|out|negative)/.test(prompt) && prompt !== "--");
+        fc.pre(!/^--(model|out|negative|lora)/.test(prompt) && prompt !== "--");
         expect(parseGenerate(["--model", "m", "--prompt", prompt, "--out", "x.png"]).prompt).toBe(prompt);
         expect(parseGenerate(["--model", "m", `--prompt=${prompt}`, "--out", "x.png"]).prompt).toBe(prompt);
       }),

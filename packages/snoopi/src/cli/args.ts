@@ -1,10 +1,12 @@
 import { SnoopiError } from "@snoopi/core";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
+import { type Sampler, samplers } from "../pipeline/sampling.ts";
 import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.ts";
 import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
 import { generateHelp, help, inspectHelp } from "./help.ts";
+import { type LoraWord, loraWord } from "./loras.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
-import { choiceOrNumber, type DeviceWord, deviceIn, finite, integer, seedOf } from "./values.ts";
+import { choice, choiceOrNumber, type DeviceWord, deviceIn, finite, integer, seedOf } from "./values.ts";
 import { wordsOf } from "./words.ts";
 
 /** What `snoopi generate` was asked for, with defaults filled in. */
@@ -18,6 +20,10 @@ export interface GenerateOptions {
   readonly nasaScale?: number;
   /** Passes through the network, ≥ 1; what the model is made for where absent. */
   readonly steps?: number;
+  /** How several steps follow each other; as the model is made for where absent. */
+  readonly sampler?: Sampler;
+  /** LoRAs to add, in order. */
+  readonly loras?: readonly LoraWord[];
   /** The training timestep that one step begins at; the last where absent. */
   readonly timestep?: number;
   /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. */
@@ -69,13 +75,12 @@ export function parseCommand(argv: readonly string[]): Command {
   throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, train, distill and eval.`);
 }
 
-const generateNames = "model prompt negative nasa-scale seed out width height steps timestep guidance guidance-scale device variant".split(
-  " ",
-);
+const generateNames =
+  "model prompt negative nasa-scale seed out width height steps sampler timestep guidance guidance-scale device variant".split(" ");
 
 /** Reads and checks the words after `snoopi generate`. */
 export function parseGenerate(argv: readonly string[]): GenerateOptions {
-  const { values, positionals } = wordsOf("generate", argv, generateNames);
+  const { values, lists, positionals } = wordsOf("generate", argv, generateNames, ["lora"]);
   if (positionals.length > 0) {
     throw new SnoopiError(`generate: ${JSON.stringify(positionals[0])} belongs to no option. Put quotes around a text with spaces.`);
   }
@@ -87,6 +92,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
   if (variant !== undefined) checkVariant("generate", variant);
 
   const steps = integer(values, "steps", { least: 1 });
+  const sampler = choice(values, "sampler", samplers);
   const timestep = integer(values, "timestep", { least: 0 });
   const guidance = choiceOrNumber(values, "guidance", guidanceNames);
   const guidanceScale = finite(values, "guidance-scale", { least: 0 });
@@ -115,6 +121,8 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     ...(negative === undefined ? {} : { negative }),
     ...(nasaScale === undefined ? {} : { nasaScale }),
     ...(steps === undefined ? {} : { steps }),
+    ...(sampler === undefined ? {} : { sampler }),
+    ...(lists.lora.length === 0 ? {} : { loras: lists.lora.map(loraWord) }),
     ...(timestep === undefined ? {} : { timestep }),
     ...(guidance === undefined ? {} : { guidance }),
     ...(guidanceScale === undefined ? {} : { guidanceScale }),

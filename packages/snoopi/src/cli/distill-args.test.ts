@@ -23,7 +23,7 @@ test.each([
   ["--config c.json --model m --out o --budget 3", "distill: --budget is for --dry-run. Leave it out."],
   ["--config c.json --dry-run --budget much", 'distill: --budget is "much". Give a number, 0 or more.'],
   ["--config c.json --dry-run --start s", "distill: --start is for a run, and this is a --dry-run. Leave it out."],
-  ["--config c.json --model m --out o --set", "distill: --set has no value. Write --set KEY=VALUE."],
+  ["--config c.json --model m --out o --set", "distill: --set has no value. Write --set and its value after it."],
   ["--config c.json --model m --out o more", 'distill: "more" belongs to no option.'],
   ["--config c.json --model m --out o --device gpu", 'distill: --device is "gpu". Give one of webgpu, cpu, auto.'],
   ["--config c.json --config d.json --model m --out o", "distill: --config is given twice."],

@@ -26,12 +26,12 @@ const flags = ["--resume", "--dry-run"];
 
 /** Reads and checks the words after `snoopi distill`. */
 export function parseDistill(argv: readonly string[]): DistillOptions {
-  const { set, others } = setsOf(argv);
-  const [resume, dryRun] = flags.map((flag) => others.includes(flag));
-  const { values, positionals } = wordsOf(
+  const [resume, dryRun] = flags.map((flag) => argv.includes(flag));
+  const { values, lists, positionals } = wordsOf(
     "distill",
-    others.filter((word) => !flags.includes(word)),
+    argv.filter((word) => !flags.includes(word)),
     ["config", "model", "out", "start", "device", "budget"],
+    ["set"],
   );
   if (positionals.length > 0) {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
@@ -46,7 +46,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   const budget = finite(values, "budget", { least: 0, command: "distill" });
   return {
     config,
-    set,
+    set: lists.set,
     resume,
     dryRun,
     device,
@@ -55,19 +55,6 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
     ...(values.start !== undefined && { start: values.start }),
     ...(budget !== undefined && { budget }),
   };
-}
-
-/** `--set` may be given many times. */
-function setsOf(argv: readonly string[]): { readonly set: readonly string[]; readonly others: readonly string[] } {
-  const [set, others]: [string[], string[]] = [[], []];
-  for (let i = 0; i < argv.length; i++) {
-    const word = argv[i];
-    if (word.startsWith("--set=")) set.push(word.slice("--set=".length));
-    else if (word !== "--set") others.push(word);
-    else if (i + 1 < argv.length) set.push(argv[++i]);
-    else throw new SnoopiError("distill: --set has no value. Write --set KEY=VALUE.");
-  }
-  return { set, others };
 }
 
 export function distillHelp(): string {

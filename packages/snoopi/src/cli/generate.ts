@@ -7,6 +7,7 @@ import { openModel } from "../pipeline/open.ts";
 import { type Plan, planOf } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
 import { openDevice, slownessOf } from "./device.ts";
+import { openLoras, shownLora } from "./loras.ts";
 import { metadataOf } from "./metadata.ts";
 import { namedModel } from "./named-model.ts";
 import { openOutput } from "./output.ts";
@@ -18,10 +19,11 @@ export async function generateCommand(
   options: GenerateOptions,
   { signal, software }: { signal: AbortSignal; software: string },
 ): Promise<void> {
-  const { model: wanted, variant, out, device: on, ...request } = options;
+  const { model: wanted, variant, out, device: on, loras: words = [], ...request } = options;
   const { folder, name } = await namedModel(wanted);
   const model = await openModel(nodeFolder(folder), variant === undefined ? {} : { variant });
   const plan = planOf(model, request);
+  await using loras = await openLoras(words);
   const output = await openOutput(out);
 
   const { progress, say } = openTerminal();
@@ -31,20 +33,20 @@ export async function generateCommand(
   using opened = await openDevice(on);
   const { device } = opened;
   say(opened.line);
-  say(`model: ${name}, ${inWords(plan)}`);
+  say(`model: ${[name, ...words.map(shownLora)].join(" with ")}, ${inWords(plan)}`);
   const slowness = device.name === "cpu" ? await slownessOf(model, request) : undefined;
   if (slowness) onWarning(slowness);
   try {
     signal.throwIfAborted();
     const loading = follow((total) => progress.phase("load", total, { unit: "bytes" }));
-    using loaded = await loadModel(model, { device, onBytes: loading, onWarning, signal });
+    using loaded = await loadModel(model, { device, loras: loras.uses, onBytes: loading, onWarning, signal });
     const stages: Record<Stage, ReturnType<typeof follow>> = {
       text: follow((total) => progress.phase("text", total)),
       steps: follow((total) => progress.phase("steps", total)),
       decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
     };
     const picture = await generate(loaded, request, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
-    const text = metadataOf(plan, { model: name, software });
+    const text = metadataOf(plan, { model: name, loras: words.map(shownLora), software });
     await output.write(await encodePng({ ...picture, text }));
   } finally {
     progress.close();

@@ -27,6 +27,11 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --width, --height  pixels; the model's own size unless given
   --steps N          unless given those that a student was made for, of which its
                      scheduler (LCMScheduler) tells; else 25, by DDIM
+  --sampler NAME     how several steps follow each other: ddim, dpm-solver (as good
+                     in fewer), lcm (for LCM-LoRAs, in about 4) or few-step
+  --lora PATH[:X]    a LoRA to add to the model, X times (1 unless given): a file
+                     with the names of diffusers, PEFT or kohya, or a folder with
+                     one; may be given many times
   --timestep T       where one step begins, the last timestep unless given
   --guidance G       classifier-free guidance, for 2 steps or more; unless given
                      none for a student, 4.5 for PixArt, else 7.5; 1 turns it off.
@@ -40,9 +45,10 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
 
 export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 
-PATH is a diffusers folder or a .safetensors file, or tiny or tiny-teacher, which
-ship with snoopi; tiny unless given. Prints components, parameters,
-dtypes, bytes, what is missing or unexpected, and the memory that generate needs.
+PATH is a diffusers folder or a .safetensors file, of weights or a LoRA, or tiny or
+tiny-teacher, which ship with snoopi; tiny unless given. Prints components,
+parameters, dtypes, bytes, what is missing or unexpected, and the memory that
+generate needs.
 The exit code is 1 when generate could not use the folder.
 
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;

@@ -5,10 +5,12 @@ import {
   autoencoderConfig,
   clipText,
   clipTextConfig,
+  isLoraName,
   type JsonObject,
   manifest,
   matchWeights,
   type NetworkKind,
+  openLora,
   openSafetensors,
   type Params,
   pixart,
@@ -27,7 +29,7 @@ import {
 } from "@snoopi/models";
 import { fileSource, nodeFolder } from "@snoopi/models/node";
 import { shownBytes } from "./progress.ts";
-import { grouped, table } from "./text.ts";
+import { grouped, some, table } from "./text.ts";
 
 /** Tensors listed by name. */
 const most = 12;
@@ -54,7 +56,7 @@ export async function describeFile(path: string): Promise<{ lines: string[]; usa
         `${path}: ${grouped(entries.length)} tensors, ${shownBytes(file.bytes)}`,
         ...table(rows, { right: [1, 2, 3] }),
         `metadata: ${[...file.metadata].map(([key, value]) => `${key}=${value.length > 60 ? `${value.slice(0, 57)}…` : value}`).join(", ") || "none"}`,
-        `network: ${(await networkOf(file, path)) ?? "none that is known for certain"}`,
+        `network: ${(await loraOf(file, path)) ?? (await networkOf(file, path)) ?? "none that is known for certain"}`,
         ...table(listed),
         ...(entries.length > most ? [`  and ${grouped(entries.length - most)} more`] : []),
       ],
@@ -62,6 +64,20 @@ export async function describeFile(path: string): Promise<{ lines: string[]; usa
     };
   } finally {
     await source.close?.();
+  }
+}
+
+/** What a LoRA is, and whether `generate` can use it; undefined for other files. */
+async function loraOf({ entries }: SafetensorsFile, path: string): Promise<string | undefined> {
+  if (![...entries.keys()].some((name) => isLoraName(name))) return undefined;
+  try {
+    const lora = await openLora(nodeFolder(dirname(path)), basename(path));
+    await lora.close();
+    const ranks = [...new Set([...lora.layers.values()].map(({ rank }) => rank))].sort((a, b) => a - b);
+    return `a LoRA of ${grouped(lora.layers.size)} layers, of rank ${some(ranks.map(String))}, for generate --lora`;
+  } catch (error) {
+    if (!(error instanceof SnoopiError)) throw error;
+    return `a LoRA that generate cannot use: ${error.message}`;
   }
 }
 

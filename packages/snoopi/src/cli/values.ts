@@ -36,6 +36,14 @@ export function deviceIn(command: string, { device = "auto" }: Values): DeviceWo
   throw refused("device", device, `one of ${devices.join(", ")}`, command);
 }
 
+/** One of `allowed`. */
+export function choice<T extends string>(values: Values, name: string, allowed: readonly T[]): T | undefined {
+  const word = values[name];
+  const found = allowed.find((one) => one === word);
+  if (word === undefined || found !== undefined) return found;
+  throw refused(name, word, `one of ${allowed.join(", ")}`);
+}
+
 /** One of `allowed`, or a number. */
 export function choiceOrNumber(values: Values, name: string, allowed: readonly string[]): string | number | undefined {
   const word = values[name];
@@ -45,8 +53,9 @@ export function choiceOrNumber(values: Values, name: string, allowed: readonly s
   throw refused(name, word, `a number, or one of ${allowed.join(", ")}`);
 }
 
+/** A decimal number, else NaN. */
 // Number() also takes "", "0x10" and "Infinity", which nobody means here.
-const numberIn = (word: string): number => (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : Number.NaN);
+export const numberIn = (word: string): number => (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : Number.NaN);
 
 /** The seed, 0 unless given: what `torch.manual_seed` takes, −2⁶³ … 2⁶⁴ − 1. A bigint where a number would not be exact. */
 export function seedOf(values: Values): number | bigint {

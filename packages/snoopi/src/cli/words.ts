@@ -1,12 +1,22 @@
 import { SnoopiError } from "@snoopi/core";
 import type { Values } from "./values.ts";
 
+/** What a command was given. */
+export interface Words {
+  readonly values: Values;
+  /** Of options that may be given many times. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+  readonly positionals: readonly string[];
+}
+
 /**
- * The words by option: `--name value` or `--name=value`, each at most once. Node's own `parseArgs` refuses values that begin with a dash (`--seed -5`);
+ * The words by option: `--name value` or `--name=value`, each at most once but for those of `many`. Node's own `parseArgs` refuses values that begin with a dash (`--seed -5`);
  * here only the name of an option is none.
  */
-export function wordsOf(command: string, argv: readonly string[], names: readonly string[]): { values: Values; positionals: string[] } {
+export function wordsOf(command: string, argv: readonly string[], once: readonly string[], many: readonly string[] = []): Words {
   const values: Record<string, string> = {};
+  const lists: Record<string, string[]> = Object.fromEntries(many.map((name) => [name, []]));
+  const names = [...once, ...many];
   const isOption = (word: string) => word.startsWith("--") && names.includes(word.slice(2).split("=", 1)[0]!);
   const end = argv.indexOf("--") < 0 ? argv.length : argv.indexOf("--");
   const positionals = argv.slice(end + 1);
@@ -24,7 +34,8 @@ export function wordsOf(command: string, argv: readonly string[], names: readonl
     if (value === undefined || i >= end || (word === flag && isOption(value))) {
       throw new SnoopiError(`${command}: ${flag} has no value. Write ${flag} and its value after it.`);
     }
-    values[name] = value;
+    if (many.includes(name)) lists[name].push(value);
+    else values[name] = value;
   }
-  return { values, positionals };
+  return { values, lists, positionals };
 }

@@ -14,6 +14,7 @@ import { type Pairs, regressionStage } from "../student/regression.ts";
 import { distillStepper } from "../student/stepper.ts";
 import { withNetwork } from "../weights.ts";
 import { openDistillTeacher } from "./distill-teacher.ts";
+import { writeLora } from "./lora-file.ts";
 import { makePairs } from "./pairs.ts";
 import { type RunOptions, runSteps, runTraining } from "./run.ts";
 import { openSnapshots, writeSnapshot } from "./snapshot.ts";
@@ -253,6 +254,8 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   const { dispatches } = stepper;
   if (!ended.finished) return { ...stopped("distill", ended.steps, config.steps), dispatches };
   await writeStudent(out, await partsOf(ended.weights));
+  const { train, rank, alpha } = config.student;
+  if (train === "lora") await writeLora(out, { component: model.network.component, weights: ended.weights, factor: alpha / rank });
   return { finished: true, phase: "distill", steps: ended.steps, total: config.steps, dispatches };
 
   /** Pictures of fixed prompts and noises. */
