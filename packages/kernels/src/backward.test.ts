@@ -59,6 +59,7 @@ const calls: Record<string, (draw: Draw) => Tensor[]> = {
   "group norm of odd planes": (draw) => gradients(groups(4), affine(draw, [2, 12, 31, 33], 12)),
   "group norm of small planes": (draw) => gradients(groups(4), affine(draw, [3, 64, 8, 4], 64)),
   "group norm of single elements": (draw) => gradients(groups(4), affine(draw, [7, 64], 64)),
+  "group norm of planes without elements": (draw) => gradients(groups(4), affine(draw, [2, 8, 0], 8)),
   "group norm without weight": (draw) => gradients(groups(2), [draw([2, 6, 25, 25])]),
   "layer norm of rows that divide by four": (draw) => gradients(layer, affine(draw, [150, 76], 76)),
   "layer norm of odd rows": (draw) => gradients(layer, affine(draw, [5, 30, 77], 77)),

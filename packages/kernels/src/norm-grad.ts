@@ -50,14 +50,15 @@ export const groupNormSums: Lowering<Groups> = {
     const { rows, share, plane } = planesOf(call);
     return byPairsOfRows(call, rows, ({ first, count, g, x, out }) => {
       const planes = count * share;
+      // Sums of nothing are zero, but the moments of nothing, by which the kernels multiply, are NaN.
+      if (plane === 0) return [joined(g, out, planes, 0, 2)];
       const chunks = chunksOf(plane);
-      const target = chunks.splits <= 1 ? out : call.temporary({ shape: [planes, chunks.splits, 2], dtype: "f32" });
+      const target = chunks.splits === 1 ? out : call.temporary({ shape: [planes, chunks.splits, 2], dtype: "f32" });
       const sums: Launch = {
         inputs: [bindDense(g), bindDense(x), bindDense(call.inputs[2])],
         out: bindDense(target),
-        // A plane without elements has one chunk without any.
-        params: { planes, share, row: first, ...chunks, splits: Math.max(1, chunks.splits) },
-        ...planeSums(call, planes * Math.max(1, chunks.splits), plane),
+        params: { planes, share, row: first, ...chunks },
+        ...planeSums(call, planes * chunks.splits, plane),
       };
       return target === out ? [sums] : [sums, joined(target, out, planes, chunks.splits, 2)];
     });

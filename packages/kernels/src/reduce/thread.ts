@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { larger } from "../larger.ts";
 
-/** x as [outer, length, inner] to [outer, splits, inner], one thread a chunk of `length`. No chunk is empty. MAX: 0 adds, 1 takes the largest. */
+/** x as [outer, length, inner] to [outer, splits, inner], one thread a chunk of `length`. MAX: 0 adds, 1 takes the largest, of chunks that are not empty. */
 export const reduceThread: Kernel = {
   name: "reduceThread",
   inputs: [{ name: "x", width: 1 }],
