@@ -4,6 +4,8 @@ import {
   attention,
   concat,
   type Device,
+  groupNorm,
+  layerNorm,
   matmul,
   mean,
   mul,
@@ -30,6 +32,7 @@ describe.each(devices)("on $name", ({ device }: { device: Device }) => {
   const none = (...shape: number[]) => zeros(shape, { device });
   const some = (...shape: number[]) => ones(shape, { device });
   const found = async (x: Tensor): Promise<[Shape, number[]]> => [x.shape, Array.from(await x.data())];
+  const zero = (shape: Shape): [Shape, number[]] => [shape, Array(shape.reduce((n, d) => n * d, 1)).fill(0)];
 
   test("sums of nothing are zero, means of nothing are none", async () => {
     expect(await found(sum(none(0, 3), { axis: 0 }))).toEqual([[3], [0, 0, 0]]);
@@ -91,5 +94,25 @@ describe.each(devices)("on $name", ({ device }: { device: Device }) => {
         for (const [i, g] of again(tensor(1, { device })).entries()) expect((await found(g))[0]).toEqual(start[i].shape);
       }
     }
+  });
+
+  test.each<[string, (x: readonly Tensor[]) => Tensor, Shape[]]>([
+    ["mean", ([x]) => mean(x), [[0]]],
+    ["mean along an axis", ([x]) => mean(x, { axis: 1, keepdims: true }), [[2, 0]]],
+    ["variance", ([x]) => variance(x), [[0]]],
+    ["variance along an axis", ([x]) => variance(x, { axis: 1 }), [[2, 0]]],
+    ["groupNorm", ([x, weight, bias]) => groupNorm(x, 2, { weight, bias }), [[2, 4, 0], [4], [4]]],
+    ["groupNorm of no pictures", ([x, weight, bias]) => groupNorm(x, 2, { weight, bias }), [[0, 4, 3], [4], [4]]],
+    ["layerNorm", ([x, weight, bias]) => layerNorm(x, { weight, bias }), [[2, 0], [0], [0]]],
+  ])("%s of nothing has a gradient that is empty or zero, and so has that", async (_, call, shapes) => {
+    const start = shapes.map((shape) => some(...shape));
+    const [y, pull] = vjp(call, start);
+    for (const [i, g] of pull(some(...y.shape)).entries()) expect(await found(g)).toEqual(zero(shapes[i]));
+    const ofSquares = ([g, ...xs]: readonly Tensor[]) =>
+      vjp(call, xs)[1](g)
+        .map((t) => sum(mul(t, t)))
+        .reduce((a, b) => a.add(b));
+    const [, again] = vjp(ofSquares, [some(...y.shape), ...start]);
+    for (const [i, g] of again(some()).entries()) expect(await found(g)).toEqual(zero([y.shape, ...shapes][i]));
   });
 });

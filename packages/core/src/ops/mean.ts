@@ -1,20 +1,28 @@
 import { checkOptions } from "../options.ts";
 import type { Tensor } from "../tensor.ts";
-import { div, mul, square, sub } from "./arithmetic.ts";
+import { add, div, mul, square, sub } from "./arithmetic.ts";
 import { cast } from "./cast.ts";
 import { axesOf, type ReduceOptions, reduceNames, sum } from "./sum.ts";
 
 const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number =>
   axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
 
+/**
+ * NaN, for a total of nothing. To divide it by zero would divide the cotangent as well: a derivative of the gradient, itself a total of nothing,
+ * would be 0 / 0 instead of 0.
+ */
+const ofNothing = (total: Tensor): Tensor => add(total, Number.NaN);
+
+const over = (total: Tensor, count: number): Tensor => (count === 0 ? ofNothing(total) : div(total, count));
+
 /** The arithmetic mean over `axis`; f32 for integers. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkOptions("mean", options, reduceNames);
   const count = countOf("mean", x, options.axis);
   // A sum in f16 overflows at 65504 long before the mean does, and one of integers wraps.
-  if (x.dtype === "f16") return cast(div(sum(cast(x, "f32"), options), count), "f16");
-  if (x.dtype === "i32" || x.dtype === "u32") return div(sum(cast(x, "f32"), options), count);
-  return div(sum(x, options), count);
+  if (x.dtype === "f16") return cast(over(sum(cast(x, "f32"), options), count), "f16");
+  if (x.dtype === "i32" || x.dtype === "u32") return over(sum(cast(x, "f32"), options), count);
+  return over(sum(x, options), count);
 }
 
 export interface VarianceOptions extends ReduceOptions {
@@ -28,5 +36,6 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   const count = countOf("variance", x, along.axis);
   if (x.dtype === "f16") return cast(variance(cast(x, "f32"), options), "f16");
   const centred = sub(x, mean(x, { ...along, keepdims: true }));
-  return mul(sum(square(centred), along), 1 / Math.max(0, count - correction));
+  const total = sum(square(centred), along);
+  return count === 0 ? ofNothing(total) : mul(total, 1 / Math.max(0, count - correction));
 }

@@ -120,7 +120,8 @@ export const groupNormGradOp: Op<Groups> = {
     const weighed = (t: Tensor) => (gain ? mul(t, gain) : t);
     const mean = (which: 0 | 1) => {
       const one = reshape(slice(sums, [null, null, [which, which + 1]]), [b, groups, c / groups, 1]);
-      return mul(sum(weighed(one), { axis: 2, keepdims: true }), groups / (c * inner));
+      // Where channels have no elements nothing reads these means, and a factor of ∞ would make NaN of that nothing's gradient.
+      return mul(sum(weighed(one), { axis: 2, keepdims: true }), groups / Math.max(1, c * inner));
     };
     return reshape(mul(scale, sub(sub(weighed(planes(g)), mean(0)), mul(xhat, mean(1)))), x.shape);
   }),
