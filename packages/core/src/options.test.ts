@@ -14,6 +14,8 @@ const parameter = () => s.tensor([1]);
 const calls: Record<string, (options: never) => unknown> = {
   tensor: (o) => s.tensor([1], o),
   full: (o) => s.full([1], 1, o),
+  zeros: (o) => s.zeros([1], o),
+  ones: (o) => s.ones([1], o),
   empty: (o) => s.empty([1], o),
   arange: (o) => s.arange(2, o),
   uniform: (o) => s.uniform([1], o),

@@ -50,13 +50,15 @@ export function useDevice(device: Device): Device {
 export const defaultDevice = (): Device => preferred;
 
 /** A tensor of one value repeated. It takes no memory until something other than arithmetic reads it. */
-export function full(shape: Shape, value: number, on: On = {}): Tensor {
-  const { dtype = "f32", device = preferred } = checkOptions("full", on, onNames);
-  return apply(fullOp, [], { shape: Array.isArray(shape) ? [...shape] : shape, value, dtype }, device);
-}
+export const full = (shape: Shape, value: number, on: On = {}): Tensor => filled("full", shape, value, on);
+export const zeros = (shape: Shape, on: On = {}): Tensor => filled("zeros", shape, 0, on);
+export const ones = (shape: Shape, on: On = {}): Tensor => filled("ones", shape, 1, on);
 
-export const zeros = (shape: Shape, on?: On): Tensor => full(shape, 0, on);
-export const ones = (shape: Shape, on?: On): Tensor => full(shape, 1, on);
+function filled(name: string, shape: Shape, value: number, on: On): Tensor {
+  const { dtype = "f32", device = preferred } = checkOptions(name, on, onNames);
+  checkType(name, dtype);
+  return apply(fullOp, [], { shape: [...checkShape(name, shape)], value, dtype }, device);
+}
 
 export function checkShape(op: string, shape: Shape): Shape {
   if (!Array.isArray(shape) || !shape.every((d) => Number.isSafeInteger(d) && d >= 0)) {
