@@ -1,40 +1,64 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { withAssertions } from "./claims.ts";
+import { browserExamples, examplesOf, kinds, pagesOf } from "./examples.ts";
 
-// Every ```ts example in the documentation runs, each as a module of its own. One that cannot run here says so in its fence, ```ts browser: those of
-// the README and of kernels run in test/browser.
+// Every example in the documentation that can run here does, each as a module of its own; those for browsers run in test/browser.
 
 const root = resolve(import.meta.dirname, "..");
 /** Inside the repository, so that `@snoopi/…` is found. */
 const folder = join(root, "test", ".tmp");
-const fence = /^```ts\n([\s\S]*?)^```/gm;
-
-const docs = existsSync(join(root, "docs"))
-  ? readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).map((path) => join("docs", path))
-  : [];
-const pages = ["README.md", ...docs, ...readdirSync(join(root, "packages")).map((name) => join("packages", name, "README.md"))].filter(
-  (path) => path.endsWith(".md") && !path.startsWith(join("docs", "decisions")) && existsSync(join(root, path)),
-);
 
 beforeAll(() => mkdirSync(folder, { recursive: true }));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.each(pages)("%s", (page) => {
-  const examples = [...readFileSync(join(root, page), "utf8").matchAll(fence)].map(([, code]) => code!);
+describe.each(pagesOf(root))("%s", (page) => {
+  const examples = examplesOf(root, page);
   // A page without examples still has a test: that its other fences were not meant to run.
   test("has no example that is cut off", () => {
     expect(readFileSync(join(root, page), "utf8").match(/^```/gm)?.length ?? 0).toSatisfy((count: number) => count % 2 === 0);
   });
 
-  examples.forEach((code, i) => {
+  test("has only examples of known kinds, and claims only where they are checked", () => {
+    for (const { kind, code } of examples) {
+      expect(kinds).toContain(kind);
+      if (kind !== "ts") expect(code).not.toContain("// =>");
+    }
+  });
+
+  const here = examples.filter(({ kind }) => kind === "ts");
+  here.forEach(({ code }, i) => {
     test(`example ${i + 1} does what it claims`, async () => {
       const file = join(folder, `${page.replaceAll(/[^A-Za-z0-9]+/g, "-")}-${i + 1}.ts`);
       writeFileSync(file, withAssertions(code));
       await import(pathToFileURL(file).href);
     });
+  });
+});
+
+describe("examples for browsers", () => {
+  const write = (page: string, text: string) => {
+    mkdirSync(join(folder, "docs-of", page, ".."), { recursive: true });
+    writeFileSync(join(folder, "docs-of", page), text);
+  };
+  const fenced = (kind: string, code: string) => `A page.\n\n\`\`\`${kind}\n${code}\n\`\`\`\n`;
+
+  test("are those of all pages, wherever they stand", () => {
+    write("README.md", fenced("ts", "1;") + fenced("ts browser", "2;"));
+    write("docs/deep/new.md", fenced("ts browser", "3;") + fenced("ts weights", "4;") + fenced("ts browser", "5;"));
+    write("packages/new/README.md", fenced("ts browser", "6;"));
+    for (const page of ["docs/decisions/0001-old.md", "node_modules/theirs/README.md", "packages/new/CHANGES.md"])
+      write(page, fenced("ts browser", "7;"));
+    const found = browserExamples(join(folder, "docs-of")).map(({ page, code }) => `${page}: ${code}`);
+    expect(found.sort()).toEqual(["README.md: 2;\n", "docs/deep/new.md: 3;\n", "docs/deep/new.md: 5;\n", "packages/new/README.md: 6;\n"]);
+  });
+
+  test("are missed where there are none", () => {
+    const empty = join(folder, "no-docs");
+    mkdirSync(empty);
+    expect(() => browserExamples(empty)).toThrow('has an example fenced as "ts browser"');
   });
 });
 

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { cpu } from "@snoopi/core";
 import type { Request } from "@snoopi/snoopi";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../scripts/setup/browser.mjs";
+import { browserExamples } from "../examples.ts";
 import { goldenFolder, goldenTensors } from "../models/goldens.ts";
 import { type Bundle, bundle } from "./bundle.ts";
 import { openChromium } from "./chromium.ts";
@@ -26,13 +27,7 @@ const files = readdirSync(checkpoint, { recursive: true, withFileTypes: true })
 // Sums of at most 70 products of numbers near 1, in f32 and in another order, beside results near 10: 70 · 2⁻²⁴ ≈ 4e-6 of them.
 const tolerance = 1e-5;
 
-// Of the documentation, which elsewhere cannot run.
-const examples = ["README.md", join("packages", "kernels", "README.md")].flatMap((page) =>
-  [...readFileSync(join(import.meta.dirname, "..", "..", page), "utf8").matchAll(/^```ts browser\n([\s\S]*?)^```/gm)].map(([, code]) => ({
-    page,
-    code: code!,
-  })),
-);
+const examples = browserExamples(join(import.meta.dirname, "..", ".."));
 
 /** A page of the browser and what it complained about. */
 interface Tab<Module> {
@@ -156,16 +151,15 @@ describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
       await own.page.locator("input").setInputFiles(checkpoint);
       await own.page.evaluate(`import("/${exampleBundles[i]!.entry}").then(() => undefined)`);
       const { code } = examples[i]!;
+      const promised = [...code.matchAll(/console\.log\(.*\); \/\/ (.*)$/gm)].map(([, said]) => said);
       if (code.includes("img"))
         expect(await own.page.evaluate("const img = document.querySelector('img'); img.decode().then(() => img.naturalWidth)")).toBe(64);
-      if (code.includes("console.log")) expect(said).toEqual(["12"]);
+      expect(said).toEqual(promised);
       expect(own.complaints).toEqual([]);
       await own.page.close();
     });
   });
 });
-
-test("the documentation has examples for browsers", () => expect(examples.length).toBeGreaterThan(1));
 
 // Needs no browser: what would not bundle would not run in one.
 test("bundles hold nothing of Node's, and the core alone is the smaller", async () => {
