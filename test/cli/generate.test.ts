@@ -243,6 +243,29 @@ test("an interrupted run says so, leaves no file and exits with 130", async () =
   expect(existsSync(out) || readdirSync(folder.path).length > 0).toBe(false);
 });
 
+describe("several pictures", () => {
+  test("are those of their seeds, each in a file that tells it", async () => {
+    const { code, stdout, stderr } = await make("--model", tiny("third"), "--seed", "9", "--count", "3");
+    const names = [9, 10, 11].map((seed) => `picture-${seed}.png`);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: names.map((name) => `${join(folder.path, name)}\n`).join("") });
+    expect(stderr).toContain("model: third-tiny, 1 step, 3 pictures\n");
+    expect(readdirSync(folder.path).sort()).toEqual(names.sort());
+    await make("--model", tiny("third"), "--seed", "11");
+    expect(readFileSync(join(folder.path, "picture-11.png"))).toEqual(readFileSync(out));
+  });
+
+  test("that were made when it was stopped are kept, and said", async () => {
+    const args = ["generate", "--model", tiny("third"), "--prompt", "x", "--steps", "3", "--count", "900", "--out", out, "--device", "cpu"];
+    const { child, ended } = start(args);
+    child.stdout!.on("data", () => child.kill("SIGINT"));
+    const { code, stderr } = await ended;
+    const made = readdirSync(folder.path);
+    expect(code).toBe(130);
+    expect(made.length).toBeGreaterThan(0);
+    expect(stderr.split("\n").at(-1)).toBe(`snoopi: stopped. ${made.length} of 900 pictures were written.`);
+  });
+});
+
 test("a reader that goes away is no error", async () => {
   const { child, ended } = start(["inspect", tiny("sd15")]);
   child.stdout!.destroy();

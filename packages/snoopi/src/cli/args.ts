@@ -35,7 +35,9 @@ export interface GenerateOptions {
   /** Pixels; the model's own size where absent. */
   readonly width?: number;
   readonly height?: number;
-  /** The PNG file to write. */
+  /** Pictures, of the seeds from `seed` on; 1 where absent. */
+  readonly count?: number;
+  /** The PNG file to write; of several pictures their seeds are added to its name. */
   readonly out: string;
   readonly device: DeviceWord;
   /** The part of a weight file's name between `model.` and `.safetensors`, such as `fp16`. */
@@ -76,7 +78,7 @@ export function parseCommand(argv: readonly string[]): Command {
 }
 
 const generateNames =
-  "model prompt negative nasa-scale seed out width height steps sampler timestep guidance guidance-scale device variant".split(" ");
+  "model prompt negative nasa-scale seed count out width height steps sampler timestep guidance guidance-scale device variant".split(" ");
 
 /** Reads and checks the words after `snoopi generate`. */
 export function parseGenerate(argv: readonly string[]): GenerateOptions {
@@ -91,6 +93,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     throw new SnoopiError(`generate: --out ${JSON.stringify(out)} does not end in .png, and pictures are written as PNG only. Name it so.`);
   if (variant !== undefined) checkVariant("generate", variant);
 
+  const count = integer(values, "count", { least: 1 });
   const steps = integer(values, "steps", { least: 1 });
   const sampler = choice(values, "sampler", samplers);
   const timestep = integer(values, "timestep", { least: 0 });
@@ -118,6 +121,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     out,
     seed: seedOf(values),
     device: deviceIn("generate", values),
+    ...(count === undefined ? {} : { count }),
     ...(negative === undefined ? {} : { negative }),
     ...(nasaScale === undefined ? {} : { nasaScale }),
     ...(steps === undefined ? {} : { steps }),

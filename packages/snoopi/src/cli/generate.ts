@@ -7,24 +7,30 @@ import { openModel } from "../pipeline/open.ts";
 import { type Plan, planOf } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
 import { openDevice, slownessOf } from "./device.ts";
+import { Stopped } from "./interrupt.ts";
 import { openLoras, shownLora } from "./loras.ts";
 import { metadataOf } from "./metadata.ts";
 import { namedModel } from "./named-model.ts";
-import { openOutput } from "./output.ts";
+import { type Output, openOutput } from "./output.ts";
+import { picturesOf } from "./pictures.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
-/** Makes the picture and prints its path. All that can be checked is checked before weights are read. */
+/** Makes the pictures and prints their paths. All that can be checked is checked before weights are read. */
 export async function generateCommand(
   options: GenerateOptions,
   { signal, software }: { signal: AbortSignal; software: string },
 ): Promise<void> {
-  const { model: wanted, variant, out, device: on, loras: words = [], ...request } = options;
+  const { model: wanted, variant, out, device: on, loras: words = [], count = 1, ...asked } = options;
   const { folder, name } = await namedModel(wanted);
   const model = await openModel(nodeFolder(folder), variant === undefined ? {} : { variant });
-  const plan = planOf(model, request);
+  const pictures = picturesOf(out, { seed: asked.seed, count });
+  const requests = pictures.map(({ seed }) => ({ ...asked, seed }));
+  const plans = requests.map((request) => planOf(model, request));
+  const [plan] = plans;
   await using loras = await openLoras(words);
-  const output = await openOutput(out);
+  const outputs: Output[] = [];
+  for (const { path } of pictures) outputs.push(await openOutput(path));
 
   const { progress, say } = openTerminal();
   const onWarning = (text: string) => say(`snoopi: warning: ${text}`);
@@ -33,25 +39,37 @@ export async function generateCommand(
   using opened = await openDevice(on);
   const { device } = opened;
   say(opened.line);
-  say(`model: ${[name, ...words.map(shownLora)].join(" with ")}, ${inWords(plan)}`);
-  const slowness = device.name === "cpu" ? await slownessOf(model, request) : undefined;
+  say(`model: ${[name, ...words.map(shownLora)].join(" with ")}, ${inWords(plan)}${count > 1 ? `, ${count} pictures` : ""}`);
+  const slowness = device.name === "cpu" ? await slownessOf(model, requests[0]) : undefined;
   if (slowness) onWarning(slowness);
+  let written = 0;
   try {
     signal.throwIfAborted();
     const loading = follow((total) => progress.phase("load", total, { unit: "bytes" }));
     using loaded = await loadModel(model, { device, loras: loras.uses, onBytes: loading, onWarning, signal });
-    const stages: Record<Stage, ReturnType<typeof follow>> = {
-      text: follow((total) => progress.phase("text", total)),
-      steps: follow((total) => progress.phase("steps", total)),
-      decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
-    };
-    const picture = await generate(loaded, request, { onProgress: (stage, done, total) => stages[stage](done, total), onWarning, signal });
-    const text = metadataOf(plan, { model: name, loras: words.map(shownLora), software });
-    await output.write(await encodePng({ ...picture, text }));
+    for (const [i, output] of outputs.entries()) {
+      const stages: Record<Stage, ReturnType<typeof follow>> = {
+        text: follow((total) => progress.phase("text", total)),
+        steps: follow((total) => progress.phase("steps", total)),
+        decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
+      };
+      const picture = await generate(loaded, requests[i], {
+        onProgress: (stage, done, total) => stages[stage](done, total),
+        // What is said of the first is true of all.
+        ...(i === 0 && { onWarning }),
+        signal,
+      });
+      const text = metadataOf(plans[i], { model: name, loras: words.map(shownLora), software });
+      await output.write(await encodePng({ ...picture, text }));
+      written++;
+      process.stdout.write(`${pictures[i].path}\n`);
+    }
+  } catch (error) {
+    if (signal.aborted && written > 0) throw new Stopped(`stopped. ${written} of ${count} pictures were written.`, { cause: error });
+    throw error;
   } finally {
     progress.close();
   }
-  process.stdout.write(`${out}\n`);
 }
 
 /** How a picture is drawn: `1 step`, `25 steps with guidance 7.5`, `2 steps away from the negative by nasa 0.5`. */

@@ -24,6 +24,8 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --nasa-scale A     how strongly, inside cross-attention (NASA); 0.5 in one step
                      and in a student's steps
   --seed N           the starting noise, as in PyTorch; 0 unless given
+  --count N          pictures of the seeds from there on, in files that tell them:
+                     picture-0.png, picture-1.png …
   --width, --height  pixels; the model's own size unless given
   --steps N          unless given those that a student was made for, of which its
                      scheduler (LCMScheduler) tells; else 25, by DDIM

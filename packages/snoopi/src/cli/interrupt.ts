@@ -1,3 +1,5 @@
+import { SnoopiError } from "@snoopi/core";
+
 /** What Ctrl-C (and a polite kill) ask for. */
 export interface Interruption {
   readonly signal: AbortSignal;
@@ -6,6 +8,9 @@ export interface Interruption {
   /** Gives the signals their usual meaning again. */
   release(): void;
 }
+
+/** A run that was asked to stop and did, having done something. */
+export class Stopped extends SnoopiError {}
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
 

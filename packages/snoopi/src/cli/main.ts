@@ -5,7 +5,7 @@ import { distillCommand } from "./distill.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
-import { type Interruption, interruption } from "./interrupt.ts";
+import { type Interruption, interruption, Stopped } from "./interrupt.ts";
 import { printable } from "./text.ts";
 import { trainCommand } from "./train.ts";
 
@@ -20,7 +20,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     process.exitCode = await run(parseCommand(argv), interrupt);
   } catch (error) {
-    process.stderr.write(interrupt.signal.aborted ? "snoopi: stopped. Nothing was written.\n" : `${report(error)}\n`);
+    const stopped = interrupt.signal.aborted && !(error instanceof Stopped);
+    process.stderr.write(stopped ? "snoopi: stopped. Nothing was written.\n" : `${report(error)}\n`);
     process.exitCode = interrupt.code ?? 1;
   } finally {
     interrupt.release();
