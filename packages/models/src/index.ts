@@ -29,6 +29,7 @@ export {
   type PipelineFolder,
   readConfig,
 } from "./checkpoint/pipeline.ts";
+export { pipelineFiles } from "./checkpoint/pipeline-files.ts";
 export type { TensorEntry } from "./checkpoint/safetensors-header.ts";
 export { openSafetensors, type SafetensorsFile, type TensorData, type TensorReader } from "./checkpoint/safetensors-read.ts";
 export { encodeSafetensors } from "./checkpoint/safetensors-write.ts";
@@ -48,6 +49,9 @@ export { type Inception, type InceptionOutput, inceptionV3 } from "./inception/i
 export type { Folded } from "./inception/layer.ts";
 export { openClip } from "./open-clip/open-clip.ts";
 export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes } from "./open-clip/sizes.ts";
+// A hub.
+export { type HubFile, type HubFolder, hubFolder } from "./hub/hub-folder.ts";
+export type { HubOptions } from "./hub/request.ts";
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";

@@ -5,7 +5,8 @@ import { type Folder, readJson } from "./folder.ts";
 export interface WeightFiles {
   readonly variant: string;
   readonly files: readonly string[];
-  /** From the index of a sharded component: which file each tensor is in. */
+  /** Of a sharded component, and which file each tensor is in by it. */
+  readonly index?: string;
   readonly shardOf?: ReadonlyMap<string, string>;
 }
 
@@ -85,5 +86,5 @@ async function readIndex(folder: Folder, index: string, found: { names: readonly
   if (missing.length > 0) {
     throw new SnoopiError(`${where}: ${missing.length} of ${files.length} shards are missing: ${missing.join(", ")}. Download them.`);
   }
-  return { variant: found.variant, files, shardOf };
+  return { variant: found.variant, files, index, shardOf };
 }

@@ -164,9 +164,13 @@ describe("parseCommand", () => {
     expect(parseCommand(["inspect", "m"])).toEqual({ kind: "inspect", options: { path: "m" } });
     const train = { stage: "vae", out: "m", resume: true, device: "cpu" };
     expect(parseCommand(["train", "vae", "--resume", "--out", "m", "--device=cpu"])).toEqual({ kind: "train", options: train });
+    expect(parseCommand(["download", "a/b", "--revision", "v1"])).toEqual({
+      kind: "download",
+      options: { repo: "a/b", files: [], out: "b", revision: "v1" },
+    });
     expect(parseCommand(["--version"])).toEqual({ kind: "version" });
     expect(() => parseCommand(["generat"])).toThrow(
-      'snoopi: "generat" is no command. The commands are generate, inspect, train, distill and eval.',
+      'snoopi: "generat" is no command. The commands are generate, inspect, download, train, distill and eval.',
     );
   });
 

@@ -2,8 +2,9 @@ import { SnoopiError } from "@snoopi/core";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { type Sampler, samplers } from "../pipeline/sampling.ts";
 import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.ts";
+import type { DownloadOptions } from "./download.ts";
 import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
-import { generateHelp, help, inspectHelp } from "./help.ts";
+import { downloadHelp, generateHelp, help, inspectHelp } from "./help.ts";
 import { type LoraWord, loraWord } from "./loras.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
 import { choice, choiceOrNumber, type DeviceWord, deviceIn, finite, integer, seedOf } from "./values.ts";
@@ -53,6 +54,7 @@ export interface InspectOptions {
 export type Command =
   | { readonly kind: "generate"; readonly options: GenerateOptions }
   | { readonly kind: "inspect"; readonly options: InspectOptions }
+  | { readonly kind: "download"; readonly options: DownloadOptions }
   | { readonly kind: "train"; readonly options: TrainOptions }
   | { readonly kind: "distill"; readonly options: DistillOptions }
   | { readonly kind: "eval"; readonly options: EvalOptions }
@@ -71,10 +73,13 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "--version") return { kind: "version" };
   if (name === "generate") return asksHelp ? { kind: "help", text: generateHelp } : { kind: "generate", options: parseGenerate(rest) };
   if (name === "inspect") return asksHelp ? { kind: "help", text: inspectHelp } : { kind: "inspect", options: parseInspect(rest) };
+  if (name === "download") return asksHelp ? { kind: "help", text: downloadHelp } : { kind: "download", options: parseDownload(rest) };
   if (name === "train") return asksHelp ? { kind: "help", text: trainHelp(rest) } : { kind: "train", options: parseTrain(rest) };
   if (name === "distill") return asksHelp ? { kind: "help", text: distillHelp() } : { kind: "distill", options: parseDistill(rest) };
   if (name === "eval") return asksHelp ? { kind: "help", text: evalHelp } : { kind: "eval", options: parseEval(rest) };
-  throw new SnoopiError(`snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, train, distill and eval.`);
+  throw new SnoopiError(
+    `snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, download, train, distill and eval.`,
+  );
 }
 
 const generateNames =
@@ -146,6 +151,16 @@ export function parseInspect(argv: readonly string[]): InspectOptions {
   if (values.variant === undefined) return { path };
   checkVariant("inspect", values.variant);
   return { path, variant: values.variant };
+}
+
+/** Reads and checks the words after `snoopi download`. */
+export function parseDownload(argv: readonly string[]): DownloadOptions {
+  const { values, positionals } = wordsOf("download", argv, ["out", "variant", "revision"]);
+  const [repo, ...files] = positionals;
+  if (repo === undefined) throw new SnoopiError("download: the model is missing. Give OWNER/NAME, as on the Hugging Face Hub.");
+  const { out = repo.split("/").at(-1)!, variant, revision } = values;
+  if (variant !== undefined) checkVariant("download", variant);
+  return { repo, files, out, ...(variant !== undefined && { variant }), ...(revision !== undefined && { revision }) };
 }
 
 /** A variant becomes part of a file's name, so it must not lead to another folder. */

@@ -3,6 +3,7 @@ export const help = `snoopi: text to image in one step, with negative prompts th
 
   snoopi generate --prompt "…" --out picture.png            make a picture
   snoopi inspect PATH                                       say what is in a model
+  snoopi download OWNER/NAME                                bring one from the Hub
   snoopi train vae|clip|teacher --out DIR                   train one from nothing
   snoopi distill --config FILE --model DIR --out DIR        make a one-step student
   snoopi eval TABLE --out DIR                               fill a table of figures
@@ -44,6 +45,19 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --guidance-scale X how strongly; each method has a default of its own
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;
+
+export const downloadHelp = `snoopi download OWNER/NAME [FILE …] [--out DIR] [--variant NAME] [--revision REV]
+
+Brings a model of the Hugging Face Hub: of all its files those that making pictures
+reads, or the FILEs that are named, such as a LoRA's. Each is checked against what
+the Hub tells of its bytes. Stopped or broken off, the same line goes on from there.
+
+  --out DIR          NAME in this folder unless given
+  --variant NAME     weight files such as model.NAME.safetensors (fp16: half the size)
+  --revision REV     a branch, a tag or a commit; main unless given
+
+HF_TOKEN is an access token, for models that are gated or private. HF_ENDPOINT is a
+mirror's address.`;
 
 export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 

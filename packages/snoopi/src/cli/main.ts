@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { SnoopiError } from "@snoopi/core";
 import { type Command, parseCommand } from "./args.ts";
 import { distillCommand } from "./distill.ts";
+import { downloadCommand } from "./download.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -36,6 +37,9 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
       return 0;
     case "inspect":
       return inspectCommand(command.options);
+    case "download":
+      await downloadCommand(command.options, interrupt.signal);
+      return 0;
     case "train":
       // Stopping is no error there: what was trained is kept.
       return (await trainCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);

@@ -1,0 +1,29 @@
+import type { Folder } from "./folder.ts";
+import { openPipelineFolder } from "./pipeline.ts";
+import { findWeightFiles } from "./weight-files.ts";
+
+/** Components that make pictures; others, such as a safety checker, are left out. */
+const weighted = ["text_encoder", "unet", "transformer", "vae"];
+const described = ["tokenizer", "scheduler"];
+
+/**
+ * The files of a pipeline that making pictures reads, of all those that publishers put beside each other: configs, the tokenizer, weights of one
+ * form and one variant, and what tells of licences. Paths are relative to the folder.
+ *
+ * @throws SnoopiError for what is no pipeline, or has no such weights.
+ */
+export async function pipelineFiles(folder: Folder, options: { readonly variant?: string } = {}): Promise<string[]> {
+  const pipeline = await openPipelineFolder(folder, options);
+  const files = ["model_index.json", ...(await folder.list()).filter((name) => /^(README\.md|LICEN[CS]E.*)$/i.test(name))];
+  for (const name of weighted) {
+    const component = pipeline.components.get(name);
+    if (!component) continue;
+    const { files: weights, index } = await findWeightFiles(component.folder, options);
+    for (const file of ["config.json", ...(index === undefined ? [] : [index]), ...weights]) files.push(`${name}/${file}`);
+  }
+  for (const name of described) {
+    const own = pipeline.components.has(name) ? await folder.list(name) : [];
+    files.push(...own.filter((file) => /\.(json|txt|model)$/.test(file)).map((file) => `${name}/${file}`));
+  }
+  return files;
+}

@@ -1,0 +1,84 @@
+import { statfs } from "node:fs/promises";
+import { SnoopiError } from "@snoopi/core";
+import { type HubFolder, hubFolder, pipelineFiles } from "@snoopi/models";
+import { openModel } from "../pipeline/open.ts";
+import { makeFolder } from "../train/node/folder.ts";
+import { lockFolder } from "../train/node/lock.ts";
+import { bytesThere, fetchFile } from "./fetch-file.ts";
+import { Stopped } from "./interrupt.ts";
+import { shownBytes } from "./progress.ts";
+import { openTerminal } from "./terminal.ts";
+import { some } from "./text.ts";
+
+export interface DownloadOptions {
+  /** OWNER/NAME. */
+  readonly repo: string;
+  /** Paths in it; what making pictures needs where there are none. */
+  readonly files: readonly string[];
+  readonly out: string;
+  readonly variant?: string;
+  readonly revision?: string;
+}
+
+/** Brings a model of the Hugging Face Hub, and prints where it is. */
+export async function downloadCommand({ repo, files, out, variant, revision }: DownloadOptions, signal: AbortSignal): Promise<void> {
+  const { HF_ENDPOINT: endpoint, HF_TOKEN: token } = process.env;
+  const hub = { signal, ...(revision !== undefined && { revision }), ...(endpoint && { endpoint }), ...(token && { token }) };
+  const remote = await hubFolder(repo, hub);
+  const named = variant === undefined ? {} : { variant };
+  const wanted = files.length > 0 ? files : await filesOf(remote, named);
+  const sizeOf = (paths: readonly string[]) => paths.reduce((sum, path) => sum + (remote.files.get(path)?.size ?? 0), 0);
+  const absent = wanted.filter((path) => !remote.files.has(path));
+  if (absent.length > 0) throw new SnoopiError(`${repo}: there is no file ${absent.join(", ")}. It has ${some([...remote.files.keys()])}.`);
+  const total = sizeOf(wanted);
+
+  const { progress, say } = openTerminal();
+  say(`${repo} at ${remote.commit.slice(0, 8)}: ${wanted.length} ${wanted.length === 1 ? "file" : "files"}, ${shownBytes(total)}`);
+  if (files.length === 0 && variant === undefined) {
+    const half = await pipelineFiles(remote, { variant: "fp16" }).then(sizeOf, () => total);
+    if (half < 0.7 * total) say(`With --variant fp16 it is ${shownBytes(half)}.`);
+  }
+  await makeFolder(out);
+  await using _ = await lockFolder(out);
+  let missing = total;
+  for (const path of wanted) missing -= await bytesThere(remote, path, out);
+  const { bavail, bsize } = await statfs(out);
+  if (missing > bavail * bsize) {
+    throw new SnoopiError(
+      `${out}: there is room for ${shownBytes(bavail * bsize)}, and ${shownBytes(missing)} are to come. Make room, or choose another place with --out.`,
+    );
+  }
+  try {
+    for (const path of wanted) {
+      const { size } = remote.files.get(path)!;
+      const phase = progress.phase(path, size, { unit: "bytes" });
+      let there = 0;
+      await fetchFile(remote, path, out, {
+        signal,
+        onBytes(now) {
+          phase.advance(now - there);
+          there = now;
+        },
+      });
+      phase.done();
+    }
+  } catch (error) {
+    if (signal.aborted) throw new Stopped("stopped. The same line goes on from here.", { cause: error });
+    throw error;
+  } finally {
+    progress.close();
+  }
+  process.stdout.write(`${out}\n`);
+}
+
+/** What making pictures with a repository needs. A model that cannot be run is refused before anything large comes. */
+async function filesOf(remote: HubFolder, named: { readonly variant?: string }): Promise<string[]> {
+  if (!remote.files.has("model_index.json")) {
+    const weights = [...remote.files.keys()].filter((path) => path.endsWith(".safetensors"));
+    throw new SnoopiError(
+      `${remote.name}: it is no diffusers pipeline, there is no model_index.json. Name the files to bring: it has ${some(weights) || "no .safetensors"}.`,
+    );
+  }
+  await openModel(remote, named);
+  return pipelineFiles(remote, named);
+}

@@ -1,0 +1,104 @@
+import { createHash, type Hash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { SnoopiError } from "@snoopi/core";
+import type { HubFile, HubFolder } from "@snoopi/models";
+import { isThere, makeFolder } from "../train/node/folder.ts";
+
+export interface FetchOptions {
+  /** Bytes that are there by now. */
+  readonly onBytes?: (there: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Connections in a row that may bring nothing. */
+const mostFailures = 5;
+
+/**
+ * Brings a file of a hub into a folder, under the same path. It appears whole and with the bytes that the hub tells of, or not at all: what came of
+ * it before lies beside it, and the next call goes on from there. A file that is there already with these bytes is left alone.
+ *
+ * @throws SnoopiError when bytes are others than the hub tells of, and for a disk or a network that fails.
+ */
+export async function fetchFile(remote: HubFolder, path: string, folder: string, { onBytes, signal }: FetchOptions = {}): Promise<void> {
+  const file = remote.files.get(path);
+  if (!file) throw new SnoopiError(`${remote.name}/${path}: there is no such file.`);
+  const target = join(folder, ...path.split("/"));
+  await makeFolder(dirname(target));
+  if (isThere(target) && (await stat(target)).size === file.size && (await digestOf(target, file)).digest("hex") === file.digest.hex) {
+    onBytes?.(file.size);
+    return;
+  }
+  const part = partOf(target, file);
+  if (isThere(part) && (await stat(part)).size > file.size) await truncate(part, 0);
+  const hash = isThere(part) ? await digestOf(part, file) : hashOf(file);
+  try {
+    const handle = await open(part, "a");
+    try {
+      await append(handle, hash);
+    } finally {
+      await handle.close();
+    }
+    if (hash.digest("hex") !== file.digest.hex) {
+      await rm(part);
+      throw new SnoopiError(`${remote.name}/${path}: what came has other bytes than the hub tells of. Download it again.`);
+    }
+    await rename(part, target);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (error instanceof SnoopiError || code === undefined || signal?.aborted) throw error;
+    throw new SnoopiError(`${target}: it cannot be written, ${message}. Make room, or choose another place with --out.`, { cause: error });
+  }
+
+  async function append(handle: FileHandle, hash: Hash): Promise<void> {
+    let there = (await handle.stat()).size;
+    onBytes?.(there);
+    for (let failures = 0; there < file!.size; ) {
+      const before = there;
+      let writing = false;
+      try {
+        for await (const chunk of await remote.stream(path, { start: there })) {
+          signal?.throwIfAborted();
+          writing = true;
+          await handle.write(chunk);
+          writing = false;
+          hash.update(chunk);
+          there += chunk.length;
+          onBytes?.(there);
+        }
+        if (there > file!.size) throw new SnoopiError(`${remote.name}/${path}: more came than its ${file!.size} bytes. Download it again.`);
+      } catch (error) {
+        if (writing || error instanceof SnoopiError || signal?.aborted) throw error;
+        failures = there > before ? 0 : failures + 1;
+        if (failures === mostFailures)
+          throw new SnoopiError(
+            `${remote.name}/${path}: the connection breaks off, ${(error as Error).message}. Go on with the same line.`,
+          );
+      }
+    }
+  }
+}
+
+/** What came of a file before is of these bytes alone: those of another revision are not gone on from. */
+const partOf = (target: string, { digest }: HubFile): string =>
+  join(dirname(target), `.${basename(target)}.${digest.hex.slice(0, 12)}.part`);
+
+/** Bytes of a file that need not come again, as far as sizes tell. */
+export async function bytesThere(remote: HubFolder, path: string, folder: string): Promise<number> {
+  const file = remote.files.get(path)!;
+  const target = join(folder, ...path.split("/"));
+  const size = async (found: string) => (isThere(found) ? (await stat(found)).size : 0);
+  return (await size(target)) === file.size ? file.size : Math.min(file.size, await size(partOf(target, file)));
+}
+
+/** Git knows a file by a header and its bytes. */
+function hashOf({ size, digest: { by } }: HubFile): Hash {
+  return by === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
+}
+
+async function digestOf(path: string, file: HubFile): Promise<Hash> {
+  const hash = hashOf(file);
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash;
+}

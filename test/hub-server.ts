@@ -1,0 +1,129 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join, sep } from "node:path";
+
+// A model hub on this machine, with the answers of the real one as far as they are asked for: https://huggingface.co/docs/hub/api.
+
+export const commit = "0123456789abcdef0123456789abcdef01234567";
+
+export interface Hub extends AsyncDisposable {
+  readonly endpoint: string;
+  /** `METHOD path range` of each request, and whether it had a token, in the order of the requests. */
+  readonly asked: { readonly host: "hub" | "storage"; readonly path: string; readonly range?: string; readonly token?: string }[];
+  /** What goes wrong, by the path of a file. */
+  readonly faults: Map<string, Fault>;
+}
+
+export interface Fault {
+  /** Connections that break off after so many bytes; how many of them. */
+  breakAfter?: number;
+  times?: number;
+  /** A connection that brings nothing after so many bytes, and does not end. */
+  stallAfter?: number;
+  /** Bytes that are not those of the file. */
+  wrong?: boolean;
+  /** An answer in place of the file, once. */
+  status?: number;
+}
+
+interface Options {
+  readonly repo: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  readonly token?: string;
+}
+
+/** All files of a folder, by their paths in it. */
+export const filesOf = (folder: string): Map<string, Uint8Array> =>
+  new Map(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [path.slice(folder.length + 1).replaceAll(sep, "/"), readFileSync(path)]),
+  );
+
+const large = (path: string) => path.endsWith(".safetensors");
+const hex = (by: string, bytes: Uint8Array, head = "") => createHash(by).update(head).update(bytes).digest("hex");
+
+/** Serves one repository. Large files are elsewhere, as those of the real one are, in lists of three a page. */
+export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
+  const asked: Hub["asked"] = [];
+  const faults: Hub["faults"] = new Map();
+  const storage = await listening(createServer((request, response) => send(request, response, note("storage", request))));
+  const hub = await listening(createServer(answer));
+
+  function note(host: "hub" | "storage", { url = "", headers: { range, authorization } }: IncomingMessage): string {
+    const path = decodeURIComponent(new URL(url, "http://x").pathname).slice(1);
+    asked.push({ host, path, ...(range && { range }), ...(authorization && { token: authorization.replace("Bearer ", "") }) });
+    return path;
+  }
+
+  function answer(request: IncomingMessage, response: ServerResponse): void {
+    const path = note("hub", request);
+    const fail = (status: number, code: string) => {
+      response.writeHead(status, { "x-error-code": code }).end();
+    };
+    const [api, resolve] = [`api/models/${repo}/`, `${repo}/resolve/${commit}/`];
+    const file = path.startsWith(resolve) ? path.slice(resolve.length) : undefined;
+    if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) fail(401, "GatedRepo");
+    else if ([`${api}revision/main`, `${api}revision/v1`].includes(path)) response.end(JSON.stringify({ sha: commit }));
+    else if (path.startsWith(`${api}revision/`)) fail(404, "RevisionNotFound");
+    else if (path === `${api}tree/${commit}`) tree(request, response);
+    else if (file === undefined) fail(401, "RepoNotFound");
+    else if (!files.has(file)) fail(404, "EntryNotFound");
+    else if (large(file)) response.writeHead(302, { location: `${storage.origin}/${encodeURIComponent(file)}` }).end();
+    else send(request, response, file);
+  }
+
+  function tree(request: IncomingMessage, response: ServerResponse): void {
+    const at = Number(new URL(request.url!, "http://x").searchParams.get("cursor") ?? 0);
+    const entries = [...files].slice(at, at + 3).map(([path, bytes]) => ({
+      ...{ type: "file", path, size: bytes.length, oid: hex("sha1", bytes, `blob ${bytes.length}\0`) },
+      ...(large(path) && { oid: "pointer", size: bytes.length, lfs: { oid: hex("sha256", bytes), size: bytes.length, pointerSize: 130 } }),
+    }));
+    // As a mirror does it: the link is the original's.
+    const rest = `<https://huggingface.co/api/models/${repo}/tree/${commit}?recursive=true&cursor=${at + 3}>; rel="next"`;
+    if (at + 3 < files.size) response.setHeader("link", rest);
+    response.end(JSON.stringify([...entries, { type: "directory", path: `folder-${at}`, oid: "tree", size: 0 }]));
+  }
+
+  function send({ headers }: IncomingMessage, response: ServerResponse, path: string): void {
+    const fault = faults.get(path) ?? {};
+    if (fault.status !== undefined) {
+      response.writeHead(fault.status).end();
+      delete fault.status;
+      return;
+    }
+    const all = files.get(path)!;
+    const [, from = "0", to = String(all.length - 1)] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? "") ?? [];
+    const bytes = Buffer.from(all.subarray(Number(from), Number(to) + 1));
+    if (fault.wrong) bytes[0] ^= 1;
+    response.writeHead(headers.range ? 206 : 200, { "content-length": bytes.length });
+    if (fault.stallAfter !== undefined) {
+      response.write(bytes.subarray(0, fault.stallAfter));
+    } else if (fault.breakAfter !== undefined && fault.times) {
+      fault.times--;
+      response.write(bytes.subarray(0, fault.breakAfter), () => response.destroy());
+    } else {
+      response.end(bytes);
+    }
+  }
+
+  return {
+    endpoint: hub.origin,
+    asked,
+    faults,
+    async [Symbol.asyncDispose]() {
+      for (const { server } of [hub, storage]) {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      }
+    },
+  };
+}
+
+async function listening(server: Server): Promise<{ server: Server; origin: string }> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}
