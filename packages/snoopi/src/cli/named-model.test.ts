@@ -19,8 +19,18 @@ const ship = (model: string) => {
 
 test("a word that is no name is a folder, called as its last part is", async () => {
   for (const folder of ["m", "./tiny", "tiny/", "a/b/m", "a/b/m/"]) {
-    expect(await namedModel(folder, shipped)).toEqual({ folder, name: folder.replace(/\/$/, "").split("/").at(-1) });
+    expect(await namedModel(folder, { ...shipped, there: () => true })).toEqual({
+      folder,
+      name: folder.replace(/\/$/, "").split("/").at(-1),
+    });
   }
+});
+
+test("a folder that is not there is refused, and what may be a name on the Hub is offered from there", async () => {
+  await expect(namedModel("no/such/folder", shipped)).rejects.toThrow(/^no\/such\/folder: there is no such file or folder\.$/);
+  await expect(namedModel("owner/name", shipped)).rejects.toThrow(
+    "owner/name: there is no such file or folder. If it is a model of the Hugging Face Hub, bring it with snoopi download owner/name.",
+  );
 });
 
 test("a name is what ships under it", async () => {

@@ -21,10 +21,13 @@ const isShipped = (word: string): word is ShippedName => Object.hasOwn(shippedMo
  * The model that a word of the command line means: a name of `shippedModels`, else a folder. A folder that is called as they are is given as
  * `./tiny`, so that a line means the same wherever it is typed.
  *
- * @throws SnoopiError for a shipped model whose weights are not there or cannot be read.
+ * @throws SnoopiError for what is not there, and for a shipped model whose weights are not or cannot be read.
  */
-export async function namedModel(word: string, { shipped: folders = shippedFolders } = {}): Promise<NamedModel> {
-  if (!isShipped(word)) return { folder: word, name: basename(resolve(word)) };
+export async function namedModel(word: string, { shipped: folders = shippedFolders, there = isThere } = {}): Promise<NamedModel> {
+  if (!isShipped(word)) {
+    if (!there(word)) throw new SnoopiError(`${word}: there is no such file or folder.${hintOf(word)}`);
+    return { folder: word, name: basename(resolve(word)) };
+  }
   const part = shippedModels[word];
   const shipped = await folders();
   const folder = shipped[part];
@@ -42,6 +45,10 @@ async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", 
   });
   return { student: fileURLToPath(student), teacher: fileURLToPath(teacher) };
 }
+
+/** For what may be a name on the Hugging Face Hub. */
+const hintOf = (word: string): string =>
+  /^\w[\w.-]*\/[\w.-]+$/.test(word) ? ` If it is a model of the Hugging Face Hub, bring it with snoopi download ${word}.` : "";
 
 /** model_index.json is what makes a folder a pipeline. */
 const isPipeline = (folder: string): boolean => isThere(join(folder, "model_index.json"));
