@@ -50,8 +50,8 @@ const hex = (by: string, bytes: Uint8Array, head = "") => createHash(by).update(
 export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
   const asked: Hub["asked"] = [];
   const faults: Hub["faults"] = new Map();
-  const storage = await listening(createServer((request, response) => send(request, response, note("storage", request))));
-  const hub = await listening(createServer(answer));
+  const storage = await listening((request, response) => send(request, response, note("storage", request)));
+  const hub = await listening(answer);
 
   function note(host: "hub" | "storage", { url = "", headers: { range, authorization } }: IncomingMessage): string {
     const path = decodeURIComponent(new URL(url, "http://x").pathname).slice(1);
@@ -123,7 +123,21 @@ export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
   };
 }
 
-async function listening(server: Server): Promise<{ server: Server; origin: string }> {
+/** Open to pages of other origins, as the real one is. */
+const cors = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "authorization, range",
+  "access-control-expose-headers": "link, x-error-code",
+};
+
+async function listening(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ server: Server; origin: string }> {
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
+    if (request.method === "OPTIONS") response.writeHead(204).end();
+    else answer(request, response);
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { server, origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }

@@ -6,6 +6,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../scripts/setup/browser.mjs";
 import { browserExamples } from "../examples.ts";
+import { filesOf, serveHub } from "../hub-server.ts";
 import { goldenFolder, goldenTensors } from "../models/goldens.ts";
 import { type Bundle, bundle } from "./bundle.ts";
 import { openChromium } from "./chromium.ts";
@@ -140,6 +141,18 @@ describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
       expect(await tab.call("unload")).toBe(0);
       await tab.call("load");
       expect((await tab.call("picture", request)).data).toEqual(first.data);
+      expect(tab.complaints).toEqual([]);
+    });
+
+    test("a model of a hub is read from there, tensor by tensor, its files being elsewhere", async () => {
+      await using hub = await serveHub({ repo: "owner/tiny", files: filesOf(checkpoint), token: "secret" });
+      await tab.call("loadFromHub", "owner/tiny", { endpoint: hub.endpoint, token: "secret" });
+      const { data } = await tab.call("picture", { prompt: "a photo of a cat sitting on a red chair!", steps: 1 });
+      const golden = await (await goldenTensors("pipeline/sd15-tiny"))("one step.image").data();
+      expect(data.filter((v, i) => Math.abs(v - golden[i]!) > 1).length).toBeLessThan(0.01 * golden.length);
+      expect(hub.asked.some(({ host, range }) => host === "storage" && range !== undefined)).toBe(true);
+      expect(hub.asked.filter(({ host, token }) => host === "storage" && token !== undefined)).toEqual([]);
+      expect(await tab.call("unload")).toBe(0);
       expect(tab.complaints).toEqual([]);
     });
 

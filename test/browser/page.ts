@@ -1,6 +1,6 @@
 // What runs in a page with everything: the test calls these functions by their names.
 import { type WebGpuDevice, webgpu } from "@snoopi/kernels";
-import { filesFolder } from "@snoopi/models";
+import { filesFolder, type HubOptions, hubFolder } from "@snoopi/models";
 import { generate, type LoadedModel, loadModel, openModel, type Request } from "@snoopi/snoopi";
 import { computeOn } from "./compute.ts";
 
@@ -24,6 +24,11 @@ export async function fetchFiles(paths: readonly string[]): Promise<void> {
 
 export async function load(): Promise<void> {
   model = await loadModel(await openModel(filesFolder(files!, "model")), { device: device! });
+}
+
+/** Loads a model from a hub of another origin, tensor by tensor. */
+export async function loadFromHub(repo: string, options: HubOptions): Promise<void> {
+  model = await loadModel(await openModel(await hubFolder(repo, options)), { device: device! });
 }
 
 export async function picture(request: Request): Promise<{ width: number; height: number; data: number[] }> {
