@@ -29,6 +29,8 @@ import { pixelsOf } from "../packages/snoopi/src/train/sheet.ts";
 const rows = 3;
 const noisesOfPair = 2;
 const tried = 16;
+/** α of NASA, the scale of the paper's listing. */
+const nasaScale = 1;
 /** What a README may weigh. */
 const most = 200_000;
 
@@ -49,11 +51,12 @@ for (const { prompt, negative } of contactNegatives) {
   const chosen = showing(before, negative).slice(0, noisesOfPair);
   if (chosen.length < noisesOfPair)
     throw new SnoopiError(`tiny-pictures: of ${tried} pictures of "${prompt}" only ${chosen.length} show ${negative}. Try more.`);
-  const after = pixelsOf(await draw(loaded, { prompt, negative, noises: some(noises, chosen) }));
+  const after = pixelsOf(await draw(loaded, { prompt, negative, nasaScale, noises: some(noises, chosen) }));
   const plain = pixelsOf(before);
   pairs.push(chosen.flatMap((i, at) => [plain[i], after[at]]));
 }
 await write("tiny-negatives.png", pairs, {
+  nasa_scale: String(nasaScale),
   captions: contactNegatives.map(({ prompt, negative }) => `${prompt} without ${negative}`).join("\n"),
 });
 
@@ -67,10 +70,11 @@ function noisesOf({ model: { vae, size, factor } }: LoadedModel, count: number):
 interface Drawn {
   readonly prompt: string;
   readonly negative?: string;
+  readonly nasaScale?: number;
   readonly noises: Numbers;
 }
 
-/** As the student draws by default: one step, a negative by NASA. */
+/** As the student draws by default, in one step. */
 function draw(loaded: LoadedModel, { prompt, noises, ...more }: Drawn): Promise<Numbers> {
   return generateBatch(loaded, { ...more, prompts: new Array<string>(noises.shape[0]).fill(prompt), noises: [noises] });
 }
