@@ -1,4 +1,4 @@
-import { add, type Device, fromData, keep, matmul, mul, noGrad, realize, reshape, scope, type Tensor } from "@snoopi/core";
+import { add, type Device, fromData, keep, matmul, mul, noGrad, realize, reshape, SnoopiError, scope, type Tensor } from "@snoopi/core";
 import type { Lora } from "./lora.ts";
 import type { LoraChange } from "./match.ts";
 
@@ -19,8 +19,11 @@ export function addLowRank(weight: Tensor, pairs: readonly LowRank[]): Tensor {
 /** The weight with what LoRAs add to it, computed now. It belongs to no scope. */
 export async function withChanges(weight: Tensor, changes: readonly LoraChange[], device: Device): Promise<Tensor> {
   const read: Tensor[] = [];
+  let merged: Tensor | undefined;
   const tensorOf = async (lora: Lora, name: string) => {
     const { data, shape } = await lora.read(name, { dtype: "f32" });
+    // Now, and not when a picture is all NaN.
+    if (!data.every(Number.isFinite)) throw new SnoopiError(`${lora.name}: "${name}" has values that are infinite or no numbers.`);
     const t = keep(fromData(data, { shape, dtype: "f32", device }));
     read.push(t);
     return t;
@@ -29,9 +32,12 @@ export async function withChanges(weight: Tensor, changes: readonly LoraChange[]
     const pairs: LowRank[] = [];
     for (const { lora, layer, scale } of changes)
       pairs.push({ a: await tensorOf(lora, layer.down), b: await tensorOf(lora, layer.up), factor: scale * layer.factor });
-    const merged = keep(noGrad(() => scope(() => addLowRank(weight, pairs))));
+    merged = keep(noGrad(() => scope(() => addLowRank(weight, pairs))));
     await realize([merged]);
     return merged;
+  } catch (error) {
+    merged?.dispose();
+    throw error;
   } finally {
     for (const t of read) t.dispose();
   }
