@@ -52,3 +52,23 @@ test("a network that always sees the same picture is followed exactly", () => {
     ),
   );
 });
+
+// The same of v = 0.6·tanh(x) with betas rescaled to zero terminal SNR.
+test.each([
+  [2, [-0.105327, 0.004323, -0.004831, 0.248571]],
+  [3, [-0.334976, -0.042587, 0.057839, 0.552372]],
+  [5, [-0.566019, -0.085098, 0.114715, 0.876131]],
+  [10, [-0.69887, -0.108502, 0.146104, 1.065276]],
+])("%i steps from no signal at all end where diffusers' do", (n, wanted) => {
+  const rescaled = noiseSchedule({ ...schedule.config, rescaleBetasZeroSnr: true });
+  [-1.5, -0.3, 0.4, 2].forEach((start, i) => {
+    let [x, before] = [start, 0];
+    for (const step of dpmSolverSteps(rescaled, n)) {
+      const x0 = rescaled.alpha(step.t) * x - rescaled.sigma(step.t) * 0.6 * Math.tanh(x);
+      x = step.x * x + step.now * x0 + step.before * before;
+      before = x0;
+    }
+    // diffusers' α is 2⁻¹² and not 0 at the start, where x is up to 2.
+    expect(Math.abs(x - wanted[i])).toBeLessThan(2 * 2 ** -12);
+  });
+});

@@ -10,6 +10,9 @@ export interface SolverStep {
   readonly before: number;
 }
 
+/** log(α/σ) that slopes count from where there is no signal (zero terminal SNR), for minus infinity has none: diffusers takes ᾱ = 2⁻²⁴ there. */
+const noSignal = Math.log(2 ** -12);
+
 /**
  * DPM-Solver++(2M) for x₀-prediction (Lu et al. 2022, Algorithm 2), as diffusers' `DPMSolverMultistepScheduler` with `trailing` timesteps,
  * which begin at the last one, and without noise left at the end. Two x₀ make each step of second order in log(α/σ), but for the first and
@@ -27,7 +30,8 @@ export function dpmSolverSteps(schedule: NoiseSchedule, n: number): SolverStep[]
     const h = logSnr(next) - logSnr(t);
     const towards = -schedule.alpha(next) * Math.expm1(-h);
     // Half the slope of x₀ between the last two timesteps, for the one that follows.
-    const slope = i > 0 ? h / (2 * (logSnr(t) - logSnr(at[i - 1]))) : 0;
+    const ago = i > 0 ? logSnr(at[i - 1]) : undefined;
+    const slope = ago === undefined ? 0 : h / (2 * (logSnr(t) - (ago === Number.NEGATIVE_INFINITY ? noSignal : ago)));
     return { t, x: schedule.sigma(next) / schedule.sigma(t), now: towards * (1 + slope), before: 0 - towards * slope };
   });
 }
