@@ -112,6 +112,12 @@ describe("a request that cannot be is refused:", () => {
     [{ steps: 0 }, "timesteps: cannot take 0 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
     [{ steps: 1.5 }, "timesteps: cannot take 1.5 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
     [{ steps: 1001 }, "timesteps: cannot take 1001 steps. Pass a whole number from 1 to 1000, the timesteps the model was trained on."],
+    [
+      { steps: 1000 },
+      "timesteps: 1000 steps with steps_offset 1 start at timestep 1000, past the last trained one, 999. Take fewer steps.",
+    ],
+    [{ steps: 60, sampler: "lcm" }, "timesteps: lcm takes 1 to 50 steps, not 60. Four are usual."],
+    [{ sampler: "euler" as "ddim" }, 'generate: the sampler is "euler". Choose one of ddim, dpm-solver, lcm, few-step.'],
     [{ width: 65 }, "generate: the width is 65, and this model makes multiples of 8. Try 64."],
     [{ height: 68 }, "generate: the height is 68, and this model makes multiples of 8. Try 72."],
     [{ width: 0 }, "generate: the width is 0, and this model makes multiples of 8. Try 8."],

@@ -9,7 +9,7 @@ import { type GuidanceRequest, guidancePlan, guidanceRequestNames } from "./guid
 import { guided } from "./guided.ts";
 import { heldContexts } from "./held-contexts.ts";
 import type { LoadedModel } from "./load.ts";
-import { timestepOf } from "./request.ts";
+import { checkSampling, timestepOf } from "./request.ts";
 import { renoises, type Sampler, type Sampling } from "./sampling.ts";
 
 /** Several pictures of one way of drawing. */
@@ -54,6 +54,7 @@ export async function generateBatch(
   const { timestep: _, ...usual } = model.sampling;
   const timestep = timestepOf(model, { ...request, steps });
   const sampling: Sampling = { ...usual, steps, sampler, ...(timestep !== undefined && { timestep }) };
+  checkSampling(model.schedule, sampling);
   checkBatch(request, sampling);
   const plan = kappas ? {} : guidancePlan(request, sampling);
   const owned = new Set<Tensor>();

@@ -1,9 +1,9 @@
 import { checkOptions, type NamesOf, SnoopiError, torchGenerator } from "@snoopi/core";
-import { lastTimestep } from "../schedule/noise-schedule.ts";
-import { checkSteps } from "../schedule/timesteps.ts";
+import { lastTimestep, type NoiseSchedule } from "../schedule/noise-schedule.ts";
+import { checkSteps, lcmTimesteps, timesteps } from "../schedule/timesteps.ts";
 import { type GuidancePlan, type GuidanceRequest, guidancePlan, guidanceRequestNames } from "./guidance-plan.ts";
 import type { OpenModel } from "./open.ts";
-import type { Sampler, Sampling } from "./sampling.ts";
+import { type Sampler, type Sampling, samplers } from "./sampling.ts";
 
 /** A picture to make. */
 export interface Request extends GuidanceRequest {
@@ -50,7 +50,7 @@ export function planOf(model: OpenModel, request: Request): Plan {
   if (typeof prompt !== "string") throw new SnoopiError(`generate: the prompt is ${JSON.stringify(prompt)}, expected a text.`);
   const timestep = timestepOf(model, { ...request, steps });
   const { width = model.size.width, height = model.size.height } = request;
-  checkSteps(model.schedule, steps);
+  checkSampling(model.schedule, { steps, sampler });
   for (const [name, value] of [
     ["width", width],
     ["height", height],
@@ -63,6 +63,15 @@ export function planOf(model: OpenModel, request: Request): Plan {
   const guidance = guidancePlan(request, { ...model.sampling, steps, sampler });
   torchGenerator(seed); // Throws for what is no seed.
   return { prompt, steps, sampler, ...(timestep !== undefined && { timestep }), seed, width, height, ...guidance };
+}
+
+/** @throws SnoopiError for a sampler that is none, and for steps that it cannot take on this schedule. */
+export function checkSampling(schedule: NoiseSchedule, { steps, sampler }: Pick<Sampling, "steps" | "sampler">): void {
+  if (!samplers.includes(sampler))
+    throw new SnoopiError(`generate: the sampler is ${JSON.stringify(sampler)}. Choose one of ${samplers.join(", ")}.`);
+  checkSteps(schedule, steps);
+  if (steps > 1 && sampler === "ddim") timesteps(schedule, steps);
+  if (sampler === "lcm") lcmTimesteps(schedule, steps);
 }
 
 /**
