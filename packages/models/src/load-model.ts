@@ -1,6 +1,7 @@
 import { type Device, fromData, keep, type Shape, SnoopiError, type Tensor } from "@snoopi/core";
 import { matchWeights, requireMatch } from "./checkpoint/match.ts";
 import type { NameRule } from "./checkpoint/names.ts";
+import { floatTypes } from "./checkpoint/safetensors-dtype.ts";
 import type { TensorReader } from "./checkpoint/safetensors-read.ts";
 import type { LoraChange } from "./lora/match.ts";
 import { withChanges } from "./lora/merge.ts";
@@ -27,8 +28,6 @@ export interface LoadedTensors {
 /** Bytes after which the device may catch up, so that copies on their way to it do not pile up beside the weights. */
 const perWait = 128 * 2 ** 20;
 
-const floats = new Set(["F64", "F32", "F16", "BF16"]);
-
 /**
  * Reads all parameters of a network from a checkpoint, in the file's order, whatever the names and ranks of its time. Throws before it
  * reads anything when parameters are missing, of another shape or no floats, and lists all of them.
@@ -41,7 +40,7 @@ export async function loadTensors(
   const match = matchWeights(kind, weights.entries, manifest);
   requireMatch(match, weights.name);
   const plan = [...match.names].map(([name, stored]) => ({ name, stored, entry: weights.entries.get(stored)! }));
-  const others = plan.filter(({ entry }) => !floats.has(entry.dtype)).map(({ stored, entry }) => `${stored} (${entry.dtype})`);
+  const others = plan.filter(({ entry }) => !floatTypes.has(entry.dtype)).map(({ stored, entry }) => `${stored} (${entry.dtype})`);
   if (others.length > 0) {
     throw new SnoopiError(
       `${weights.name}: ${others.length} parameters are no floats but quantised: ${others.join(", ")}. Give F32, F16 or BF16 weights.`,

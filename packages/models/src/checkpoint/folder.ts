@@ -43,6 +43,8 @@ export function filesFolder(files: ReadonlyMap<string, Blob>, name = "files"): F
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+export const isJsonObject = (json: unknown): json is JsonObject => typeof json === "object" && json !== null && !Array.isArray(json);
+
 /** Reads a JSON file that holds an object. */
 export async function readJson(folder: Folder, path: string): Promise<JsonObject> {
   const text = await folder.text(path);
@@ -52,6 +54,6 @@ export async function readJson(folder: Folder, path: string): Promise<JsonObject
   } catch (error) {
     throw new SnoopiError(`${folder.name}/${path}: this is not JSON (${(error as Error).message}).`);
   }
-  if (typeof json === "object" && json !== null && !Array.isArray(json)) return json as JsonObject;
+  if (isJsonObject(json)) return json;
   throw new SnoopiError(`${folder.name}/${path}: this is not a JSON object.`);
 }

@@ -10,6 +10,9 @@ export const bitsOf: ReadonlyMap<string, number> = new Map([
   ["F4", 4] as const,
 ]);
 
+/** Those that weights may have. */
+export const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
+
 /** The file's name of each type we write, largest alignment first: the order the reference writer puts tensors in. */
 export const writtenAs: ReadonlyMap<DType, string> = new Map([
   ["f64", "F64"],

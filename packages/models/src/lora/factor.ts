@@ -1,35 +1,46 @@
 import { SnoopiError } from "@snoopi/core";
-import type { JsonObject } from "../checkpoint/folder.ts";
+import { isJsonObject, type JsonObject } from "../checkpoint/folder.ts";
 
-/** What a layer's B A is multiplied by. */
-export type LoraFactor = (module: string, rank: number) => number;
+/** What a layer's B A is multiplied by, by its path in its own network. */
+export type LoraFactor = (path: string, rank: number) => number;
+
+/** Beginnings that PEFT takes from the weights themselves, of which it then keeps the rest: what is added is added to that rest alone. */
+const fromWeights = /^(pissa|olora|corda|loftq|lora_ga)/i;
 
 /**
- * `alpha / rank`, or `alpha / √rank` (rsLoRA), by the keys of PEFT's LoraConfig, in which single layers may have an alpha of their own.
+ * `alpha / rank`, or `alpha / √rank` (rsLoRA), by the keys of PEFT's LoraConfig, in which single layers may have an alpha of their own: by the
+ * end of their path, or by all of it after a `^`.
  *
  * @throws SnoopiError for a configuration of more than plain pairs.
  */
 export function peftFactor(config: JsonObject, name: string): LoraFactor {
-  if (config.use_dora === true) throw new SnoopiError(`${name}: it is a DoRA, and only plain low-rank pairs are supported.`);
-  const patterns = Object.entries((config.alpha_pattern ?? {}) as JsonObject);
-  const odd = patterns.find(([pattern]) => !/^[\w.]+$/.test(pattern));
-  if (odd) {
+  const { use_dora: dora, init_lora_weights: begun, alpha_pattern: own } = config;
+  if (dora === true) throw new SnoopiError(`${name}: it is a DoRA, and only plain low-rank pairs are supported.`);
+  if (typeof begun === "string" && fromWeights.test(begun)) {
     throw new SnoopiError(
-      `${name}: alpha_pattern has the expression ${JSON.stringify(odd[0])}, and only the ends of layers' paths are supported.`,
+      `${name}: its init_lora_weights is ${JSON.stringify(begun)}, which changes the model's weights as well. Convert it to a plain LoRA with PEFT.`,
     );
   }
-  return (module, rank) => {
-    const own = patterns.find(([pattern]) => module === pattern || module.endsWith(`.${pattern}`));
-    const alpha = own ? own[1] : (config.lora_alpha ?? rank);
+  if (!isJsonObject(own ?? {})) throw new SnoopiError(`${name}: alpha_pattern is ${JSON.stringify(own)}, expected an object.`);
+  const patterns = Object.entries((own ?? {}) as JsonObject);
+  const odd = patterns.find(([pattern]) => !/^\^?[\w.]+$/.test(pattern));
+  if (odd) {
+    throw new SnoopiError(
+      `${name}: alpha_pattern has the expression ${JSON.stringify(odd[0])}, and only layers' paths and the ends of them are supported.`,
+    );
+  }
+  return (path, rank) => {
+    const found = patterns.find(([pattern]) => path === pattern.replace("^", "") || path.endsWith(`.${pattern}`));
+    const alpha = found ? found[1] : (config.lora_alpha ?? rank);
     if (typeof alpha !== "number" || !Number.isFinite(alpha))
-      throw new SnoopiError(`${name}: the alpha of ${module} is ${JSON.stringify(alpha)}, expected a number.`);
+      throw new SnoopiError(`${name}: the alpha of ${path} is ${JSON.stringify(alpha)}, expected a number.`);
     return alpha / (config.use_rslora === true ? Math.sqrt(rank) : rank);
   };
 }
 
 /**
- * The configurations that diffusers writes into a file's header, by what its names begin with: `unet.lora_alpha` is `lora_alpha` of `unet`.
- * None for a file without.
+ * The configurations that diffusers writes into a file's header, by what its names begin with: `unet.lora_alpha` is `lora_alpha` of `unet.`, and
+ * `lora_alpha` that of a network saved by itself. None for a file without.
  */
 export function headerConfigs(metadata: ReadonlyMap<string, string>, name: string): Map<string, JsonObject> {
   const text = metadata.get("lora_adapter_metadata");
@@ -41,9 +52,10 @@ export function headerConfigs(metadata: ReadonlyMap<string, string>, name: strin
   } catch (error) {
     throw new SnoopiError(`${name}: lora_adapter_metadata in the header is not JSON (${(error as Error).message}).`);
   }
-  for (const [key, value] of Object.entries(json as JsonObject)) {
-    const [component, ...field] = key.split(".");
-    configs.set(component, { ...configs.get(component), [field.join(".")]: value });
+  if (!isJsonObject(json)) throw new SnoopiError(`${name}: lora_adapter_metadata in the header is not a JSON object.`);
+  for (const [key, value] of Object.entries(json)) {
+    const prefix = key.slice(0, key.indexOf(".") + 1);
+    configs.set(prefix, { ...configs.get(prefix), [key.slice(prefix.length)]: value });
   }
   return configs;
 }

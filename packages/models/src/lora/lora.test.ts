@@ -19,10 +19,13 @@ import { type LoraComponent, loraKey, loraKeysOf, loraName } from "./names.ts";
 type Shapes = Readonly<Record<string, Shape>>;
 
 /** A file of ones, as a folder and whatever lies beside it. */
-function folderOf(shapes: Shapes, { metadata = {} as Record<string, string>, beside = {} as Record<string, unknown> } = {}) {
+function folderOf(
+  shapes: Shapes,
+  { metadata = {} as Record<string, string>, beside = {} as Record<string, unknown>, dtype = "f32" as "f32" | "i32" } = {},
+) {
   const tensors = Object.entries(shapes).map(([name, shape]) => {
-    const data = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(1);
-    return [name, { dtype: "f32" as const, shape, data }] as const;
+    const data = new (dtype === "f32" ? Float32Array : Int32Array)(shape.reduce((a, b) => a * b, 1)).fill(1);
+    return [name, { dtype, shape, data }] as const;
   });
   const files = [
     ["x.safetensors", new Blob(encodeSafetensors(tensors, metadata) as Uint8Array<ArrayBuffer>[])] as const,
@@ -76,6 +79,11 @@ const known: [string, "unet" | "transformer" | "text_encoder", string][] = [
     "encoder.layers.0.self_attn.q_proj",
   ],
   ["text_encoder.encoder.layers.0.self_attn.q_proj.lora_A.weight", "text_encoder", "encoder.layers.0.self_attn.q_proj"],
+  ["text_encoder.text_model.encoder.layers.0.self_attn.to_out_lora.up.weight", "text_encoder", "encoder.layers.0.self_attn.out_proj"],
+  // What diffusers' own conversion makes of transformers 5's names.
+  ["lora_te1_encoder_layers_0_mlp_fc1.lora_down.weight", "text_encoder", "encoder.layers.0.mlp.fc1"],
+  ["base_model.model.encoder.layers.0.mlp.fc1.lora_A.weight", "text_encoder", "encoder.layers.0.mlp.fc1"],
+  ["base_model.model.text_model.encoder.layers.0.mlp.fc1.lora_A.weight", "text_encoder", "encoder.layers.0.mlp.fc1"],
   ["text_encoder.encoder.block.0.layer.0.SelfAttention.q.lora_A.weight", "text_encoder", "encoder.block.0.layer.0.SelfAttention.q"],
 ];
 
@@ -105,7 +113,10 @@ test("the factor is alpha over the rank, from wherever the file has alpha, and 1
   expect(await factors(opened(today, header({ "unet.lora_alpha": 3, "unet.use_rslora": true })))).toEqual([3 / Math.SQRT2]);
   expect(await factors(opened(today, header({ "unet.lora_alpha": 3, "unet.alpha_pattern": { "a.q": 8 } })))).toEqual([4]);
   expect(await factors(opened(today, header({ "unet.lora_alpha": 3, "unet.alpha_pattern": { "b.q": 8 } })))).toEqual([1.5]);
+  expect(await factors(opened(today, header({ "unet.alpha_pattern": { "^q": 6, "^a.q": 8 } })))).toEqual([4]);
   expect(await factors(opened(today, header({ "text_encoder.lora_alpha": 3 })))).toEqual([1]);
+  // A network that was saved by itself.
+  expect(await factors(opened(pair("a.q"), header({ lora_alpha: 3, alpha_pattern: { "^b.q": 8 } })))).toEqual([1.5]);
   const raw = pair("base_model.model.a.q");
   expect(await factors(opened(raw, { beside: { "adapter_config.json": { lora_alpha: 16, r: 2 } } }))).toEqual([8]);
 });
@@ -118,8 +129,24 @@ test.each<[string, () => Promise<unknown>, string]>([
     () => opened(pair("unet.a.q"), header({ "unet.alpha_pattern": { "a|b": 8 } })),
     'alpha_pattern has the expression "a|b"',
   ],
-  ["an alpha that is none", () => opened(pair("unet.a.q"), header({ "unet.lora_alpha": "8" })), 'the alpha of unet.a.q is "8"'],
+  ["an alpha that is none", () => opened(pair("unet.a.q"), header({ "unet.lora_alpha": "8" })), 'the alpha of a.q is "8"'],
+  [
+    "PiSSA",
+    () => opened(pair("unet.a.q"), header({ "unet.init_lora_weights": "pissa_niter_4" })),
+    'its init_lora_weights is "pissa_niter_4"',
+  ],
+  [
+    "an alpha_pattern that is none",
+    () => opened(pair("unet.a.q"), header({ "unet.alpha_pattern": ["a.q"] })),
+    'alpha_pattern is ["a.q"], expected an object.',
+  ],
+  ...["null", "[]", "3", '"x"'].map((text): [string, () => Promise<unknown>, string] => [
+    `a header of ${text}`,
+    () => opened(pair("unet.a.q"), { metadata: { lora_adapter_metadata: text } }),
+    "lora_adapter_metadata in the header is not a JSON object.",
+  ]),
   ["a header that is no JSON", () => opened(pair("unet.a.q"), { metadata: { lora_adapter_metadata: "{" } }), "is not JSON"],
+  ["an alpha alone", () => opened({ ...pair("unet.a.q"), "unet.b.q.alpha": [] }), "unet.b.q has only its alpha"],
   ["half a pair", () => opened({ "unet.a.q.lora_A.weight": [2, 3] }), "unet.a.q has only its first half"],
   [
     "halves of other ranks",
@@ -127,6 +154,7 @@ test.each<[string, () => Promise<unknown>, string]>([
     'lora_A.weight" is [2, 3] and "unet.a.q.lora_B.weight" is [4, 3]',
   ],
   ["one layer twice", () => opened({ ...pair("unet.a.q"), "unet.a.q.lora.down.weight": [2, 3] }), "are the same half of a pair"],
+  ["what is quantised", () => opened(pair("unet.a.q"), { dtype: "i32" }), '"unet.a.q.lora_A.weight" is I32, no floats but quantised.'],
   ["nothing", () => opened({}), "there is no tensor in it"],
   ["several alphas", () => opened({ ...pair("unet.a.q"), "unet.a.q.alpha": [2] }), '"unet.a.q.alpha" is [1,1], expected one number'],
   ["an empty folder", () => openLora(filesFolder(new Map(), "dir")), "dir: there is no .safetensors file. Name the LoRA's file."],
@@ -158,8 +186,16 @@ test("a linear's pair fits a 1 × 1 convolution, and what the model lacks is tol
 test("a LoRA of another model is refused, and so is a scale that is none", async () => {
   const strange = await opened(pair("unet.b.q"));
   expect(() => matchLoras([{ lora: strange }], networks)).toThrow("none of its 1 layers is one of this model's, such as unet.b.q.");
+  // As SDXL's, whose first text encoder is Stable Diffusion 1's.
+  const text = await opened({ ...pair("lora_te1_text_model_c"), ...pair("lora_te2_text_model_c"), ...pair("lora_unet_input_blocks_1") });
+  const beside = new Map([...networks, ["text_encoder" as const, new Map<string, Shape>([["c.weight", [4, 3]]])]]);
+  expect(() => matchLoras([{ lora: text }], beside)).toThrow(
+    "none of its 1 layers beside the text encoder's is one of this model's, such as lora_unet_input_blocks_1.",
+  );
   const wider = await opened({ "unet.a.q.lora_A.weight": [2, 5], "unet.a.q.lora_B.weight": [4, 2] });
   expect(() => matchLoras([{ lora: wider }], networks)).toThrow("unet.a.q is made for a weight of 4 × 5, and a.q.weight is [4, 3].");
+  const twice = await opened({ ...pair("lora_te_c", ["lora_down", "lora_up"]), ...pair("lora_te1_c", ["lora_down", "lora_up"]) });
+  expect(() => matchLoras([{ lora: twice }], beside)).toThrow("lora_te1_c and lora_te_c are the same layer, c.weight.");
   const fine = await opened(pair("unet.a.q"));
   expect(() => matchLoras([{ lora: fine, scale: Number.NaN }], networks)).toThrow("its scale is NaN");
 });

@@ -1,5 +1,6 @@
 import { type Shape, SnoopiError, show } from "@snoopi/core";
 import { type Folder, type JsonObject, readJson } from "../checkpoint/folder.ts";
+import { floatTypes } from "../checkpoint/safetensors-dtype.ts";
 import { openSafetensors, type SafetensorsFile, type TensorReader } from "../checkpoint/safetensors-read.ts";
 import { headerConfigs, peftFactor } from "./factor.ts";
 import { type LoraPart, loraKey, loraName } from "./names.ts";
@@ -24,8 +25,8 @@ export interface Lora extends Pick<TensorReader, "name" | "entries" | "read" | "
 /** As diffusers and PEFT call them. */
 const usual = ["pytorch_lora_weights.safetensors", "adapter_model.safetensors"];
 
-/** PEFT's own files say nothing of alpha: that stands in adapter_config.json. */
-const isPeft = (module: string) => module.startsWith("base_model.model.");
+/** What names begin with in PEFT's own files, which say nothing of alpha: that stands in adapter_config.json. */
+const ofPeft = "base_model.model.";
 
 /**
  * Reads a LoRA for Stable Diffusion or PixArt: diffusers' names of today and before, PEFT's, or kohya's. Without `file` it is the one
@@ -57,18 +58,21 @@ async function fileOf(folder: Folder): Promise<string> {
 async function layersOf(file: SafetensorsFile, folder: Folder): Promise<Map<string, LoraLayer>> {
   const parts = partsOf(file);
   const configs = headerConfigs(file.metadata, file.name);
-  const modules = [...parts.values()].map(({ module }) => module);
-  if (modules.some(isPeft)) configs.set("base_model", await peftConfig(folder, file.name));
+  if ([...parts.values()].some(({ module }) => module.startsWith(ofPeft))) configs.set(ofPeft, await peftConfig(folder, file.name));
+  const factors = [...configs].map(([prefix, config]) => [prefix, peftFactor(config, file.name)] as const);
   const layers = new Map<string, LoraLayer>();
   for (const [key, { module, down, up, alpha }] of parts) {
     if (down === undefined || up === undefined) {
-      throw new SnoopiError(
-        `${file.name}: ${module} has only ${down === undefined ? "its second half" : "its first half"}. Download it again.`,
-      );
+      const there = down !== undefined ? "its first half" : up !== undefined ? "its second half" : "its alpha";
+      throw new SnoopiError(`${file.name}: ${module} has only ${there}. Download it again.`);
     }
     const rank = rankOf(file, down, up);
-    const config = configs.get(module.split(".")[0]);
-    const factor = alpha === undefined ? (config ? peftFactor(config, file.name)(module, rank) : 1) : (await scalar(file, alpha)) / rank;
+    // The longest beginning: none means a network saved by itself.
+    const [prefix, factorOf] = factors.filter(([one]) => module.startsWith(one)).sort(([a], [b]) => b.length - a.length)[0] ?? [
+      "",
+      () => 1,
+    ];
+    const factor = alpha === undefined ? factorOf(module.slice(prefix.length), rank) : (await scalar(file, alpha)) / rank;
     layers.set(key, { module, down, up, rank, factor });
   }
   return layers;
@@ -101,6 +105,9 @@ function partsOf({ name: file, entries }: SafetensorsFile): Map<string, Parts> {
 }
 
 function rankOf({ name, entries }: SafetensorsFile, down: string, up: string): number {
+  const other = [down, up].find((half) => !floatTypes.has(entries.get(half)!.dtype));
+  if (other !== undefined)
+    throw new SnoopiError(`${name}: "${other}" is ${entries.get(other)!.dtype}, no floats but quantised. Give an F32, F16 or BF16 one.`);
   const [a, b]: Shape[] = [entries.get(down)!.shape, entries.get(up)!.shape];
   // B of a convolution is 1 × 1.
   const fits = a.length >= 2 && b.length >= 2 && a[0] === b[1] && b.slice(2).every((n) => n === 1);

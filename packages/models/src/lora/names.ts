@@ -30,17 +30,20 @@ export const loraKey = (module: string): string =>
     .replaceAll(".", "_")
     .replace(/^lora_/, "");
 
-/** What stands before a layer's path in {@link loraKey}, by component. Nothing and PEFT's own words mean the network that denoises. */
+/** What stands before a layer's path in {@link loraKey}, by component. Nothing means the network that denoises, PEFT's own words either. */
 const prefixes = {
   unet: ["unet_", "", "base_model_model_"],
   transformer: ["transformer_", "", "base_model_model_"],
-  text_encoder: ["text_encoder_text_model_", "te_text_model_", "te1_text_model_", "text_encoder_", "te_"],
+  text_encoder: ["text_encoder_", "te_", "te1_", "base_model_model_"].flatMap((prefix) => [prefix, `${prefix}text_model_`]),
 } as const;
 
 export type LoraComponent = keyof typeof prefixes;
 
-/** All keys that mean the layer at `path`. Diffusers once called the output of attention `to_out` and not `to_out.0`. */
-export const loraKeysOf = (component: LoraComponent, path: string): string[] =>
-  [path, ...(path.endsWith(".to_out.0") ? [path.slice(0, -2)] : [])].flatMap((one) =>
-    prefixes[component].map((prefix) => prefix + one.replaceAll(".", "_")),
-  );
+/** Whether a {@link loraKey} is of a text encoder by its prefix, be it the second or third one of another model. */
+export const isTextKey = (key: string): boolean => /^(te|text_encoder_?)\d?_/.test(key);
+
+/** All keys that mean the layer at `path`. Diffusers once called the output of attention `to_out` and not `to_out.0`, and CLIP's like the UNet's. */
+export function loraKeysOf(component: LoraComponent, path: string): string[] {
+  const before = path.replace(/\.to_out\.0$/, ".to_out").replace(/\.self_attn\.(q|k|v|out)_proj$/, ".self_attn.to_$1");
+  return [...new Set([path, before])].flatMap((one) => prefixes[component].map((prefix) => prefix + one.replaceAll(".", "_")));
+}
