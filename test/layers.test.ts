@@ -21,6 +21,7 @@ const folders = [
   ...readdirSync(join(root, "packages")).flatMap((name) => [`packages/${name}/src`, `packages/${name}/bin`]),
   "test",
   "bench",
+  "examples",
   "scripts",
 ];
 const files = folders
