@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, sep } from "node:path";
+import { gzipSync } from "node:zlib";
 
 // A model hub on this machine, with the answers of the real one as far as they are asked for: https://huggingface.co/docs/hub/api.
 
@@ -26,6 +27,10 @@ export interface Fault {
   wrong?: boolean;
   /** An answer in place of the file, once. */
   status?: number;
+  /** So many answers with all of the file where a part was asked for. */
+  whole?: number;
+  /** Answers that end after so many bytes as if that were all; how many of them is in `times`. */
+  endAfter?: number;
 }
 
 interface Options {
@@ -46,11 +51,14 @@ export const filesOf = (folder: string): Map<string, Uint8Array> =>
 const large = (path: string) => path.endsWith(".safetensors");
 const hex = (by: string, bytes: Uint8Array, head = "") => createHash(by).update(head).update(bytes).digest("hex");
 
-/** Serves one repository. Large files are elsewhere, as those of the real one are, in lists of three a page. */
+/**
+ * Serves one repository. As those of the real one, large files are elsewhere; small ones are behind a path of the hub, and compressed where that is
+ * asked for. Lists are of three files a page.
+ */
 export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
   const asked: Hub["asked"] = [];
   const faults: Hub["faults"] = new Map();
-  const storage = await listening((request, response) => send(request, response, note("storage", request)));
+  const storage = await listening((request, response) => send(request, response, note("storage", request)), false);
   const hub = await listening(answer);
 
   function note(host: "hub" | "storage", { url = "", headers: { range, authorization } }: IncomingMessage): string {
@@ -66,14 +74,17 @@ export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
     };
     const [api, resolve] = [`api/models/${repo}/`, `${repo}/resolve/${commit}/`];
     const file = path.startsWith(resolve) ? path.slice(resolve.length) : undefined;
-    if (token !== undefined && request.headers.authorization !== `Bearer ${token}`) fail(401, "GatedRepo");
-    else if ([`${api}revision/main`, `${api}revision/v1`].includes(path)) response.end(JSON.stringify({ sha: commit }));
+    const cache = `api/resolve-cache/models/${repo}/${commit}/`;
+    const closed = token !== undefined && request.headers.authorization !== `Bearer ${token}`;
+    if ([`${api}revision/main`, `${api}revision/v1`].includes(path)) response.end(JSON.stringify({ sha: commit }));
     else if (path.startsWith(`${api}revision/`)) fail(404, "RevisionNotFound");
     else if (path === `${api}tree/${commit}`) tree(request, response);
+    else if (path.startsWith(cache)) send(request, response, path.slice(cache.length));
     else if (file === undefined) fail(401, "RepoNotFound");
+    else if (closed) fail(401, "GatedRepo");
     else if (!files.has(file)) fail(404, "EntryNotFound");
     else if (large(file)) response.writeHead(302, { location: `${storage.origin}/${encodeURIComponent(file)}` }).end();
-    else send(request, response, file);
+    else response.writeHead(307, { location: `/${cache}${encodeURIComponent(file)}?etag=%22x%22` }).end();
   }
 
   function tree(request: IncomingMessage, response: ServerResponse): void {
@@ -96,11 +107,22 @@ export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
       return;
     }
     const all = files.get(path)!;
-    const [, from = "0", to = String(all.length - 1)] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? "") ?? [];
+    const asked = headers.range && !(fault.whole && fault.whole-- > 0) ? headers.range : undefined;
+    const [, from = "0", to = String(all.length - 1)] = /bytes=(\d+)-(\d+)/.exec(asked ?? "") ?? [];
     const bytes = Buffer.from(all.subarray(Number(from), Number(to) + 1));
     if (fault.wrong) bytes[0] ^= 1;
-    response.writeHead(headers.range ? 206 : 200, { "content-length": bytes.length });
-    if (fault.stallAfter !== undefined) {
+    if (!large(path) && headers["accept-encoding"]?.includes("gzip")) {
+      response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(files.get(path)!));
+      return;
+    }
+    response.writeHead(asked ? 206 : 200, {
+      ...(fault.endAfter === undefined && { "content-length": bytes.length }),
+      ...(asked && { "content-range": `bytes ${from}-${to}/${all.length}` }),
+    });
+    if (fault.endAfter !== undefined && fault.times) {
+      fault.times--;
+      response.end(bytes.subarray(0, fault.endAfter));
+    } else if (fault.stallAfter !== undefined) {
       response.write(bytes.subarray(0, fault.stallAfter));
     } else if (fault.breakAfter !== undefined && fault.times) {
       fault.times--;
@@ -126,16 +148,18 @@ export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
 /** Open to pages of other origins, as the real one is. */
 const cors = {
   "access-control-allow-origin": "*",
-  "access-control-allow-headers": "authorization, range",
-  "access-control-expose-headers": "link, x-error-code",
+  "access-control-allow-headers": "authorization",
+  "access-control-expose-headers": "link, x-error-code, x-error-message, content-range",
 };
 
+/** Only the hub answers what browsers ask before a request that is not simple. One for a single range is. */
 async function listening(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
+  preflights = true,
 ): Promise<{ server: Server; origin: string }> {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(cors)) response.setHeader(name, value);
-    if (request.method === "OPTIONS") response.writeHead(204).end();
+    if (request.method === "OPTIONS") response.writeHead(preflights ? 204 : 403).end();
     else answer(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
