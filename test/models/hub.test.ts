@@ -46,7 +46,7 @@ describe("a model on a hub", () => {
   });
 });
 
-test.each(["../x", "a/../../x", "/x", "a//x", "c:x", "a\\x"])("a hub that names the file %s is refused", async (path) => {
+test.each(["../x", "a/../../x", "/x", "a//x", "a\\..\\x"])("a hub that names the file %s is refused", async (path) => {
   await using bad = await serveHub({ repo, files: new Map([[path, new Uint8Array(1)]]) });
   await expect(hubFolder(repo, { endpoint: bad.endpoint })).rejects.toThrow("which is no path inside it.");
 });

