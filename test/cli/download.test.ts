@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Fault, filesOf, type Hub, serveHub } from "../hub-server.ts";
@@ -76,12 +76,35 @@ test("a run that was stopped says so and keeps what came, which the next goes on
   expect(existsSync(join(out, unet))).toBe(false);
   hub.faults.clear();
   hub.asked.length = 0;
-  expect((await download(repo, "--out", out)).code).toBe(0);
+  const second = await download(repo, "--out", out);
+  expect(second.code).toBe(0);
+  expect(second.stderr).toMatch(/^unet\S+: \d+ kB, from 50\.0 kB$/m);
   same(unet);
   expect(hub.asked.filter(({ host, path }) => host === "storage" && path === unet).map(({ range }) => range)).toEqual([
     `bytes=50000-${files.get(unet)!.length - 1}`,
   ]);
   expect(part()).toBeUndefined();
+});
+
+test("files that end too soon, again and again, are given up", async () => {
+  fault(unet, { endAfter: 0, times: 100 });
+  const { code, stderr } = await download(repo, unet, "--out", out);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`snoopi: ${repo}/${unet}: the connection breaks off, it ends too soon. Go on with the same line.`);
+});
+
+test("a server that sends the whole file in place of its rest is gone on from as well", async () => {
+  fault(unet, { breakAfter: 70_000, times: 1, whole: 2 });
+  expect((await download(repo, unet, "--out", out)).code).toBe(0);
+  same(unet);
+});
+
+test("a folder where a file is to be is refused before anything comes", async () => {
+  mkdirSync(join(out, unet), { recursive: true });
+  const { code, stderr } = await download(repo, "--out", out);
+  expect(code).toBe(1);
+  expect(stderr).toContain(`snoopi: ${join(out, unet)}: a folder is where a file is to be. Move it away, or give another --out.`);
+  expect(hub.asked.filter(({ host }) => host === "storage")).toEqual([]);
 });
 
 test("bytes that are not the hub's are refused and not kept", async () => {
@@ -99,7 +122,8 @@ test("a server that fails for a while is asked again", async () => {
 });
 
 test("files that are named come alone", async () => {
-  expect((await download(repo, "README.md", unet, "--out", out, "--revision", "v1")).code).toBe(0);
+  const { code, stderr } = await download(repo, "README.md", unet, "README.md", "--out", out, "--revision", "v1");
+  expect({ code, start: stderr.split(",")[0] }).toEqual({ code: 0, start: `${repo} at 01234567: 2 files` });
   expect([...filesOf(out).keys()].sort()).toEqual(["README.md", unet]);
 });
 

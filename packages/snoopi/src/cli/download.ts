@@ -6,7 +6,7 @@ import { makeFolder } from "../train/node/folder.ts";
 import { lockFolder } from "../train/node/lock.ts";
 import { bytesThere, fetchFile } from "./fetch-file.ts";
 import { Stopped } from "./interrupt.ts";
-import { shownBytes } from "./progress.ts";
+import { type Phase, shownBytes } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 import { some } from "./text.ts";
 
@@ -26,7 +26,7 @@ export async function downloadCommand({ repo, files, out, variant, revision }: D
   const hub = { signal, ...(revision !== undefined && { revision }), ...(endpoint && { endpoint }), ...(token && { token }) };
   const remote = await hubFolder(repo, hub);
   const named = variant === undefined ? {} : { variant };
-  const wanted = files.length > 0 ? files : await filesOf(remote, named);
+  const wanted = files.length > 0 ? [...new Set(files)] : await filesOf(remote, named);
   const sizeOf = (paths: readonly string[]) => paths.reduce((sum, path) => sum + (remote.files.get(path)?.size ?? 0), 0);
   const absent = wanted.filter((path) => !remote.files.has(path));
   if (absent.length > 0) throw new SnoopiError(`${repo}: there is no file ${absent.join(", ")}. It has ${some([...remote.files.keys()])}.`);
@@ -51,16 +51,18 @@ export async function downloadCommand({ repo, files, out, variant, revision }: D
   try {
     for (const path of wanted) {
       const { size } = remote.files.get(path)!;
-      const phase = progress.phase(path, size, { unit: "bytes" });
+      let phase: Phase | undefined;
       let there = 0;
       await fetchFile(remote, path, out, {
         signal,
         onBytes(now) {
-          phase.advance(now - there);
+          // What lies there from before did not come now, and is no measure of how fast more does.
+          if (phase) phase.advance(now - there);
+          else phase = progress.phase(path, size, { unit: "bytes", from: now });
           there = now;
         },
       });
-      phase.done();
+      phase?.done();
     }
   } catch (error) {
     if (signal.aborted) throw new Stopped("stopped. The same line goes on from here.", { cause: error });

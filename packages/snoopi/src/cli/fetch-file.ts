@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { SnoopiError } from "@snoopi/core";
 import type { HubFile, HubFolder } from "@snoopi/models";
 import { isThere, makeFolder } from "../train/node/folder.ts";
@@ -26,14 +27,15 @@ export async function fetchFile(remote: HubFolder, path: string, folder: string,
   if (!file) throw new SnoopiError(`${remote.name}/${path}: there is no such file.`);
   const target = join(folder, ...path.split("/"));
   await makeFolder(dirname(target));
-  if (isThere(target) && (await stat(target)).size === file.size && (await digestOf(target, file)).digest("hex") === file.digest.hex) {
-    onBytes?.(file.size);
-    return;
-  }
-  const part = partOf(target, file);
-  if (isThere(part) && (await stat(part)).size > file.size) await truncate(part, 0);
-  const hash = isThere(part) ? await digestOf(part, file) : hashOf(file);
   try {
+    if ((await sizeAt(target)) === file.size && (await digestOf(target, file, signal)).digest("hex") === file.digest.hex) {
+      onBytes?.(file.size);
+      return;
+    }
+    const part = partOf(target, file);
+    const came = await sizeAt(part);
+    if (came !== undefined && came > file.size) await truncate(part, 0);
+    const hash = came === undefined ? hashOf(file) : await digestOf(part, file, signal);
     const handle = await open(part, "a");
     try {
       await append(handle, hash);
@@ -57,25 +59,26 @@ export async function fetchFile(remote: HubFolder, path: string, folder: string,
     for (let failures = 0; there < file!.size; ) {
       const before = there;
       let writing = false;
+      let reason = "it ends too soon";
       try {
         for await (const chunk of await remote.stream(path, { start: there })) {
           signal?.throwIfAborted();
           writing = true;
-          await handle.write(chunk);
+          await handle.appendFile(chunk);
           writing = false;
           hash.update(chunk);
           there += chunk.length;
           onBytes?.(there);
         }
-        if (there > file!.size) throw new SnoopiError(`${remote.name}/${path}: more came than its ${file!.size} bytes. Download it again.`);
       } catch (error) {
         if (writing || error instanceof SnoopiError || signal?.aborted) throw error;
-        failures = there > before ? 0 : failures + 1;
-        if (failures === mostFailures)
-          throw new SnoopiError(
-            `${remote.name}/${path}: the connection breaks off, ${(error as Error).message}. Go on with the same line.`,
-          );
+        reason = (error as Error).message;
       }
+      if (there > file!.size) throw new SnoopiError(`${remote.name}/${path}: more came than its ${file!.size} bytes. Download it again.`);
+      failures = there > before ? 0 : failures + 1;
+      if (failures === mostFailures)
+        throw new SnoopiError(`${remote.name}/${path}: the connection breaks off, ${reason}. Go on with the same line.`);
+      if (failures > 0) await setTimeout(failures * 500, undefined, { ...(signal && { signal }) });
     }
   }
 }
@@ -88,8 +91,15 @@ const partOf = (target: string, { digest }: HubFile): string =>
 export async function bytesThere(remote: HubFolder, path: string, folder: string): Promise<number> {
   const file = remote.files.get(path)!;
   const target = join(folder, ...path.split("/"));
-  const size = async (found: string) => (isThere(found) ? (await stat(found)).size : 0);
-  return (await size(target)) === file.size ? file.size : Math.min(file.size, await size(partOf(target, file)));
+  return (await sizeAt(target)) === file.size ? file.size : Math.min(file.size, (await sizeAt(partOf(target, file))) ?? 0);
+}
+
+/** The size of a file that is there. @throws SnoopiError for a folder. */
+async function sizeAt(path: string): Promise<number | undefined> {
+  if (!isThere(path)) return undefined;
+  const found = await stat(path);
+  if (found.isDirectory()) throw new SnoopiError(`${path}: a folder is where a file is to be. Move it away, or give another --out.`);
+  return found.size;
 }
 
 /** Git knows a file by a header and its bytes. */
@@ -97,8 +107,8 @@ function hashOf({ size, digest: { by } }: HubFile): Hash {
   return by === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }
 
-async function digestOf(path: string, file: HubFile): Promise<Hash> {
+async function digestOf(path: string, file: HubFile, signal: AbortSignal | undefined): Promise<Hash> {
   const hash = hashOf(file);
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  for await (const chunk of createReadStream(path, { ...(signal && { signal }) })) hash.update(chunk);
   return hash;
 }
