@@ -141,6 +141,7 @@ describe.skipIf(!found)(`in a browser${found ? "" : ` (${missing})`}`, () => {
       expect(await tab.call("unload")).toBe(0);
       await tab.call("load");
       expect((await tab.call("picture", request)).data).toEqual(first.data);
+      expect(await tab.call("unload")).toBe(0);
       expect(tab.complaints).toEqual([]);
     });
 
