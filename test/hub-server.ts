@@ -11,7 +11,7 @@ export const commit = "0123456789abcdef0123456789abcdef01234567";
 
 export interface Hub extends AsyncDisposable {
   readonly endpoint: string;
-  /** `METHOD path range` of each request, and whether it had a token, in the order of the requests. */
+  /** Path, range and token of each request, in the order of the requests. */
   readonly asked: { readonly host: "hub" | "storage"; readonly path: string; readonly range?: string; readonly token?: string }[];
   /** What goes wrong, by the path of a file. */
   readonly faults: Map<string, Fault>;

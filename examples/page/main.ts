@@ -3,7 +3,7 @@ import { webgpu } from "@snoopi/kernels";
 import { encodePng, generate, type LoadedModel, loadModel, openModel, type Request } from "@snoopi/snoopi";
 import { choiceOf, type ModelChoice } from "./models.ts";
 
-// A page that draws with snoopi: everything runs here, nothing is sent anywhere.
+// A page that draws with snoopi. Everything runs here; a model of the Hub is read from there, and prompts go nowhere. Pictures stay until it is closed.
 
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const form = element<HTMLFormElement>("request");

@@ -85,7 +85,9 @@ test("a LoRA is told by its names, and one that cannot be used by what is wrong 
   const broken = join(folder.path, "dora.safetensors");
   copyFileSync(lora, broken);
   editHeader(broken, (header, end) => (header["lora_unet_x.dora_scale"] = { dtype: "F32", shape: [0], data_offsets: [end, end] }));
-  expect((await inspect(broken)).stdout).toContain(`network: a LoRA that generate cannot use: ${broken}: 1 of its 109 tensors are not`);
+  const { code, stdout } = await inspect(broken);
+  expect(code).toBe(1);
+  expect(stdout).toContain(`network: a LoRA that generate cannot use: ${broken}: 1 of its 109 tensors are not`);
 });
 
 test("a file of no known network is not taken for one", async () => {

@@ -8,7 +8,8 @@ export function pauseOf(headers: Headers): number | undefined {
 }
 
 /** @throws what the signal is aborted with meanwhile. */
-export function waited(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export async function waited(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const stop = () => {
       clearTimeout(timer);

@@ -98,7 +98,7 @@ export function parseGenerate(argv: readonly string[]): GenerateOptions {
     throw new SnoopiError(`generate: --out ${JSON.stringify(out)} does not end in .png, and pictures are written as PNG only. Name it so.`);
   if (variant !== undefined) checkVariant("generate", variant);
 
-  const count = integer(values, "count", { least: 1 });
+  const count = integer(values, "count", { least: 1, most: 10_000 });
   const steps = integer(values, "steps", { least: 1 });
   const sampler = choice(values, "sampler", samplers);
   const timestep = integer(values, "timestep", { least: 0 });
@@ -160,6 +160,8 @@ export function parseDownload(argv: readonly string[]): DownloadOptions {
   if (repo === undefined) throw new SnoopiError("download: the model is missing. Give OWNER/NAME, as on the Hugging Face Hub.");
   const { out = repo.split("/").at(-1)!, variant, revision } = values;
   if (variant !== undefined) checkVariant("download", variant);
+  if (variant !== undefined && files.length > 0)
+    throw new SnoopiError("download: --variant chooses among a model's weights, and files are named. Leave one of them out.");
   return { repo, files, out, ...(variant !== undefined && { variant }), ...(revision !== undefined && { revision }) };
 }
 

@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { SnoopiError } from "@snoopi/core";
 import type { HubFile, HubFolder } from "@snoopi/models";
-import { isThere, makeFolder } from "../train/node/folder.ts";
+import { isThere, makeFolder, sweep } from "../train/node/folder.ts";
 
 export interface FetchOptions {
   /** Bytes that are there by now. */
@@ -47,6 +47,8 @@ export async function fetchFile(remote: HubFolder, path: string, folder: string,
       throw new SnoopiError(`${remote.name}/${path}: what came has other bytes than the hub tells of. Download it again.`);
     }
     await rename(part, target);
+    // What was begun of other revisions is of no use any more.
+    await sweep(dirname(target), new RegExp(`^\\.${basename(target).replaceAll(/[^\w-]/g, "\\$&")}\\.[0-9a-f]+\\.part$`));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof SnoopiError || code === undefined || signal?.aborted) throw error;

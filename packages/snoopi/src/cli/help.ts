@@ -23,13 +23,13 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --out FILE.png     the picture to write; one that is there is replaced
   --negative TEXT    what to keep away
   --nasa-scale A     how strongly, inside cross-attention (NASA); 0.5 in one step
-                     and in a student's steps
+                     and by lcm or few-step, which are a student's
   --seed N           the starting noise, as in PyTorch; 0 unless given
   --count N          pictures of the seeds from there on, in files that tell them:
                      picture-0.png, picture-1.png …
   --width, --height  pixels; the model's own size unless given
   --steps N          unless given those that a student was made for, of which its
-                     scheduler (LCMScheduler) tells; else 25, by DDIM
+                     scheduler (LCMScheduler) tells, or an LCM's 4; else 25, by DDIM
   --sampler NAME     how several steps follow each other: ddim, dpm-solver (as good
                      in fewer), lcm (for LCM-LoRAs, in about 4) or few-step
   --lora PATH[:X]    a LoRA to add to the model, X times (1 unless given): a file
@@ -37,7 +37,7 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
                      one; may be given many times
   --timestep T       where one step begins, the last timestep unless given
   --guidance G       classifier-free guidance, for 2 steps or more; unless given
-                     none for a student, 4.5 for PixArt, else 7.5; 1 turns it off.
+                     none by lcm or few-step, else 4.5 for PixArt and 7.5; 1 is none.
                      --negative is its negative prompt unless --nasa-scale is
                      given too
   --guidance NAME    how to keep the negative away, in one step or more: nasa,

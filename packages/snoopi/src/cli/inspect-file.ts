@@ -50,17 +50,18 @@ export async function describeFile(path: string): Promise<{ lines: string[]; usa
         shownBytes(own.reduce((sum, { start, end }) => sum + end - start, 0)),
       ]);
     }
+    const lora = await loraOf(file, path);
     const listed = entries.slice(0, most).map(([name, { dtype, shape }]) => [name, dtype, show(shape)]);
     return {
       lines: [
         `${path}: ${grouped(entries.length)} tensors, ${shownBytes(file.bytes)}`,
         ...table(rows, { right: [1, 2, 3] }),
         `metadata: ${[...file.metadata].map(([key, value]) => `${key}=${value.length > 60 ? `${value.slice(0, 57)}…` : value}`).join(", ") || "none"}`,
-        `network: ${(await loraOf(file, path)) ?? (await networkOf(file, path)) ?? "none that is known for certain"}`,
+        `network: ${lora?.said ?? (await networkOf(file, path)) ?? "none that is known for certain"}`,
         ...table(listed),
         ...(entries.length > most ? [`  and ${grouped(entries.length - most)} more`] : []),
       ],
-      usable: true,
+      usable: lora?.usable ?? true,
     };
   } finally {
     await source.close?.();
@@ -68,16 +69,16 @@ export async function describeFile(path: string): Promise<{ lines: string[]; usa
 }
 
 /** What a LoRA is, and whether `generate` can use it; undefined for other files. */
-async function loraOf({ entries }: SafetensorsFile, path: string): Promise<string | undefined> {
+async function loraOf({ entries }: SafetensorsFile, path: string): Promise<{ said: string; usable: boolean } | undefined> {
   if (![...entries.keys()].some((name) => isLoraName(name))) return undefined;
   try {
     const lora = await openLora(nodeFolder(dirname(path)), basename(path));
     await lora.close();
     const ranks = [...new Set([...lora.layers.values()].map(({ rank }) => rank))].sort((a, b) => a - b);
-    return `a LoRA of ${grouped(lora.layers.size)} layers, of rank ${some(ranks.map(String))}, for generate --lora`;
+    return { said: `a LoRA of ${grouped(lora.layers.size)} layers, of rank ${some(ranks.map(String))}, for generate --lora`, usable: true };
   } catch (error) {
     if (!(error instanceof SnoopiError)) throw error;
-    return `a LoRA that generate cannot use: ${error.message}`;
+    return { said: `a LoRA that generate cannot use: ${error.message}`, usable: false };
   }
 }
 

@@ -27,7 +27,7 @@ export function loraWord(word: string): LoraWord {
   throw new SnoopiError(`generate: --lora ${JSON.stringify(word)} names no file. Write --lora PATH or --lora PATH:SCALE.`);
 }
 
-/** LoRAs that are open, to be closed when their weights have been read. */
+/** LoRAs that are open, to be closed when they are not read any more. */
 export interface OpenLoras extends AsyncDisposable {
   readonly uses: readonly LoraUse[];
 }

@@ -4,12 +4,16 @@ import { SnoopiError } from "@snoopi/core";
 export type Values = Readonly<Record<string, string | undefined>>;
 
 /** A whole number, in decimal digits. */
-export function integer(values: Values, name: string, { least }: { least: number }): number | undefined {
+export function integer(
+  values: Values,
+  name: string,
+  { least, most = Number.MAX_SAFE_INTEGER }: { least: number; most?: number },
+): number | undefined {
   const word = values[name];
   if (word === undefined) return undefined;
   const value = /^[+-]?\d+$/.test(word) ? Number(word) : Number.NaN;
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw refused(name, word, `a whole number, ${least} or more`);
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  throw refused(name, word, `a whole number, ${most < Number.MAX_SAFE_INTEGER ? `${least} to ${most}` : `${least} or more`}`);
 }
 
 /** A number with or without a fraction; neither infinite nor NaN. */

@@ -34,9 +34,13 @@ export function advances(denoise: Denoiser, schedule: NoiseSchedule, { steps, sa
  */
 export async function take(advance: Advance, now: Advanced, options: RealizeOptions = {}): Promise<Advanced> {
   const all = (state: Advanced) => state.filter((t) => t !== undefined);
-  const next = noGrad(() => scope(() => advance(now)));
-  for (const t of all(next)) keep(t);
-  for (const t of all(now)) t.dispose();
+  let next: Advanced;
+  try {
+    next = noGrad(() => scope(() => advance(now)));
+    for (const t of all(next)) keep(t);
+  } finally {
+    for (const t of all(now)) t.dispose();
+  }
   try {
     await realize(all(next), options);
     return next;

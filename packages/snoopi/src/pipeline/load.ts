@@ -29,7 +29,7 @@ export interface LoadModelOptions {
   readonly loras?: readonly LoraUse[];
   /** Bytes read so far and in all. */
   readonly onBytes?: (done: number, total: number) => void;
-  /** Tensors in the files that the networks do not have, as `component: names`. */
+  /** What is in the files and not in the networks: tensors, as `component: …`, and layers of LoRAs, as `FILE: …`. */
   readonly onWarning?: (text: string) => void;
   readonly signal?: AbortSignal;
 }

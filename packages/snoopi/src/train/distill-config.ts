@@ -119,7 +119,8 @@ export const distillSchema = {
     train: choice("full", "all weights, or an adapter that is merged at the end", ["full", "lora"]),
     steps: whole(1, "steps that it draws in; more than 1 learn by backward simulation, which is DMD2's and not the paper's", {
       least: 1,
-      most: 50,
+      // 50 in a scheduler's config mean an LCM, which draws otherwise.
+      most: 49,
     }),
     timestep: open(
       whole(999, "where it begins, if it draws in one step and not at the last timestep: 400 for PixArt's students", { most: 999 }),

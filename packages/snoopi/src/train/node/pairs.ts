@@ -118,8 +118,10 @@ async function sampled(
       if (signal.aborted) break;
     }
     const [x, before] = now;
-    const found = signal.aborted ? undefined : Float32Array.from((await x.data()) as Float32Array);
-    for (const t of [x, before]) t?.dispose();
-    return found;
+    try {
+      return signal.aborted ? undefined : Float32Array.from((await x.data()) as Float32Array);
+    } finally {
+      for (const t of [x, before]) t?.dispose();
+    }
   });
 }
