@@ -29,7 +29,7 @@ export {
   type PipelineFolder,
   readConfig,
 } from "./checkpoint/pipeline.ts";
-export { pipelineFiles } from "./checkpoint/pipeline-files.ts";
+export { networkComponents, pipelineFiles } from "./checkpoint/pipeline-files.ts";
 export type { TensorEntry } from "./checkpoint/safetensors-header.ts";
 export { openSafetensors, type SafetensorsFile, type TensorData, type TensorReader } from "./checkpoint/safetensors-read.ts";
 export { encodeSafetensors } from "./checkpoint/safetensors-write.ts";

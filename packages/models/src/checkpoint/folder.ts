@@ -22,6 +22,13 @@ export function subfolder(folder: Folder, path: string): Folder {
   };
 }
 
+/** Of paths in a folder those directly inside `path`, by their names. */
+export function namesInside(paths: Iterable<string>, path = ""): string[] {
+  const prefix = path === "" ? "" : `${path}/`;
+  const inside = [...paths].filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));
+  return inside.filter((file) => !file.includes("/"));
+}
+
 /** A folder over files in memory or picked in a browser: paths to bytes. */
 export function filesFolder(files: ReadonlyMap<string, Blob>, name = "files"): Folder {
   const get = (path: string) => {
@@ -31,11 +38,7 @@ export function filesFolder(files: ReadonlyMap<string, Blob>, name = "files"): F
   };
   return {
     name,
-    list: async (path = "") => {
-      const prefix = path === "" ? "" : `${path}/`;
-      const inside = [...files.keys()].filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));
-      return inside.filter((file) => !file.includes("/"));
-    },
+    list: async (path) => namesInside(files.keys(), path),
     text: async (path) => get(path).text(),
     open: async (path) => blobSource(get(path)),
   };

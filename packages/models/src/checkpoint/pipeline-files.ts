@@ -2,8 +2,8 @@ import type { Folder } from "./folder.ts";
 import { openPipelineFolder } from "./pipeline.ts";
 import { findWeightFiles } from "./weight-files.ts";
 
-/** Components that make pictures; others, such as a safety checker, are left out. */
-const weighted = ["text_encoder", "unet", "transformer", "vae"];
+/** Components with weights that make pictures; others, such as a safety checker, are left out. */
+export const networkComponents: readonly string[] = ["text_encoder", "unet", "transformer", "vae"];
 const described = ["tokenizer", "scheduler"];
 
 /**
@@ -15,7 +15,7 @@ const described = ["tokenizer", "scheduler"];
 export async function pipelineFiles(folder: Folder, options: { readonly variant?: string } = {}): Promise<string[]> {
   const pipeline = await openPipelineFolder(folder, options);
   const files = ["model_index.json", ...(await folder.list()).filter((name) => /^(README\.md|LICEN[CS]E.*)$/i.test(name))];
-  for (const name of weighted) {
+  for (const name of networkComponents) {
     const component = pipeline.components.get(name);
     if (!component) continue;
     const { files: weights, index } = await findWeightFiles(component.folder, options);

@@ -1,5 +1,5 @@
 import { checkOptions, SnoopiError } from "@snoopi/core";
-import type { Folder } from "../checkpoint/folder.ts";
+import { type Folder, namesInside } from "../checkpoint/folder.ts";
 import type { ByteSource } from "../checkpoint/source.ts";
 import { patient } from "./patience.ts";
 import { ask, type HubOptions, usualPatience, whole } from "./request.ts";
@@ -62,11 +62,7 @@ export async function hubFolder(repo: string, options: HubOptions = {}): Promise
     commit,
     files,
     stream,
-    list: async (path = "") => {
-      const prefix = path === "" ? "" : `${path}/`;
-      const inside = [...files.keys()].filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));
-      return inside.filter((file) => !file.includes("/"));
-    },
+    list: async (path) => namesInside(files.keys(), path),
     text: async (path) => new TextDecoder().decode(await bytes(path)),
     open: async (path): Promise<ByteSource> => {
       const { size } = known(path);

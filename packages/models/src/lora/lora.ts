@@ -2,7 +2,7 @@ import { type Shape, SnoopiError, show } from "@snoopi/core";
 import { type Folder, type JsonObject, readJson } from "../checkpoint/folder.ts";
 import { floatTypes } from "../checkpoint/safetensors-dtype.ts";
 import { openSafetensors, type SafetensorsFile, type TensorReader } from "../checkpoint/safetensors-read.ts";
-import { headerConfigs, peftFactor } from "./factor.ts";
+import { headerConfigs, type LoraFactor, peftFactor } from "./factor.ts";
 import { type LoraPart, loraKey, loraName } from "./names.ts";
 
 /** What a LoRA adds to one layer: `factor · B A`. */
@@ -59,7 +59,11 @@ async function layersOf(file: SafetensorsFile, folder: Folder): Promise<Map<stri
   const parts = partsOf(file);
   const configs = headerConfigs(file.metadata, file.name);
   if ([...parts.values()].some(({ module }) => module.startsWith(ofPeft))) configs.set(ofPeft, await peftConfig(folder, file.name));
-  const factors = [...configs].map(([prefix, config]) => [prefix, peftFactor(config, file.name)] as const);
+  // The longest beginning counts; none at all is that of a network saved by itself, and 1 what diffusers takes without a configuration.
+  const factors: (readonly [prefix: string, factor: LoraFactor])[] = [
+    ...[...configs].map(([prefix, config]) => [prefix, peftFactor(config, file.name)] as const),
+    ["", () => 1] as const,
+  ].sort(([a], [b]) => b.length - a.length);
   const layers = new Map<string, LoraLayer>();
   for (const [key, { module, down, up, alpha }] of parts) {
     if (down === undefined || up === undefined) {
@@ -67,11 +71,7 @@ async function layersOf(file: SafetensorsFile, folder: Folder): Promise<Map<stri
       throw new SnoopiError(`${file.name}: ${module} has only ${there}. Download it again.`);
     }
     const rank = rankOf(file, down, up);
-    // The longest beginning: none means a network saved by itself.
-    const [prefix, factorOf] = factors.filter(([one]) => module.startsWith(one)).sort(([a], [b]) => b.length - a.length)[0] ?? [
-      "",
-      () => 1,
-    ];
+    const [prefix, factorOf] = factors.find(([one]) => module.startsWith(one))!;
     const factor = alpha === undefined ? factorOf(module.slice(prefix.length), rank) : (await scalar(file, alpha)) / rank;
     layers.set(key, { module, down, up, rank, factor });
   }

@@ -1,7 +1,7 @@
 /** Which tensor of a low-rank pair: `down` is A, `up` is B, and `alpha` their factor's numerator. */
 export type LoraPart = "down" | "up" | "alpha";
 
-/** How the names of a LoRA file end: PEFT's, kohya's, diffusers' before 0.22 and, of text encoders, before that. */
+/** How the names of a LoRA file end: PEFT's, kohya's, and diffusers' of 2023, of text encoders too. */
 const endings: readonly (readonly [RegExp, LoraPart])[] = [
   [/\.lora_A(\.[^.]+)?\.weight$/, "down"],
   [/\.lora_B(\.[^.]+)?\.weight$/, "up"],

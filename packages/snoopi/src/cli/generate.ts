@@ -24,13 +24,15 @@ export async function generateCommand(
   const { model: wanted, variant, out, device: on, loras: words = [], count = 1, ...asked } = options;
   const { folder, name } = await namedModel(wanted);
   const model = await openModel(nodeFolder(folder), variant === undefined ? {} : { variant });
-  const pictures = picturesOf(out, { seed: asked.seed, count });
-  const requests = pictures.map(({ seed }) => ({ ...asked, seed }));
-  const plans = requests.map((request) => planOf(model, request));
-  const [plan] = plans;
+  const jobs = picturesOf(out, { seed: asked.seed, count }).map(({ seed, path }) => {
+    const request = { ...asked, seed };
+    return { path, request, plan: planOf(model, request) };
+  });
+  const [first] = jobs;
   await using loras = await openLoras(words);
+  const shown = words.map(shownLora);
   const outputs: Output[] = [];
-  for (const { path } of pictures) outputs.push(await openOutput(path));
+  for (const { path } of jobs) outputs.push(await openOutput(path));
 
   const { progress, say } = openTerminal();
   const onWarning = (text: string) => say(`snoopi: warning: ${text}`);
@@ -39,30 +41,30 @@ export async function generateCommand(
   using opened = await openDevice(on);
   const { device } = opened;
   say(opened.line);
-  say(`model: ${[name, ...words.map(shownLora)].join(" with ")}, ${inWords(plan)}${count > 1 ? `, ${count} pictures` : ""}`);
-  const slowness = device.name === "cpu" ? await slownessOf(model, requests[0]) : undefined;
+  say(`model: ${[name, ...shown].join(" with ")}, ${inWords(first.plan)}${count > 1 ? `, ${count} pictures` : ""}`);
+  const slowness = device.name === "cpu" ? await slownessOf(model, first.request) : undefined;
   if (slowness) onWarning(slowness);
   let written = 0;
   try {
     signal.throwIfAborted();
     const loading = follow((total) => progress.phase("load", total, { unit: "bytes" }));
     using loaded = await loadModel(model, { device, loras: loras.uses, onBytes: loading, onWarning, signal });
-    for (const [i, output] of outputs.entries()) {
+    for (const [i, { path, request, plan }] of jobs.entries()) {
       const stages: Record<Stage, ReturnType<typeof follow>> = {
         text: follow((total) => progress.phase("text", total)),
         steps: follow((total) => progress.phase("steps", total)),
         decode: follow((total) => progress.phase("decode", total, { unit: "share" })),
       };
-      const picture = await generate(loaded, requests[i], {
+      const picture = await generate(loaded, request, {
         onProgress: (stage, done, total) => stages[stage](done, total),
         // What is said of the first is true of all.
         ...(i === 0 && { onWarning }),
         signal,
       });
-      const text = metadataOf(plans[i], { model: name, loras: words.map(shownLora), software });
-      await output.write(await encodePng({ ...picture, text }));
+      const text = metadataOf(plan, { model: name, loras: shown, software });
+      await outputs[i].write(await encodePng({ ...picture, text }));
       written++;
-      process.stdout.write(`${pictures[i].path}\n`);
+      process.stdout.write(`${path}\n`);
     }
   } catch (error) {
     if (signal.aborted && written > 0) throw new Stopped(`stopped. ${written} of ${count} pictures were written.`, { cause: error });

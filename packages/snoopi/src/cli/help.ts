@@ -30,8 +30,8 @@ export const generateHelp = `snoopi generate --prompt "…" --out picture.png [o
   --width, --height  pixels; the model's own size unless given
   --steps N          unless given those that a student was made for, of which its
                      scheduler (LCMScheduler) tells, or an LCM's 4; else 25, by DDIM
-  --sampler NAME     how several steps follow each other: ddim, dpm-solver (as good
-                     in fewer), lcm (for LCM-LoRAs, in about 4) or few-step
+  --sampler NAME     how several steps follow each other: ddim, dpm-solver (which is
+                     of second order), lcm (for LCM-LoRAs, in about 4) or few-step
   --lora PATH[:X]    a LoRA to add to the model, X times (1 unless given): a file
                      with the names of diffusers, PEFT or kohya, or a folder with
                      one; may be given many times

@@ -1,6 +1,13 @@
 import { createDryDevice, SnoopiError, sizeOf } from "@snoopi/core";
 import { footprint } from "@snoopi/kernels";
-import { type ComponentWeights, matchWeights, openPipelineFolder, type PipelineComponent, type PipelineFolder } from "@snoopi/models";
+import {
+  type ComponentWeights,
+  matchWeights,
+  networkComponents,
+  openPipelineFolder,
+  type PipelineComponent,
+  type PipelineFolder,
+} from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { inSteps } from "../eval/table/table.ts";
 import { estimate } from "../pipeline/estimate.ts";
@@ -49,15 +56,13 @@ const noted = (problems: string[]) => (error: unknown) => {
   return undefined;
 };
 
-const networks = ["text_encoder", "unet", "transformer", "vae"];
-
 /** The weights of a component, where it has some. For the three networks, none is a problem. */
 async function weightsOf(
   pipeline: PipelineFolder,
   { name, folder }: PipelineComponent,
   problems: string[],
 ): Promise<ComponentWeights | undefined> {
-  const needed = networks.includes(name);
+  const needed = networkComponents.includes(name);
   if (!needed && !(await folder.list()).some((file) => file.endsWith(".safetensors"))) return undefined;
   return pipeline.weights(name).catch(noted(needed ? problems : []));
 }

@@ -1,4 +1,4 @@
-import type { Device, Tensor } from "@snoopi/core";
+import type { Device, Shape, Tensor } from "@snoopi/core";
 import {
   type DiffusionNetwork,
   type LoraUse,
@@ -12,7 +12,7 @@ import {
   requireMatch,
 } from "@snoopi/models";
 import type { OpenModel } from "./open.ts";
-import { type EncodeIds, needed } from "./shape.ts";
+import { type EncodeIds, type Network, needed } from "./shape.ts";
 
 /** A text-to-image model in memory. */
 export interface LoadedModel extends Disposable {
@@ -45,7 +45,8 @@ export async function loadModel(
     for (const map of tensors.values()) for (const t of map.values()) t.dispose();
   };
   try {
-    for (const network of model.networks) files.push({ network, weights: await model.weights(network.component), shapes: needed(network) });
+    for (const network of model.networks)
+      files.push({ network, weights: await model.weights(network.component), shapes: needed(network), whole: manifest(network.whole) });
     // All files before any tensor: a fault in the last one should not cost the wait for the first.
     const sizes = files.map(({ network, weights, shapes }) => {
       const match = matchWeights(network.kind, weights.entries, shapes);
@@ -53,13 +54,13 @@ export async function loadModel(
       const entries = [...match.names.values()].map((name) => weights.entries.get(name)!);
       return entries.reduce((sum, { start, end }) => sum + end - start, 0);
     });
-    const { changes, unexpected: strange } = matchLoras(loras, lorasOf(model));
+    const { changes, unexpected: strange } = matchLoras(loras, lorable(files));
     const total = sizes.reduce((a, b) => a + b, 0);
     for (const [lora, layers] of strange)
       onWarning?.(`${lora.name}: ignored ${layers.length} of its layers, which the model does not have: ${layers.join(", ")}.`);
     let before = 0;
     onBytes?.(0, total);
-    for (const [i, { network, weights, shapes }] of files.entries()) {
+    for (const [i, { network, weights, shapes, whole }] of files.entries()) {
       const own = changes.get(network.component);
       const loaded = await loadTensors(network.kind, weights, {
         manifest: shapes,
@@ -70,7 +71,7 @@ export async function loadModel(
       });
       tensors.set(network.component, loaded.tensors);
       before += sizes[i];
-      const { unexpected } = matchWeights(network.kind, weights.entries, manifest(network.whole));
+      const { unexpected } = matchWeights(network.kind, weights.entries, whole);
       if (unexpected.length > 0)
         onWarning?.(
           `${network.component}: ignored ${unexpected.length} of the file's tensors, which the network does not have: ${unexpected.join(", ")}.`,
@@ -94,5 +95,5 @@ export async function loadModel(
 }
 
 /** What a LoRA may be for: all but the VAE, with all of their parameters. */
-const lorasOf = ({ networks }: OpenModel) =>
-  new Map(networks.flatMap((network) => (network.component === "vae" ? [] : [[network.component, manifest(network.whole)] as const])));
+const lorable = (files: readonly { readonly network: Network; readonly whole: ReadonlyMap<string, Shape> }[]) =>
+  new Map(files.flatMap(({ network: { component }, whole }) => (component === "vae" ? [] : [[component, whole] as const])));
