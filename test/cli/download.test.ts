@@ -142,6 +142,23 @@ describe("a token", () => {
     for (const { host, token } of hub.asked) expect(token).toBe(host === "hub" ? "secret" : undefined);
     expect(hub.asked.map(({ host }) => host)).toContain("storage");
   });
+
+  test("is the one that was kept at login where none is given", async () => {
+    await hub[Symbol.asyncDispose]();
+    hub = await serveHub({ repo, files, token: "secret" });
+    const env = { HF_ENDPOINT: hub.endpoint, HF_HOME: folder.path };
+    const line = ["download", repo, "README.md", "--out", out];
+    expect(await snoopi(line, env)).toMatchObject({ code: 1, stderr: expect.stringContaining("an access token is needed") });
+    writeFileSync(join(folder.path, "token"), "secret\n");
+    expect(await snoopi(line, { ...env, HF_TOKEN: "" })).toMatchObject({ code: 1, stderr: expect.stringContaining("set HF_TOKEN") });
+    expect((await snoopi(line, env)).code).toBe(0);
+    same("README.md");
+    const { code, stderr } = await snoopi(line, { ...env, HF_TOKEN_PATH: folder.path });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/: the Hub's access token cannot be read, EISDIR.* Set HF_TOKEN, empty for none\.$/),
+    });
+  });
 });
 
 test.each([

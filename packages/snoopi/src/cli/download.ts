@@ -5,6 +5,7 @@ import { openModel } from "../pipeline/open.ts";
 import { makeFolder } from "../train/node/folder.ts";
 import { lockFolder } from "../train/node/lock.ts";
 import { bytesThere, fetchFile } from "./fetch-file.ts";
+import { hubToken } from "./hub-token.ts";
 import { Stopped } from "./interrupt.ts";
 import { type Phase, shownBytes } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
@@ -22,7 +23,8 @@ export interface DownloadOptions {
 
 /** Brings a model of the Hugging Face Hub, and prints where it is. */
 export async function downloadCommand({ repo, files, out, variant, revision }: DownloadOptions, signal: AbortSignal): Promise<void> {
-  const { HF_ENDPOINT: endpoint, HF_TOKEN: token } = process.env;
+  const endpoint = process.env.HF_ENDPOINT;
+  const token = await hubToken();
   const hub = { signal, ...(revision !== undefined && { revision }), ...(endpoint && { endpoint }), ...(token && { token }) };
   const remote = await hubFolder(repo, hub);
   const named = variant === undefined ? {} : { variant };

@@ -56,8 +56,8 @@ the Hub tells of its bytes. Stopped or broken off, the same line goes on from th
   --variant NAME     weight files such as model.NAME.safetensors (fp16: half the size)
   --revision REV     a branch, a tag or a commit; main unless given
 
-HF_TOKEN is an access token, for models that are gated or private. HF_ENDPOINT is a
-mirror's address.`;
+HF_TOKEN is an access token, for models that are gated or private; else the one that
+"hf auth login" kept is used. HF_ENDPOINT is a mirror's address.`;
 
 export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 
