@@ -1,14 +1,14 @@
 import * as dawn from "webgpu";
 
-/** Waits for the GPU poll once per millisecond from now on, or Dawn would take a core from an adapter that is itself a CPU. */
+/** From now on Dawn polls the GPU once per millisecond; otherwise it would take a core from an adapter that is itself a CPU. */
 export function pollGently(): void {
   const later = (fn: (...args: unknown[]) => void, ...args: unknown[]) => setTimeout(fn, 1, ...args);
   globalThis.setImmediate = later as unknown as typeof setImmediate;
 }
 
 /**
- * Gives libraries made for browsers what they look for: `navigator.gpu` from this project's own copy of Dawn, so that all use the
- * same, and WebGPU's globals. They wait as this project does.
+ * Gives libraries made for browsers what they look for: `navigator.gpu` from this project's own copy of Dawn, so that all use the same, and
+ * WebGPU's globals. They poll as gently as this project.
  */
 export function openBrowserGpu(): void {
   Object.assign(globalThis, dawn.globals);

@@ -68,7 +68,7 @@ export function inputsOf(p: Problem): Float32Array[] {
     case "matmul":
       return [values(1, p.m * p.k), values(2, p.k * p.n, p.k ** -0.5)];
     case "linear":
-      // A power of two: the weight is the same in f16.
+      // A power of two, so that the weight is exact in f16.
       return [values(1, p.rows * p.in), values(2, p.out * p.in, 2 ** -5)];
     case "conv2d":
       return [values(1, p.in * p.h * p.w), values(2, p.out * p.in * 9, (9 * p.in) ** -0.5)];

@@ -11,7 +11,7 @@ export interface Child {
   stop(): void;
 }
 
-/** What serves a library, and the longest wait for one answer: whatever takes longer is reported as failed, and its process ended. */
+/** The worker module, and the longest wait for one answer: whatever takes longer is reported as failed, and its process ended. */
 export interface Serving {
   readonly worker?: string;
   readonly limitMs?: number;

@@ -12,7 +12,7 @@ export function errorOf(p: Problem, output: ArrayLike<number>): number {
   if (output.length !== length) return Number.NaN;
   let [difference, norm] = [0, 0];
   for (let i = 0; i < points; i++) {
-    // The stride is odd and irrational enough to visit all rows and columns.
+    // Multiples of the golden ratio, modulo 1, spread evenly over rows and columns.
     const index = i === 0 ? 0 : i === 1 ? length - 1 : Math.floor(((i * 0.6180339887498949) % 1) * length);
     const want = at(index);
     difference += (output[index] - want) ** 2;

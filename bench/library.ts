@@ -12,7 +12,7 @@ export interface Prepared {
 /** One competitor. It lives in a process of its own. */
 export interface Library {
   readonly version: string;
-  /** Undefined where the library has no such op and none that makes it up. */
+  /** Undefined where the library has no such op and none to compose it from. */
   prepare(problem: Problem, inputs: readonly Float32Array[]): Promise<Prepared | undefined>;
 }
 

@@ -89,7 +89,7 @@ function asked(all: readonly LibraryInfo[], { only }: Options): LibraryInfo[] {
   return all.filter((l) => !only || only.includes(l.name));
 }
 
-/** Why the other libraries are not there, if so. */
+/** Why the other libraries are missing, if they are. */
 function missingPeers(options: Options): string | undefined {
   return options.peers && asked([...libraries, ...trainers], options).some((l) => l.peer) ? installPeers() : "--no-peers was given";
 }

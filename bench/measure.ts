@@ -2,7 +2,7 @@ import type { Case } from "./cases.ts";
 import type { Child } from "./child.ts";
 import type { Sample } from "./messages.ts";
 
-/** What came of one library in one case: all samples of all rounds. */
+/** One library's result in one case: all samples of all rounds. */
 export interface Outcome {
   readonly library: string;
   readonly samples: readonly Sample[];
@@ -18,7 +18,7 @@ export interface Outcome {
 const tolerance = 1e-3;
 /** One sample runs for about this long, so that waiting and polling (1 ms) weigh little. */
 const sampleMs = 60;
-/** Libraries that compute late keep all results of a sample: no more than this, lest memory be measured. */
+/** Lazy libraries keep all results of a sample: no more bytes than this, or the sample would measure memory. */
 const sampleBytes = 2 ** 24;
 /** Slower than the first, one sample a round is enough; slower than the second, one in all. */
 const [slowMs, tooSlowMs] = [500, 3000];

@@ -16,13 +16,13 @@ export interface Sample {
   readonly cpu: number;
 }
 
-/** One training step. JavaScript's part of it: until the call has returned, and until the loss has been asked for as well. */
+/** One training step, and JavaScript's part of it: until the call returned, and until the loss was requested as well. */
 export interface StepSample extends Sample {
   readonly call?: number;
   readonly asked?: number;
 }
 
-/** What steps held at most, as far as a library lets see. */
+/** Peak memory of the steps, as far as it can be seen. */
 export interface Held {
   /** Bytes of GPU buffers at most. */
   readonly bufferBytes?: number;

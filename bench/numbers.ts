@@ -1,4 +1,4 @@
-/** Numbers in [−scale, scale), the same on every machine: a linear congruential generator's upper bits. They are f16 numbers times `scale`. */
+/** Numbers in [−scale, scale), the same on every machine: upper bits of a linear congruential generator, exact in f16 before scaling. */
 export function scattered(seed: number, n: number, scale = 1): Float32Array {
   const out = new Float32Array(n);
   let state = Math.imul(seed, 0x9e3779b1) >>> 0;

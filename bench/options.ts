@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What rates are computed from: the time that passed, or CPU time as if spread over all cores. */
+/** What rates are computed from: wall-clock time, or CPU time as if spread over all cores. */
 export type Clock = "wall" | "cpu";
 
 export interface Options {
@@ -45,7 +45,7 @@ const parse = (args: readonly string[]) =>
     },
   });
 
-/** The options in `args`; none where they are wrong or ask for help. What Node's parser finds wrong it says on stderr. */
+/** The options in `args`; undefined where they are wrong or ask for help. Errors of Node's parser are printed on stderr. */
 export function readOptions(args: readonly string[]): Options | undefined {
   let parsed: ReturnType<typeof parse>;
   try {

@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import type { WebGpuDevice } from "@snoopi/kernels/node";
 import type { Clock } from "./options.ts";
 
-/** By the time that passed, and by CPU time as if spread over all cores. */
+/** By wall-clock time, and by CPU time as if spread over all cores. */
 export type Rates = Readonly<Record<Clock, number>>;
 
-/** What results are set against. */
+/** What results are compared with. */
 export interface Peak {
   /** Multiply-adds in registers through WGSL, GFLOP/s (two operations each). */
   readonly adapterGflops: Rates;

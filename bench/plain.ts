@@ -74,7 +74,7 @@ function loops(p: Problem): [length: number, compute: Compute] {
   }
 }
 
-/** Row times row of b, so that the inner loop runs along memory. */
+/** Adds multiples of b's rows, so that the inner loop runs along memory. */
 function product(m: number, n: number, k: number, a: Float32Array, b: Float32Array, out: Float32Array): void {
   out.fill(0);
   for (let i = 0; i < m; i++) {

@@ -14,7 +14,7 @@ export interface Profiler {
   take(): Promise<KernelTime[]>;
 }
 
-/** Dispatches per submit; a query set holds 4096 timestamps. */
+/** Most dispatches per submit: a query set holds 4096 timestamps. */
 const slots = 2048;
 
 /**

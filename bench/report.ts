@@ -10,14 +10,17 @@ import type { Peak } from "./peak.ts";
 /** GFLOP/s, or GB/s for cases that memory limits. */
 const rateOf = ({ flops, bytes }: Case, ms: number): number => (flops ?? bytes!) / (1e6 * ms);
 
-/** Milliseconds of samples by a clock. CPU time is what all cores would take, for libraries that use them all: those on the adapter. */
+/** Milliseconds of samples by a clock. CPU time is divided by the number of cores for libraries that use them all: those on the adapter. */
 export function times(samples: readonly Sample[], clock: Clock, on: LibraryInfo["on"]): number[] {
   return samples.map(({ wall, cpu }) => (clock === "wall" ? wall : on === "webgpu" ? cpu / cpus().length : cpu));
 }
 
 const short = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 
-/** The table's lines: rates, our part of the adapter's peak and of the CPU's where it plays the adapter, and our rate over the best peer's on the adapter and over any. */
+/**
+ * The table's lines: rates, our share of the adapter's peak, and of the CPU's where it is the adapter, and our rate over that of the best
+ * peer on the adapter and of the best of all.
+ */
 export function lines(
   results: readonly { case: Case; outcomes: readonly Outcome[] }[],
   libraries: readonly LibraryInfo[],

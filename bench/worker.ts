@@ -44,5 +44,5 @@ process.on("message", async (ask: Ask) => {
 // The parent is gone: nothing is left to do. An open Dawn would keep the process.
 process.on("disconnect", () => process.exit(0));
 process.send({ kind: "opened", version: library.version } satisfies Answer);
-// Dawn's promises do not hold Node's event loop, and V8's helpers wait for it to turn.
+// Dawn's promises do not keep Node's event loop alive, and V8's helper threads wait for it to turn.
 setInterval(() => {}, 1000);

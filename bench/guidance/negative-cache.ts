@@ -19,10 +19,10 @@ import { machine } from "../machine.ts";
 import { median, minimum } from "../numbers.ts";
 import { table } from "../report.ts";
 
-// What a negative inside cross-attention costs a step, and what keeping its keys and values saves. See bench/README.md.
+// What a negative prompt inside cross-attention costs per step, and what keeping its keys and values saves. See bench/README.md.
 const [which = "small", rounds = "10"] = process.argv.slice(2);
 
-/** As wide as the smallest network that draws what it is asked, with SD's places of attention. */
+/** As wide as the smallest network that draws what its prompt asks, with attention in the same places as in SD. */
 const small = unetConfig({
   _class_name: "UNet2DConditionModel",
   attention_head_dim: 4,
@@ -47,7 +47,7 @@ interface Setting {
   readonly draw: (path: string, shape: Shape) => Tensor;
 }
 
-/** One step with no guidance, and with a method's, its negative projected anew or not. */
+/** One step without guidance, or with a method's, its negative projected anew or kept. */
 function stepOf({ device, config, side, tokens, draw }: Setting) {
   const network = unet(params(init((path, shape) => keep(draw(path, shape)))), config);
   const text = (name: string) => ({ tokens: keep(draw(name, [1, tokens, config.crossAttentionDim])) });
@@ -66,12 +66,12 @@ function stepOf({ device, config, side, tokens, draw }: Setting) {
   };
 }
 
-/** Operations of one step, by shapes alone. */
+/** How many more FLOPs one step takes with each method, by shapes alone. */
 async function operations(config: typeof small, side: number): Promise<string[][]> {
   const device = createDryDevice();
   const step = stepOf({ device, config, side, tokens: 77, draw: (_, shape) => empty(shape, { device }) });
   const count = async (run: ReturnType<typeof step>) => {
-    // The first step fills what is kept.
+    // The first step fills the cache.
     await run();
     const before = device.flops;
     await run();
@@ -85,7 +85,7 @@ async function operations(config: typeof small, side: number): Promise<string[][
   return [["a step more than without", "projected anew", "kept"], ...rows];
 }
 
-/** Seconds of one step on this machine, in turns. */
+/** Milliseconds of one step on this machine, the variants taking turns. */
 async function times(config: typeof small, side: number, turns: number): Promise<string[][]> {
   const device = await webgpu();
   if (device.facts.software) pollGently();
@@ -119,7 +119,7 @@ async function times(config: typeof small, side: number, turns: number): Promise
   ];
 }
 
-/** Configs, and the latents' side: the one that the model was trained at, and one that two cores can time. */
+/** Config, and two sides of the latents: as the model was trained, and small enough to time on two cores. */
 const networks = { small: [small, 8, 8], sd15: [published.sd15, 64, 32], sd21: [published.sd21, 96, 32] } as const;
 if (which === "count") {
   for (const [name, [config, side]] of Object.entries(networks)) {

@@ -7,7 +7,7 @@ import type { Library, Prepared } from "../library.ts";
 // The peers are installed only where the benchmark runs: their types are not at hand.
 type Any = any;
 
-/** gpu.js in its webgpu mode. It has no ops: these are the kernels its documentation would have one write. They go in as text, for it parses them. */
+/** gpu.js in its webgpu mode. It has no ops: these are kernels as its documentation writes them, passed as text, which it parses. */
 export async function open(): Promise<Library> {
   openBrowserGpu();
   const { GPU, input } = createRequire(import.meta.url)("gpu.js");
@@ -23,7 +23,7 @@ export async function open(): Promise<Library> {
         return made;
       };
       const { shapes, compute } = program(problem, kernel);
-      // Through a kernel that copies, inputs get into buffers on the adapter.
+      // A kernel that copies brings inputs into buffers on the adapter.
       const handles: Any[] = [];
       for (const [i, values] of inputs.entries()) {
         const copy =

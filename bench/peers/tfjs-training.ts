@@ -11,7 +11,7 @@ export async function open(): Promise<Trainer> {
   openBrowserGpu();
   const require = createRequire(import.meta.url);
   const tf: Any = require("@tensorflow/tfjs-core");
-  // The package without its umbrella has gradients on demand.
+  // Without the umbrella package, gradients must be registered.
   require("@tensorflow/tfjs-core/dist/register_all_gradients");
   require("@tensorflow/tfjs-backend-webgpu");
   await tf.setBackend("webgpu");
@@ -23,7 +23,7 @@ export async function open(): Promise<Trainer> {
       const image = (t: Any) => (t.rank === 4 ? tf.transpose(t, [0, 2, 3, 1]) : t);
       const weight = (t: Any, name: string) => {
         if (t.rank === 4) return tf.transpose(t, [2, 3, 1, 0]);
-        // What reads a flattened image has its columns in the image's order.
+        // The layer that reads a flattened image needs its columns with channels last, too.
         const flat = name === "linear" ? tf.transpose(tf.reshape(t, [-1, 64, 8, 8]), [0, 2, 3, 1]) : t;
         return tf.reshape(flat, t.shape);
       };

@@ -2,9 +2,9 @@ import { createDryDevice, type DType, mean, realize, type Shape, type Tensor, va
 import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import { adapters, manifest, params, sd15, unet, unetConfig } from "@snoopi/models";
 
-// What Stable Diffusion 1.5's UNet keeps for a backward pass, at full size and without its weights: shapes only, in seconds. Prints the table of
-// docs/training.md. One picture of 512×512 (latents 64×64), 77 tokens. Weights are f16 or, with --f32, f32. Activations are of the latents' and
-// the tokens' type: f32 and f16 in turn.
+// What Stable Diffusion 1.5's UNet keeps for a backward pass, at full size and without its weights: from shapes only, which takes seconds.
+// Prints the table of docs/training.md. One picture of 512×512 (latents 64×64), 77 tokens. Weights are f16 or, with --f32, f32. Activations
+// have the type of latents and tokens: f32 and f16 in turn.
 
 /** A GPU with room, without subgroups of one size. */
 const facts: Facts = { subgroupSize: undefined, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 31 - 4, maxInputs: 7 };
@@ -46,7 +46,7 @@ async function measure(trained: (typeof cases)[number], activations: DType, chec
   const tokens = zeros([1, 77, 768], { dtype: activations, device });
   await realize([...weights.values(), ...style.values(), x, tokens]);
 
-  /** The network built of what is differentiated, so that nothing else is. */
+  /** Builds the network from `own`, so that only what is differentiated is tracked. */
   const run = (own: { readonly weights: Named; readonly style: Named; readonly x: Tensor }): Tensor => {
     const lora = adapters();
     const net = unet(lora.wrap(params((name) => own.weights.get(name)!)), config);
@@ -63,7 +63,7 @@ async function measure(trained: (typeof cases)[number], activations: DType, chec
     "the latents": [x, (own: Tensor) => run({ ...all, x: own })] as const,
   }[trained] as [unknown, (own: unknown) => Tensor];
 
-  // A forward pass that has run: its tape is all that holds anything.
+  // After the forward pass, its tape is all that still holds memory.
   const [before, start] = [device.memory().bytes, results];
   const [y, pull] = vjp(fn, part);
   await realize([y]);

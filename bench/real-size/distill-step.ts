@@ -9,7 +9,8 @@ import { assemble, checkDistillConfig, distillCost, distillSchema, distillSteppe
 import { openDistillTeacher } from "@snoopi/snoopi/node";
 import { machine } from "../machine.ts";
 
-// One step of PG-SB from a folder of write_pipeline.py: f16 base, student and LoRA teacher as adapters, block checkpoints. See bench/README.md.
+// One step of PG-SB from a folder written by write_pipeline.py: f16 base, student and LoRA teacher as adapters, block checkpoints. See
+// bench/README.md.
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { size: { type: "string", default: "512" }, steps: { type: "string", default: "1" }, json: { type: "string" } },
@@ -23,7 +24,8 @@ if (!folder) {
 const beside = await mkdtemp(join(tmpdir(), "snoopi-step-"));
 await writeFile(join(beside, "prompts.txt"), "a photo of a cat sitting on a red chair\n");
 const own = JSON.parse(await readFile(new URL("../../packages/snoopi/configs/pg-sb-sd15-lora.json", import.meta.url), "utf8"));
-// Without the CLIP loss: the pipeline has no CLIP. With two κ: the LoRA teacher begins as the teacher, and with one the first gradient would be 0.
+// Without the CLIP loss: the pipeline has no CLIP. With two κ: the LoRA teacher starts equal to the teacher, so that with one κ the first
+// gradient would be 0.
 const config = readConfig(distillSchema, {
   ...{ ...own, prompts: "prompts.txt", size: Number(options.size), clip: { weight: 0 } },
   method: { ...own.method, draws: "independent" },

@@ -11,7 +11,8 @@ import { decode, encodePng, loadModel, openModel, planOf, sample } from "@snoopi
 import { machine } from "../machine.ts";
 import { type KernelTime, profiler } from "../profile.ts";
 
-// One picture in one step from a folder of write_pipeline.py, beside PyTorch's if measure_pytorch.py has run. See bench/README.md.
+// One picture in one step from a folder written by write_pipeline.py, compared with PyTorch's if measure_pytorch.py has run. See
+// bench/README.md.
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -29,7 +30,7 @@ if (!folder) {
 }
 const size = Number(options.size);
 
-/** By the clock, and of CPU time on all threads: the latter is what to compare where other work shares the machine. */
+/** Wall-clock time, and CPU time of all threads: the latter is what to compare where other work shares the machine. */
 interface Seconds {
   readonly wall: number;
   readonly cpu: number;

@@ -3,15 +3,15 @@ import * as dawn from "webgpu";
 /** What was encoded during a step. */
 export interface Encoded {
   readonly dispatches: number;
-  /** Makes the same calls in a loop that does nothing else, and submits them: what no library can save. It computes the step again. */
+  /** Makes the same calls in a loop that does nothing else, and submits them: a cost no library can avoid. It computes the step again. */
   again(): void;
 }
 
 /** What a library asks of WebGPU, seen in its process whatever the library is. */
 export interface Calls {
-  /** Bytes of buffers that were made and not destroyed yet, the most there ever were. */
+  /** Peak bytes of buffers that were made and not yet destroyed. */
   peakBytes(): number;
-  /** Watches one step, which takes longer for it. */
+  /** Watches one step, which slows it down. */
   during(step: () => Promise<unknown>): Promise<Encoded>;
 }
 
@@ -64,7 +64,7 @@ async function during(step: () => Promise<unknown>): Promise<Encoded> {
     listOf.get(this)!.push((p) => p.setPipeline(pipeline));
     return setPipeline.call(this, pipeline);
   };
-  // One signature of the two that WebGPU has is the other's with fewer arguments.
+  // Passing on all arguments serves both of WebGPU's signatures.
   pass.setBindGroup = function (this: GPUComputePassEncoder, ...given: unknown[]) {
     listOf.get(this)!.push((p) => setBindGroup.apply(p, given as Parameters<typeof setBindGroup>));
     return setBindGroup.apply(this, given as Parameters<typeof setBindGroup>);

@@ -5,7 +5,7 @@ import type { Network } from "./networks.ts";
 import { startPython } from "./python.ts";
 import { pytorch } from "./trainer.ts";
 
-/** What came of one library on one network. */
+/** One library's result on one network. */
 export interface Trained extends Held, Asked {
   readonly library: string;
   readonly version: string;
@@ -31,7 +31,7 @@ const tolerance = 1e-3;
 
 /** Compiling a step takes some libraries minutes. */
 const limitMs = 480_000;
-/** Samples of a library whose step takes longer: one a round. */
+/** A library whose step takes longer is sampled once per round. */
 const slowMs = 500;
 
 /** Trains a network with every library in a process of its own: each for some steps first, then they take turns. */
@@ -76,7 +76,7 @@ interface Contestant {
   readonly trained: { -readonly [K in keyof Trained]: Trained[K] } & { readonly steps: StepSample[]; readonly forwards: StepSample[] };
 }
 
-/** The first steps, whose losses must be those of the library that went first. */
+/** Runs the first steps, whose losses must match those of the library that went first. */
 async function prepare(network: Network, child: Child, [first]: readonly Contestant[]): Promise<Contestant> {
   const { name: library, on } = child.info;
   const trained: Contestant["trained"] = { library, version: child.version, on, steps: [], forwards: [], losses: [] };

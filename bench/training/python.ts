@@ -42,7 +42,7 @@ export async function startPython(python: string): Promise<Child> {
   };
 }
 
-/** A network in numbers: what Python needs beside the formulas, which it has. */
+/** A network's numbers, which Python needs beside its own formulas. */
 function written(name: string) {
   const { kind, optimizer, lr, params, batch } = networks.find((n) => n.name === name)!;
   const value = ({ shape, values }: Values) => ({

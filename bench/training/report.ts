@@ -14,10 +14,10 @@ export interface TrainingResult {
 const short = (x: number): string => (x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 const megabytes = (x: number | undefined): string => (x === undefined ? "" : (x / 1e6).toFixed(1));
 
-/** Milliseconds by a clock; CPU time as all cores would take. */
+/** Milliseconds by a clock; CPU time is divided by the number of cores. */
 const ms = (samples: readonly Sample[], clock: Clock): number[] => samples.map((s) => (clock === "wall" ? s.wall : s.cpu / cpus().length));
 
-/** Least microseconds of JavaScript for a dispatch, where samples tell. */
+/** Least microseconds of JavaScript per dispatch; empty where samples do not tell. */
 function each(samples: readonly StepSample[], of: (s: StepSample) => number | undefined, dispatches: number | undefined): string {
   const known = samples.map(of).filter((x) => x !== undefined);
   return dispatches && known.length ? short((1000 * minimum(known)) / dispatches) : "";

@@ -29,7 +29,7 @@ export async function open(name: string): Promise<Trainer> {
         return program;
       };
       const step = ready(train);
-      // A program reads what no other one moves: the loss alone has parameters of its own.
+      // The forward pass alone has parameters of its own, which no step moves.
       let alone: Readonly<Record<string, Tensor>> | undefined;
       const forward = ready((...given) => lossOf(alone!, given));
       const start = (fn: typeof step, changed: () => Tensor[]) => {

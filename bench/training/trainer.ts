@@ -3,11 +3,11 @@ import type { Network } from "./networks.ts";
 
 /** A network set up in some library, its parameters and its batch uploaded. */
 export interface Training {
-  /** Starts one step, backward pass and update included. What it returns reads the loss back. */
+  /** Starts one step, backward pass and update included. The function it returns reads the loss back. */
   step(): () => Promise<number>;
-  /** Starts the loss alone. */
+  /** Starts the forward pass alone, up to the loss. */
   forward(): () => Promise<number>;
-  /** Bytes that tensors held at most, where the library tells. */
+  /** Peak bytes of tensors, where the library reports them. */
   readonly tensorBytes?: () => number;
   free(): void;
 }
@@ -26,5 +26,5 @@ export const trainers: readonly LibraryInfo[] = [
   { name: "jax-js", on: "webgpu", peer: true, module: "../peers/jax-training.ts" },
 ];
 
-/** In Python, where it was given. */
+/** PyTorch, where a Python was given. */
 export const pytorch: LibraryInfo = { name: "PyTorch", on: "cpu", peer: false, module: "pytorch.py" };

@@ -27,7 +27,9 @@ async function timed(start: () => () => Promise<number>): Promise<StepSample & {
   return { wall, cpu: (user + system) / 1000, call, asked, loss };
 }
 
-/** Milliseconds of a loop that makes the WebGPU calls of a step and nothing else, as cold as a step finds the processor: after one. */
+/**
+ * Milliseconds of a loop that makes the WebGPU calls of a step and nothing else, each time after a real step, so that caches are as cold.
+ */
 async function bareCalls(step: () => Promise<unknown>, again: () => void): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < 20; i++) {
@@ -48,7 +50,7 @@ async function answer(ask: TrainAsk): Promise<Answer> {
     const steps: (StepSample & { loss: number })[] = [];
     for (let i = 0; i < ask.steps; i++) steps.push(await timed(training.step));
     const [bufferBytes, tensorBytes] = [calls.peakBytes(), training.tensorBytes?.()];
-    // Twice, for the comparison at a captured function's second call.
+    // Twice, because a captured function is recorded again and compared at its second call.
     for (let i = 0; i < 2; i++) await training.forward()();
     return {
       kind: "trained",
@@ -69,7 +71,7 @@ async function answer(ask: TrainAsk): Promise<Answer> {
     return { kind: "timed", samples };
   }
   const { dispatches, again } = await calls.during(() => step()());
-  // Others make bindings anew at each step and destroy them: theirs cannot be made again.
+  // Others make bindings anew at each step and destroy them: their calls cannot be repeated.
   const bare = info!.name === "snoopi" ? await bareCalls(() => step()(), again) : undefined;
   return { kind: "facts", dispatches, ...(bare !== undefined && { bare }) };
 }
@@ -81,5 +83,5 @@ process.on("message", async (ask: TrainAsk) => {
 // The parent is gone: nothing is left to do. An open Dawn would keep the process.
 process.on("disconnect", () => process.exit(0));
 process.send({ kind: "opened", version: trainer.version } satisfies Answer);
-// Dawn's promises do not hold Node's event loop, and V8's helpers wait for it to turn.
+// Dawn's promises do not keep Node's event loop alive, and V8's helper threads wait for it to turn.
 setInterval(() => {}, 1000);

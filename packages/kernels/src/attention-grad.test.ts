@@ -32,7 +32,7 @@ function maskOf(device: Device, { batch, heads, Lq, Lk, mask, key }: Case): Tens
   return mask === "float" ? draw([batch, heads, Lq, Lk]) : draw([Lq, 1]);
 }
 
-/** Attention and the gradients of q, k and v for a cotangent drawn like them: the first `count` of the four, for each takes a kernel. */
+/** Attention and the gradients of q, k and v for a random cotangent: only the first `count` of the four, as each takes a kernel. */
 async function gradients(device: Device, c: Case, count: number): Promise<Float64Array[]> {
   const heads = (L: number, key: number) => {
     const x = c.split
@@ -54,8 +54,8 @@ async function agree(device: Device, c: Case, count = 4) {
   want.forEach((w, i) => {
     const error = Math.sqrt(w.reduce((sum, x, j) => sum + (x - got[i][j]) ** 2, 0));
     const size = Math.sqrt(w.reduce((sum, x) => sum + x * x, 0));
-    // Sums over width and tokens, as norms, with 32 roundings for exp and the scores it magnifies; what f16 rounds on both sides, the output
-    // that D is made of among it, may differ by 2⁻¹⁰. Gradients of q and k that cancel are small beside the terms, which are of order one.
+    // Norms of sums over width and tokens, with 32 roundings for exp and the scores it magnifies. What f16 rounds on both sides, the output
+    // in Σ g∘o included, may differ by 2⁻¹⁰. Gradients of q and k that cancel are small beside their terms, which are of order one.
     const relative = c.half ? 2 ** -9 : (Math.sqrt(c.D + c.Lq + c.Lk) + 32) * 2 ** -24;
     expect(error, `result ${i}`).toBeLessThanOrEqual(relative * (size + Math.sqrt(w.length)));
   });

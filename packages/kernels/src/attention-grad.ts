@@ -11,7 +11,7 @@ import type { Lowering } from "./lowering.ts";
 
 type Attrs = AttrsOf<"attentionGradQuery">;
 
-/** Widest stretch of a head that one group computes; wider heads are shared by groups, each of which computes the scores. */
+/** Most columns of a head that one group computes; wider heads are split over groups, each of which computes the scores again. */
 const widest = { lanes: 256, tiled: 96 };
 
 interface Kernels {

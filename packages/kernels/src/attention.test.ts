@@ -37,7 +37,7 @@ function maskOf(on: Device, { Lq, Lk, mask, key }: Case): Tensor | undefined {
   );
 }
 
-/** What attention gives and, where it saves, the gradient of v, which is the weights made again of what was saved. */
+/** Attention's result and, where it saves, the gradient of v, which uses the weights recomputed from what was saved. */
 async function computed(on: Device, c: Case, saving: boolean): Promise<Float64Array> {
   const draw = (L: number, key: number) => {
     const x = c.split

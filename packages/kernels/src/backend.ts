@@ -23,26 +23,27 @@ import { variantOf } from "./wgsl-op.ts";
 
 /** A device of `@snoopi/core` that computes on a GPUDevice. */
 export interface WebGpuDevice extends Device {
-  /** Begins to compile a kernel of somebody else's. What is wrong with it rejects whatever reads a result of it. */
+  /** Starts compiling a user's kernel. A compile error rejects whatever reads a result of it. */
   compile(kernel: Kernel, dtypes: readonly DType[], out: DType): void;
   readonly gpu: GPUDevice;
   readonly facts: Facts;
-  /** Adapter, driver and what was found there, for reports. */
+  /** Vendor, architecture, device and description of the adapter, for reports. */
   readonly description: string;
   /** Frees everything. Tensors on it become unusable. */
   destroy(): void;
 }
 
-/** What a device is told of where it runs. */
+/** Options that depend on the host a device runs in. */
 export interface BackendOptions {
   /**
-   * The most bytes that tensors and freed buffers kept for reuse may hold together. What would exceed it first frees the kept ones, then
-   * throws OutOfMemoryError. Copies on their way to JavaScript are not counted. Default no limit but the device's.
+   * The most bytes that tensors and freed buffers kept for reuse may hold together. An allocation that would exceed it first frees the kept
+   * buffers and, if that is not enough, throws OutOfMemoryError. Copies on their way to JavaScript are not counted. Default no limit but
+   * the device's.
    */
   readonly budgetBytes?: number;
   /** Wraps every wait for the GPU; the Node entry uses it to poll gently. */
   readonly wait?: <T>(work: Promise<T>) => Promise<T>;
-  /** Called whenever a bind group is made, which only a collection of garbage frees; the Node entry asks for one now and then. */
+  /** Called for every bind group made. Only garbage collection frees them; the Node entry triggers one now and then. */
   readonly boundAnother?: () => void;
 }
 
@@ -69,7 +70,7 @@ export function createBackend(
   const allocate = (dtype: DType, length: number) => hold(bytesFor(dtype, length), `${length} of ${dtype}`);
   const blockOf = (storage: Storage) => storage.buffer as Block;
 
-  /** Launches, with room that is free again when they have been encoded. */
+  /** Encodes launches. Their temporaries are free again once they are encoded. */
   const launched = (make: (room: Room) => readonly Launch[]) => {
     const temporaries: Storage[] = [];
     const temporary = ({ shape, dtype }: Spec): Operand => {
@@ -97,7 +98,7 @@ export function createBackend(
     upload(dtype, data) {
       const storage = allocate(dtype, data.length);
       const block = blockOf(storage);
-      // A write overtakes commands that are still being encoded: hand those over first.
+      // A write overtakes commands that are still being encoded: submit those first.
       if (block.usedBy === encoder.serial) encoder.submit();
       const words = dtype === "bool" ? Uint32Array.from(data) : data;
       writeAligned(gpu, block.buffer, words);
@@ -107,14 +108,14 @@ export function createBackend(
     orderOf: (op, index, inputs) => loweringOf(op)?.order?.(index, inputs),
     run: (op, attrs, inputs, out, extras) => launched((room) => launchesOf({ op, attrs, inputs, out, extras }, room)),
     elementwise(expression, inputs, out) {
-      // Among the launches of a program a copy is one of them, in the same pass.
+      // In a captured program a copy is a launch like the others, in the same pass.
       const bytes = sizeOf(out.layout.shape) * gpuBytes(out.dtype);
       if (!collecting && bytes % 4 === 0 && isCopy(expression, inputs, out)) {
         encoder.transfer(blockOf(inputs[0].storage), blockOf(out.storage), bytes);
       } else launched((room) => launchesFor(expression, inputs, out, room));
     },
     capture(calls) {
-      // While calls are collected nothing is encoded, so that a pool may be trimmed meanwhile.
+      // Leaves nothing encoded while calls are collected, so that the pool may be trimmed meanwhile.
       encoder.submit();
       const claim = createClaim(pool);
       collecting = claim;
@@ -183,7 +184,7 @@ export function createBackend(
 
 const specsOf = ({ inputs }: Origin): Spec[] => inputs.map((n) => n.spec);
 
-/** Whether a result is its input as it lies: what needs no kernel. */
+/** Whether a result is a plain copy of its input, which needs no kernel. */
 function isCopy({ term }: Expression, [x]: readonly Operand[], out: Operand): boolean {
   const fromStart = ({ layout }: Operand) => layout.offset === 0 && isDense(layout);
   return term.kind === "input" && x.dtype === out.dtype && x.storage !== out.storage && fromStart(x) && fromStart(out);

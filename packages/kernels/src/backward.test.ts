@@ -92,7 +92,7 @@ async function agree(got: Tensor, want: Tensor, most: number): Promise<void> {
 test.each(devices.slice(0, 2))("with the kernels of %s, a plane in several chunks has the reference's gradients", async (_, device) => {
   const call = (draw: Draw) => [90, 92].flatMap((width) => gradients(groups(1), affine(draw, [1, 2, 90, width], 2)));
   const [want, got] = [call(drawing(cpu)), call(drawing(device))];
-  // The two sums of a channel's 8,190 terms may nearly cancel, and are off by what one of them is made of.
+  // A channel's two sums of 8,190 terms may nearly cancel; their error follows the size of the terms.
   for (const [k, g] of got.entries()) await agree(g, want[k], k % 3 ? 1e-4 : tolerance);
 });
 

@@ -50,6 +50,6 @@ test.runIf(process.platform === "linux" && device.facts.software)("bind groups o
     await device.idle();
   }
   x.release();
-  // Of 32,000: the four thousand that lived at once, and what was made from one collection to the next.
+  // Of 32,000 made: the four thousand alive at once, and those made since the last collection.
   expect(mappings() - before).toBeLessThan(20_000);
 });

@@ -4,26 +4,26 @@ import type { Block } from "./pool.ts";
 
 const bytesOf = (x: Pick<Operand, "dtype">): number => (x.dtype === "f16" ? 2 : 4);
 
-/** Elements between places where WebGPU lets a binding start: 256 bytes. */
+/** WebGPU's alignment of binding offsets, 256 bytes, in elements. */
 const alignmentOf = (x: Pick<Operand, "dtype">): number => 256 / bytesOf(x);
 
-/** The whole block of an operand: for kernels that are told offsets and strides. */
+/** Binds an operand's whole block, for kernels that get offsets and strides as parameters. */
 export const bind = ({ storage, dtype }: Operand): Bound => ({ block: storage.buffer as Block, dtype });
 
-/** Row-major without gaps from a place where a binding may start: what kernels that take no strides read. */
+/** Row-major without gaps, at an offset where a binding may start: what kernels without stride parameters read. */
 export const bindable = (x: Placement): boolean => isDense(x.layout) && x.layout.offset % alignmentOf(x) === 0;
 
-/** Only the elements of a {@link bindable} operand. */
+/** Binds only the elements of a {@link bindable} operand. */
 export function bindDense(x: Operand): Bound {
   const { block, dtype } = bind(x);
   const bytes = Math.max(16, Math.ceil((sizeOf(x.layout.shape) * bytesOf(x)) / 16) * 16);
-  // A block is rounded up by less than a quarter: beyond that, the operand is part of a larger tensor.
+  // Rounding enlarges a block by less than a quarter: in a larger block, the operand is part of a larger tensor.
   if (x.layout.offset === 0 && bytes * 1.25 + 256 >= block.bytes) return { block, dtype };
   const offset = x.layout.offset * bytesOf(x);
   return { block, dtype, offset, bytes: Math.min(bytes, block.bytes - offset) };
 }
 
-/** The stretch of its block that an operand's elements lie in: where it starts, as elements and for a binding, and how long it is. */
+/** The part of its block that holds an operand's elements: the first element, aligned down for a binding, and the size. */
 export function stretch(x: Operand): { first: number; bytes: number } {
   const { shape, strides, offset } = x.layout;
   const last = strides.reduce((at, s, i) => at + s * Math.max(0, shape[i] - 1), offset);
@@ -32,7 +32,7 @@ export function stretch(x: Operand): { first: number; bytes: number } {
   return { first, bytes: Math.ceil(((last - first + 1) * bytesOf(x)) / 16) * 16 };
 }
 
-/** Binds no more than an operand's stretch, where its block is larger than a binding may be. `first` is the element it begins with. */
+/** Binds an operand's whole block, or only its stretch where the block exceeds `limit`. `first` is the first element bound. */
 export function bindStretch(x: Operand, limit: number): { bound: Bound; first: number } {
   const whole = bind(x);
   if (whole.block.bytes <= limit) return { bound: whole, first: 0 };

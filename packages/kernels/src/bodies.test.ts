@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
-// `var x: T;` in the body of a loop starts as zero in WGSL every time round. Tint's SPIR-V on Mesa clears it once, so what it held the last
-// time is still there: sums silently start from the sum before. Hence `var x = T();`, with one exception, which costs nothing: an array that
-// the very next statement, a loop over all of it, assigns.
+// `var x: T;` in the body of a loop is zero at every iteration in WGSL. Tint's SPIR-V on Mesa clears it only once, so it keeps the value of
+// the previous iteration: sums silently start from the sum before. Hence `var x = T();`, except for an array that the very next statement,
+// a loop over all of it, assigns.
 
 /** Declarations without an initialiser inside a loop that the next statement does not assign whole. */
 function uncleared(wgsl: string): string[] {

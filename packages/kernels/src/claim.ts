@@ -1,10 +1,10 @@
 import { type Block, type Pool, sizeClass } from "./pool.ts";
 
-/** Blocks that a program keeps to itself: one may serve several of its tensors in turn, and no tensor of anybody else. */
+/** Blocks reserved for one captured program: each may serve several of its tensors in turn, and no tensor outside it. */
 export interface Claim {
   take(bytes: number): Block;
   give(block: Block): void;
-  /** Returns every block to the pool, now or when the tensors in it are let go. */
+  /** Returns free blocks to the pool now, the others when their tensors are released. */
   end(): void;
 }
 

@@ -1,7 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import type { Kernel } from "./kernel.ts";
 
-/** The WGSL of a kernel is not accepted. `line` counts from the first line of its body, as it was given. */
+/** The compiler or the device rejected a kernel's WGSL. `line` counts from the first line of the body, as given. */
 export class WgslError extends SnoopiError {
   override get name(): string {
     return "WgslError";
@@ -17,7 +17,7 @@ export class WgslError extends SnoopiError {
   }
 }
 
-/** What the compiler found wrong with a kernel of somebody else's, if anything. `code` is all that it was given. */
+/** What the compiler found wrong with a user's kernel, if anything. `code` is the whole shader, header included. */
 export async function examine(
   { name, body }: Kernel,
   code: string,
@@ -27,7 +27,7 @@ export async function examine(
   const [{ messages }, error] = await Promise.all([module.getCompilationInfo(), refusal]);
   const found = messages.find(({ type }) => type === "error");
   if (!found) return error ? new WgslError(name, `the device refused this WGSL. ${error.message}`, { cause: error }) : undefined;
-  // Compilers print the source below what they say; the position is quoted here instead, in the author's own lines.
+  // Compilers quote the shader below their message; here the author's own line is quoted instead.
   const said = found.message.split("\n")[0];
   const [lines, own] = [code.split("\n"), body.split("\n").length];
   const line = found.lineNum - (lines.length - own);

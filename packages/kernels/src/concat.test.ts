@@ -31,7 +31,7 @@ interface Part {
   readonly lies: Lie;
 }
 
-/** A tensor of this shape that lies in its storage as told. */
+/** A tensor of this shape, laid out in its storage as `lies` says. */
 function part(device: Device, shape: Shape, axis: number, { lies }: Part, { dtype, key }: { dtype: DType; key: number }): Tensor {
   const draw = (s: Shape) => cast(normal(s, { key, device }).mul(100), dtype);
   const order = shape.map((_, i) => i).reverse();

@@ -8,7 +8,7 @@ import type { Call, Lowering } from "./lowering.ts";
 /** Threads of a workgroup: as many as every device allows. */
 const threads = 256;
 
-/** An input as rows, one for every index of the axes before the one that is joined, and where its rows go in those of the result. */
+/** An input as rows, one for every index of the axes before the joined one, and where they start in the result's rows. */
 interface Piece {
   readonly x: Operand;
   readonly length: number;
@@ -17,7 +17,7 @@ interface Piece {
   readonly start: number;
 }
 
-/** Inputs whose rows are contiguous are joined together, as many as a kernel can read; others are copied into their place one by one. */
+/** Joins inputs whose rows are contiguous, as many per launch as a kernel can read; copies others into their place one by one. */
 export const concat: Lowering<{ axis: number }> = {
   accepts: () => true,
   launch({ attrs: { axis }, inputs, out, facts }) {
@@ -73,7 +73,8 @@ function joining({ out, facts }: Pick<Call<unknown>, "out" | "facts">, { pieces,
   let end = 0;
   const inputs = pieces.map(({ x, length, pitch, start }, i) => {
     const { bound, first } = bindStretch(x, limit);
-    // Less what came before in the group's row: the kernel adds the place there. Numbers below zero wrap, and adding wraps back.
+    // Minus the elements before it in the group's row, since the kernel adds the place in that row. Negative numbers wrap, and the sum
+    // wraps back.
     params[`from${i}`] = (x.layout.offset - first) / lanes - end;
     params[`to${i}`] = start / lanes - end;
     params[`pitch${i}`] = pitch / lanes;

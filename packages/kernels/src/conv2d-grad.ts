@@ -25,7 +25,7 @@ function sizesOf({ stride, padding }: Attrs, image: Shape, weight: Shape, output
   return { batch, I, O, H, W, OH, OW, KH, KW, strideY, strideX, padTop: padding[0], padLeft: padding[2], dilationY: 1, dilationX: 1 };
 }
 
-/** Every tap lies in the middle or one to the side: rows keep their length. */
+/** Whether rows keep their length: horizontal stride 1, and either 3 taps with a padding of 1 or one tap without. */
 const keepsRows = ({ stride: [, x], padding: [, , left, right] }: Attrs, KW: number): boolean =>
   x === 1 && left === right && ((KW === 3 && left === 1) || (KW === 1 && left === 0));
 
@@ -50,7 +50,7 @@ export const conv2dInputGrad: Lowering<Attrs> = {
       return [{ ...product, kernel, consts: { R: 16, C: columns / 32, BIAS: 0 }, groups: tiles(16, columns) }];
     }
     if (lanes && unit && KH === 3 && KW === 3 && keepsRows(attrs, KW) && W % 4 === 0) {
-      // The convolution of the cotangent with the weight turned around, its channels swapped.
+      // The convolution of the cotangent with the weight rotated by 180°, its channels swapped.
       const turned = { batch, I: O, O: I, H: OH, W: OW, OH: H, padTop: KH - 1 - padTop };
       const inputs = [...common.inputs, bindDense(weight)];
       return [
@@ -64,7 +64,7 @@ export const conv2dInputGrad: Lowering<Attrs> = {
         },
       ];
     }
-    // One of the classes of pixels that met the same taps.
+    // Pixels in a class: those of one class met the same taps.
     const ofClass = Math.ceil(H / strideY) * Math.ceil(W / strideX);
     const groups = (channels: number, across: number) => strideY * strideX * tiles(channels, across, ofClass);
     if (lanes) return [{ ...common, kernel: conv2dInputGradLanes, consts: { R: 16, C: 2 }, groups: groups(16, 64) }];
@@ -98,12 +98,12 @@ export const conv2dWeightGrad: Lowering<Attrs> = {
   },
 };
 
-/** Pixels that one sum should not exceed: partial sums lose less. */
+/** Most pixels in one sum: rounding errors are smaller in partial sums. */
 const longest = 16384;
 
 /**
  * Where there are fewer tiles than `enough` to keep the device busy, or sums are long, several groups share a tile: each sums some rows of
- * the images, and what they find is added up.
+ * the images, and a reduction adds the partial sums.
  */
 function inSplits(
   { out, facts, temporary, attrs }: Call<Attrs>,

@@ -3,7 +3,7 @@ import { elementwiseLaunches } from "./elementwise.ts";
 import type { Launch } from "./encoder.ts";
 import type { Facts } from "./facts.ts";
 
-/** Copies `x` into `out`, or into `layout` of it, whose other elements stay, as elements of its type. f16 is widened. */
+/** Copies `x`, cast to `out`'s type, into `out` or the part of it that `layout` describes; other elements stay. f16 is read as f32. */
 export function copyLaunches(facts: Facts, x: Operand, out: Operand, layout?: Layout): Launch[] {
   const read: Term = { kind: "input", index: 0, dtype: x.dtype === "f16" ? "f32" : x.dtype };
   const term: Term = read.dtype === out.dtype ? read : { kind: "call", op: elementwiseOps.cast, args: [read], dtype: out.dtype };

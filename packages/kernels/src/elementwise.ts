@@ -44,8 +44,8 @@ export function elementwiseLaunches(
 }
 
 /**
- * Whether an f16 result can be stored straight away. Its words hold two elements, so it is written by fours, which the operands may not
- * allow: then the result is computed in f32 first and packed from there, as one axis.
+ * Whether an f16 result can be stored directly. A word holds two elements, so it is written four at a time, which the operands' layouts may
+ * rule out: then the result is computed in f32 first and packed from there, as one axis.
  */
 export function packs({ maxBindingBytes }: Facts, inputs: readonly Operand[], out: Operand): boolean {
   const all = [out, ...inputs];
@@ -57,11 +57,11 @@ export function packs({ maxBindingBytes }: Facts, inputs: readonly Operand[], ou
 }
 
 /**
- * An input that lies where the result goes (at most one, and as the result lies) is read from there: a buffer cannot be bound twice where it
- * is written.
+ * An input in the result's own storage (at most one, with the result's layout) is read through `out`: a buffer that is written cannot be
+ * bound twice.
  *
- * The kernel is the only one that is assembled: the formula printed, with as many axes as the operands need once those that run
- * together are merged. Four elements a thread where the innermost axis allows it.
+ * The kernel is assembled: the formula printed, with as many axes as remain once contiguous ones are merged. Four elements per thread where
+ * the innermost axis allows it.
  */
 function launchOf(limit: number, { term, constants }: Expression, inputs: readonly Operand[], out: Operand, part: boolean): Launch {
   const all = [out, ...inputs];
@@ -81,7 +81,7 @@ function launchOf(limit: number, { term, constants }: Expression, inputs: readon
   const bounds = all.map((x, k) => {
     const { bound, first } = bindStretch(x, limit);
     const offset = (x.layout.offset - first) / widths[k];
-    // Inner strides count reads: one per four elements where a read gives four.
+    // Steps count reads: one per four elements where a read gives four.
     const steps = strides[k].map((s, axis) => (axis === last ? (widths[k] === 4 ? 1 : s * width) : s / widths[k]));
     params[`o${k}`] = offset;
     steps.forEach((step, axis) => {
@@ -112,8 +112,8 @@ function vectorizes(shape: readonly number[], strides: readonly (readonly number
     const x = all[k];
     const steps = s.slice(0, last).every((v) => v % 4 === 0) && x.layout.offset % 4 === 0;
     if (s[last] === 0) return k > 0 || (x.dtype === "f16" && x.layout.offset === 0); // the same element four times
-    // One axis may end in a partial four where its buffer ends: blocks are rounded up, so nothing else is there. f16 is never part of a
-    // larger result, and is cut at fours.
+    // A single axis may end in fewer than four elements where its buffer ends: blocks are rounded up, so nothing else is there. f16 is
+    // never part of a larger result, and is cut at multiples of four.
     const ends = all[0].dtype === "f16" || (!part && x.layout.offset === 0);
     return s[last] === 1 && steps && (whole || (shape.length === 1 && ends));
   });
@@ -125,7 +125,9 @@ function print(term: Term): string {
   return `${term.op.name}:${term.dtype}(${term.args.map(print).join()})`;
 }
 
-/** How an operand is walked: elements a read, whether it starts late, and its step along each axis, as far as the text depends on it. */
+/**
+ * How a kernel walks an operand, as far as its text depends on it: elements per read, whether there is an offset, the step along each axis.
+ */
 interface Walk {
   readonly width: 1 | 4;
   readonly offset: boolean;
@@ -138,7 +140,7 @@ function constantTypes(term: Term): DType[] {
   return term.kind === "call" ? term.args.flatMap(constantTypes) : [];
 }
 
-/** How a constant comes: integers as such, since f32 does not hold all of them. */
+/** A constant's parameter type: integers stay integers, since f32 does not hold all of them. */
 const paramOf = (dtype: DType): "f32" | "i32" | "u32" => (dtype === "bool" ? "f32" : registerOf[dtype]);
 
 function assemble(term: Term, constants: readonly DType[], width: 1 | 4, walks: readonly Walk[], over: number): Kernel {
@@ -157,7 +159,7 @@ function assemble(term: Term, constants: readonly DType[], width: 1 | 4, walks: 
   for (let axis = rank - 1; axis >= 0; axis--) {
     lines.push(axis === 0 ? "let i0 = rest;" : `let i${axis} = rest % P.d${axis}; rest /= P.d${axis};`);
   }
-  // A software adapter feels every multiplication of an index, so steps of 0 and 1 are spelt out.
+  // Index multiplications are slow on a software adapter, so steps of 0 and 1 take none.
   const place = (k: number) => {
     const { offset, steps } = walks[k];
     const terms = steps.flatMap((step, axis) => (step === "none" ? [] : [step === "one" ? `i${axis}` : `i${axis} * P.s${k}_${axis}`]));
@@ -198,21 +200,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
       const from = evaluate(a, lanes);
       return from.register === meet ? from.code : `${vector(meet)}(${from.code})`;
     });
-    // Named, since a formula may say an operand many times: text that repeated it would double with each formula around it.
+    // Named, since a formula may use an operand many times: repeating its text would grow exponentially with nesting.
     const name = `t${results++}`;
     lines.push(`let ${name} = ${convertFrom(meet, t.dtype, t.op.formula(wgslOver(meet, lanes), args), lanes)};`);
     return { code: name, register };
   }
 }
 
-/** The register type a formula is computed in: where its operands meet, and f32 if its result is a float. */
+/** The register type a formula is computed in: f32 if its result is a float, unless it is a cast; otherwise its operands' common type. */
 function computeType(t: Term & { kind: "call" }): "f32" | "i32" | "u32" {
   const types = t.args.map((a) => registerOf[a.dtype]);
   if (registerOf[t.dtype] === "f32" && t.op.name !== "cast") return "f32";
   return types.includes("f32") ? "f32" : types.includes("i32") ? "i32" : "u32";
 }
 
-/** A value of a register type as an element of `to`. f16 results are rounded where they arise, as if they had been stored. */
+/** Converts a value of a register type to an element of `to`. f16 results are rounded at once, as if they had been stored. */
 function convertFrom(register: "f32" | "i32" | "u32", to: DType, code: string, lanes: 1 | 4): string {
   const vector = (type: string) => (lanes === 4 ? `vec4<${type}>` : type);
   if (to === "bool") return `select(${vector("u32")}(1u), ${vector("u32")}(0u), ${code} == ${vector(register)}(0))`;

@@ -3,7 +3,7 @@ import { type Groups, gridOf, isEmpty, type Kernel, writeParams } from "./kernel
 import { type Pipeline, Pipelines } from "./pipelines.ts";
 import type { Block } from "./pool.ts";
 
-/** A block as a kernel sees it: all of it, or `bytes` from `offset`, which divides by 256. */
+/** A block as a kernel sees it: all of it, or `bytes` from `offset`, a multiple of 256. */
 export interface Bound {
   readonly block: Block;
   readonly dtype: DType;
@@ -23,18 +23,18 @@ export interface Launch {
   readonly groups: Groups;
 }
 
-/** Launches made ready. */
+/** Launches prepared to be encoded many times. */
 export interface Replay {
   readonly dispatches: number;
-  /** Encodes them after what was encoded before, and submits where they said so. */
+  /** Encodes the launches after whatever was encoded before, and submits where the collected calls did. */
   encode(): void;
   destroy(): void;
 }
 
-/** Bind groups that are kept for launches to come, of which a large step has some ten thousand. */
+/** Most bind groups kept for later launches; a large step has some ten thousand launches. */
 const mostKept = 10_000;
 
-/** Slots of parameters in one submit. WebGPU aligns dynamic offsets to 256 bytes. */
+/** Parameter slots per submit, one per launch, and their size: WebGPU aligns dynamic offsets to 256 bytes. */
 const slots = 512;
 const slotBytes = 512;
 
@@ -55,7 +55,7 @@ export class Encoder {
   #collected: (Launch | "submit")[] | undefined;
   #lost: GPUDeviceLostInfo | undefined;
 
-  /** `boundAnother` is called whenever a bind group was made: nothing but a collection of garbage frees one. */
+  /** `boundAnother` is called for every bind group made: only garbage collection frees them. */
   constructor(device: GPUDevice, maxBinding: number, boundAnother: () => void = () => {}) {
     this.#device = device;
     this.#maxBinding = maxBinding;
@@ -72,7 +72,7 @@ export class Encoder {
     return this.#serial;
   }
 
-  /** The launches that `calls` would make, none of which is made, and where it submits. */
+  /** Collects the launches that `calls` would make, without making them, and where it submits. */
   collect(calls: () => void): (Launch | "submit")[] {
     const collected: (Launch | "submit")[] = [];
     this.#collected = collected;
@@ -202,7 +202,7 @@ export class Encoder {
     this.#alive();
   }
 
-  /** Forgets what refers to buffers, some of which are about to be destroyed. */
+  /** Drops the cached bind groups: some of their buffers are about to be destroyed. */
   forget(): void {
     this.#bindGroups.clear();
   }
@@ -249,6 +249,6 @@ export class Encoder {
   }
 }
 
-/** Tells bind groups apart: what is bound, and how many of it are results. */
+/** Cache key of a bind group: what is bound, and how many of these are further results. */
 const keyOf = (bound: readonly Bound[], extras: number): string =>
   (extras ? `${extras},` : "") + bound.map((b) => (b.bytes === undefined ? b.block.id : `${b.block.id}:${b.offset}:${b.bytes}`)).join(",");

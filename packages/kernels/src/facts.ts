@@ -1,6 +1,6 @@
-/** What kernels choose by. */
+/** Properties of a device by which kernels are chosen. */
 export interface Facts {
-  /** Lanes of a subgroup, where the device has subgroups of one size only. */
+  /** Lanes of a subgroup; undefined unless all subgroups of the device have the same size. */
   readonly subgroupSize: number | undefined;
   /** A CPU that poses as a GPU, e.g. Mesa's lavapipe: workgroup memory and barriers are slow, loads dominate. */
   readonly software: boolean;

@@ -7,5 +7,5 @@ export const gpuBytes = (dtype: DType): number => (dtype === "bool" ? 4 : bytesO
 /** Bytes to ask the pool for. A block is never smaller than one read of four elements. */
 export const bytesFor = (dtype: DType, length: number): number => Math.max(16, length * gpuBytes(dtype));
 
-/** Bytes that a tensor takes on a GPU, pooling included: for a dry device that stands for one. */
+/** Bytes that a tensor takes on a GPU, the pool's rounding included: for a dry device that stands in for one. */
 export const footprint = (dtype: DType, length: number): number => sizeClass(bytesFor(dtype, length));

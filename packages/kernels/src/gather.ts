@@ -30,8 +30,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 };
 
 /**
- * One workgroup per block of rows of the result, which goes through the ids once, four at a time, and adds what is its own; a thread keeps
- * to its columns. No atomics, the same order every time, and ids that belong elsewhere cost a comparison per four.
+ * One workgroup per block of rows of the result: it scans all ids once, four at a time, and adds the rows that go to its block; a thread
+ * keeps to its columns. No atomics, the same order every time, and ids of other blocks cost one comparison per four.
  */
 const addUp: Kernel = {
   name: "scatterAdd",
@@ -122,7 +122,7 @@ interface Rows {
 function windows({ layout, dtype }: Operand, limit: number): Rows[] {
   const [rows, width] = layout.shape;
   const bytes = width * (dtype === "f16" ? 2 : 4);
-  // Starts are multiples of 256 bytes: whole numbers of rows that make one.
+  // A binding starts at a multiple of 256 bytes: the fewest whole rows that make one.
   const step = 256 / gcd(256, bytes);
   const most = Math.max(step, Math.floor(limit / bytes / step) * step);
   return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {

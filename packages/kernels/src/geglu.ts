@@ -6,7 +6,7 @@ import type { Call, Lowering } from "./lowering.ts";
 import { byRows } from "./split.ts";
 import { byPairsOfRows } from "./split-pair.ts";
 
-/** Rows of value and gate, and the length of either. */
+/** Number of rows, each a value and a gate, and the length of either half. */
 function rowsOf({ shape }: Call<void>["out"]["layout"]): { rows: number; half: number } {
   const width = shape[shape.length - 1];
   return { rows: sizeOf(shape) / width, half: width / 2 };

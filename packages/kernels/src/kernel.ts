@@ -10,7 +10,7 @@ export interface Input {
 /** A number passed at every launch. u32 unless it says f32. */
 export type Param = string | readonly [name: string, type: "f32" | "i32"];
 
-/** WGSL with its surroundings. The header (types, constants, bindings) is printed; the body is verbatim. */
+/** A WGSL shader: the header (types, constants, bindings) is generated, the body is verbatim. */
 export interface Kernel {
   readonly name: string;
   readonly inputs: readonly Input[];
@@ -20,12 +20,12 @@ export interface Kernel {
   readonly params: readonly Param[];
   /** Uses `enable subgroups`. */
   readonly subgroups?: boolean;
-  /** Not the library's own: what a compiler says about it is for its author. */
+  /** A user's kernel: compile errors are reported to its author. */
   readonly foreign?: boolean;
   readonly body: string;
 }
 
-/** How an element type is held in storage and handled in registers. f16 is storage only; bool is a word. */
+/** The register type of each element type. f16 exists in storage only; bool is a word. */
 export const registerOf: Readonly<Record<DType, "f32" | "i32" | "u32">> = {
   f32: "f32",
   f16: "f32",
@@ -86,7 +86,7 @@ export function writeParams(kernel: Kernel, values: Readonly<Record<string, numb
   });
 }
 
-/** How many workgroups: a number, which is folded, or as they are in each dimension. */
+/** How many workgroups: one number, which is folded over two dimensions, or the number in each dimension. */
 export type Groups = number | readonly [x: number, y: number, z: number];
 
 /** WebGPU's limit of workgroups in each dimension. */

@@ -27,7 +27,7 @@ export function launchesOf({ op, attrs, inputs, out, extras }: OpCall, { facts, 
   if (!lowering) throw new SnoopiError(`webgpu: there is no kernel for ${op.name}. Use device cpu, or write one.`);
   const call = { attrs, inputs, extras, facts, temporary };
   if (out.dtype !== "f16") return lowering.launch({ ...call, out });
-  // Kernels of ops store words. f16 results are packed by a copy, in the order in which they lie.
+  // Kernels of ops store 32-bit words. f16 results are packed by a copy, in storage order.
   const wide = { ...temporary({ shape: out.layout.shape, dtype: "f32" }), layout: out.layout };
   return [...lowering.launch({ ...call, out: wide }), ...packing(facts, wide, out)];
 }
@@ -47,7 +47,7 @@ export function launchesFor(
 
 const cast = (term: Term, dtype: DType): Term => ({ kind: "call", op: elementwiseOps.cast, args: [term], dtype });
 
-/** Both dense, from the start of their storage. */
+/** Packs f32 into f16. Both are dense, from the start of their storage. */
 function packing(facts: Facts, wide: Operand, out: Operand): Launch[] {
   const flat = (x: Operand): Operand => ({ ...x, layout: dense([sizeOf(x.layout.shape)]) });
   const term = cast({ kind: "input", index: 0, dtype: "f32" }, "f16");

@@ -10,7 +10,7 @@ import { matmulLanesNt } from "./matmul/lanes-nt.ts";
 import { matmulTiled } from "./matmul/tiled.ts";
 import { reduction } from "./reduce.ts";
 
-/** Strides of the stacks of both operands as an outer and an inner axis, or undefined where there are more. */
+/** Batch strides of both operands, as an outer and an inner axis; undefined where more axes remain after merging. */
 function stacks(a: Layout, b: Layout, batch: Shape) {
   const own = (x: Layout) => expanded({ ...x, shape: x.shape.slice(0, -2), strides: x.strides.slice(0, -2) }, batch).strides;
   const { shape, strides } = collapsed(batch, [own(a), own(b)]);
@@ -30,7 +30,7 @@ export const matmul: Lowering<void> = {
     const count = sizeOf(batch);
     const found = stacks(a.layout, b.layout, batch);
     if (!found) {
-      // Stacks that interleave: spell both out.
+      // Batch axes that do not merge: copy both operands, batch expanded.
       const [wideA, wideB] = [a, b].map((x) => spread(facts, x, batch, temporary));
       return [
         ...wideA.launches,
@@ -82,7 +82,7 @@ export const matmul: Lowering<void> = {
     const tiles = count * Math.ceil(M / 64) * Math.ceil(N / 64);
     const parts = count === 1 && !bias ? partsOf(K, tiles) : 1;
     if (parts === 1) return [{ ...common, kernel: matmulTiled, consts, groups: tiles }];
-    // A stack of products, each over a part of K, and their sum.
+    // Split-K: a batch of products, each over a part of K, and their sum.
     const part = K / parts;
     const stack = { K: part, batch: parts, batchInner: parts, aOuter: 0, aInner: part * A.col, bOuter: 0, bInner: part * B.row };
     const room = temporary({ shape: [parts, M * N], dtype: "f32" });
@@ -94,10 +94,10 @@ export const matmul: Lowering<void> = {
   },
 };
 
-/** Groups that keep a GPU busy, and the least of K that is worth a part of its own: a sum of parts costs M·N numbers of each. */
+/** Groups that keep a GPU busy, and the least depth that is worth a part of its own: each part adds M·N numbers to sum. */
 const enough = { groups: 256, depth: 256 };
 
-/** Into how many equal parts K is cut where a product has few tiles: a weight's gradient, summed over every token of a batch. */
+/** Into how many equal parts K is cut where a product has few tiles, e.g. a weight's gradient, summed over every token of a batch. */
 function partsOf(K: number, tiles: number): number {
   const most = Math.min(Math.floor(enough.groups / tiles), Math.floor(K / enough.depth));
   for (let parts = most; parts > 1; parts--) if (K % parts === 0) return parts;
@@ -111,7 +111,7 @@ const strided = ({ offset, strides }: Layout, stack: { outer: number; inner: num
   ...stack,
 });
 
-/** A dense copy of `x` with every stack it is broadcast to. */
+/** A dense copy of `x`, broadcast over the whole batch. */
 function spread(facts: Facts, x: Operand, batch: Shape, temporary: Call<void>["temporary"]) {
   const shape = [...batch, ...x.layout.shape.slice(-2)];
   const out = temporary({ shape, dtype: x.dtype === "f16" ? "f32" : x.dtype });

@@ -9,7 +9,7 @@ interface Pad {
   readonly value: number;
 }
 
-/** The margin everywhere, then the input over it. */
+/** Fills everything with the margin's value, then copies the input over it. */
 export const pad: Lowering<Pad> = {
   accepts: () => true,
   launch({ attrs: { before, steps, value }, inputs: [x], out, facts }) {

@@ -22,7 +22,7 @@ export async function webgpu(given: WebGpuOptions & { readonly flags?: readonly 
     );
   });
   Object.assign(globalThis, dawn.globals);
-  // Dawn crashes when its GPU object is collected while a device lives: it is kept for good.
+  // Dawn crashes if its GPU object is garbage-collected while a device lives: it is kept for good.
   host.snoopiGpu ??= dawn.create([...flags]) as GPU;
   const device = await open({ gpu: host.snoopiGpu, wait: gently(() => software), boundAnother, ...options });
   const software = isSoftware((device.gpu as GPUDevice & { adapterInfo: GPUAdapterInfo }).adapterInfo);
@@ -30,8 +30,8 @@ export async function webgpu(given: WebGpuOptions & { readonly flags?: readonly 
 }
 
 /**
- * Bind groups from one collection of garbage to the next. A bind group is a small object to V8, which is in no hurry to collect it, but to
- * lavapipe it is a mapping of memory, of which Linux allows a process 65,530; the one beyond crashes it.
+ * Bind groups made from one forced garbage collection to the next. To V8 a bind group is a small object, which it is in no hurry to
+ * collect; to lavapipe it is a memory mapping, of which Linux allows a process 65,530, and one more crashes it.
  */
 const betweenCollections = 8192;
 

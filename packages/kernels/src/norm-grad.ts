@@ -38,7 +38,7 @@ interface Groups {
   readonly groups: number;
 }
 
-/** What the rows of a call on groups are made of. */
+/** Sizes of a call on groups: a row is one group of one image, of `share` channel planes. */
 function planesOf({ inputs: [, x], attrs: { groups } }: Call<Groups>) {
   const [batch, C, ...rest] = x.layout.shape;
   return { rows: batch * groups, C, share: C / groups, plane: sizeOf(rest) };

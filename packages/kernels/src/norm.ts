@@ -16,7 +16,7 @@ import { byRows } from "./split.ts";
 
 type GroupNorm = Call<{ groups: number; eps: number }>;
 
-/** Statistics of chunks of each group, their coefficients for each channel plane, and those applied. */
+/** Three kernels: statistics of each group's chunks, coefficients of each channel plane, and their application. */
 export const groupNorm: Lowering<GroupNorm["attrs"]> = {
   accepts: (_, lies) => bindable(lies),
 
@@ -59,14 +59,14 @@ export const groupNorm: Lowering<GroupNorm["attrs"]> = {
 /** Elements of a group that one thread or workgroup takes. */
 const chunkSize = 4096;
 
-/** `length` elements in equal chunks that divide by four, the last one shorter. */
+/** Cuts `length` elements into equal chunks of a multiple of four; the last may be shorter. */
 export function chunksOf(length: number) {
   const most = Math.max(1, Math.min(256, Math.ceil(length / chunkSize)));
   const chunk = Math.max(4, 4 * Math.ceil(length / (4 * most)));
   return { length, splits: Math.ceil(length / chunk), chunk };
 }
 
-/** Of every chunk of every row: its mean, and the sum of squared distances to it. */
+/** Of every chunk of every row: its mean, and the sum of squared deviations from it. */
 export function statistics({ facts, temporary }: Pick<Call<unknown>, "facts" | "temporary">, x: Operand, rows: number, length: number) {
   const chunks = chunksOf(length);
   const { splits } = chunks;

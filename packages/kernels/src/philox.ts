@@ -1,8 +1,9 @@
 /**
- * WGSL of @snoopi/core's counter-based random numbers, equal to it bit for bit: 32-bit integers throughout, because the last bits of
- * WGSL's float functions are the driver's. Paste it before a kernel that calls
+ * WGSL of @snoopi/core's counter-based random numbers, bit-identical to them: 32-bit integers throughout, because the last bits of WGSL's
+ * float functions vary between drivers. Paste it before a kernel that calls
  *
- * - `randomBits(index, stream, key)`, `randomUniform(…)`, `randomNormal(…)`: one element, `index` a 64-bit element number as `vec2u(low, high)`;
+ * - `randomBits(index, stream, key)`, `randomUniform(…)`, `randomNormal(…)`: one element; `index` is its 64-bit number as `vec2u(low,
+ * high)`;
  * - `philox(counter, key)`, `uniformFrom(bits)`, `normalPair(first, second)`: the parts, for kernels that write four elements at once.
  */
 export const philoxWgsl = /* wgsl */ `

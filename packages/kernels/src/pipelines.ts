@@ -6,11 +6,11 @@ export interface Pipeline {
   readonly id: number;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
-  /** What the compiler said, once it has: of kernels that are not the library's own. */
+  /** The compile error of a user's kernel, once it is known. */
   failure?: WgslError;
 }
 
-/** Compiled kernels, by everything that is printed into them. */
+/** Compiled kernels, cached by everything that goes into their source. */
 export class Pipelines {
   readonly #device: GPUDevice;
   readonly #layouts = new Map<number, GPUBindGroupLayout>();
@@ -39,12 +39,12 @@ export class Pipelines {
     return found;
   }
 
-  /** Whether a kernel of somebody else's is being compiled or was found wrong. */
+  /** Whether a user's kernel is still being compiled or has failed to. */
   get doubtful(): boolean {
     return this.#compiling.size > 0 || this.#failures.length > 0;
   }
 
-  /** Resolves when the compiler has spoken of all kernels so far. What it found wrong stands with their pipelines. */
+  /** Resolves when all users' kernels so far are compiled. Errors are in their pipelines' `failure`. */
   async settle(): Promise<void> {
     await Promise.all(this.#compiling);
   }

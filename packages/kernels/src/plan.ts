@@ -7,8 +7,8 @@ import { launchesFor, launchesOf, loweringOf } from "./launches.ts";
 import type { Block } from "./pool.ts";
 
 /**
- * A GPU of these facts for `createDryDevice` and `estimate`: its memory, the kernels it would start and the room they need. `facts` are an
- * open device's (`device.facts`), or what is assumed of one that is elsewhere.
+ * A stand-in for a GPU with these facts, for `createDryDevice` and `estimate`: its memory, the kernels it would launch and their
+ * temporaries. `facts` are an open device's (`device.facts`), or assumed of one that is not at hand.
  */
 export function webgpuPlan(facts: Facts): DryOptions {
   const roomOf = (temporary: (spec: Spec) => Operand) => ({ facts, temporary: (spec: Spec) => standIn(temporary(spec)) });
@@ -28,7 +28,7 @@ export function webgpuPlan(facts: Facts): DryOptions {
 
 const started = (launches: readonly Launch[]): number => launches.filter(({ groups }) => !isEmpty(groups)).length;
 
-/** The operand in a block without a buffer: launches are chosen by how many bytes there are. */
+/** The operand in a block without a buffer: of a block, only its size decides which launches are chosen. */
 function standIn({ storage: { bytes }, ...x }: Operand): Operand {
   const block: Omit<Block, "buffer"> = { id: -1, bytes, usedBy: -1 };
   return { ...x, storage: new Storage(block, bytes) };

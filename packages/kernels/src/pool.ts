@@ -5,11 +5,11 @@ export interface Block {
   readonly id: number;
   readonly buffer: GPUBuffer;
   readonly bytes: number;
-  /** The submit whose commands, still being encoded, use this block; −1 if none has. */
+  /** Serial of the latest submit, perhaps still being encoded, that uses this block; −1 if none does. */
   usedBy: number;
 }
 
-/** Rounded so that nearly equal sizes share blocks, wasting at most an eighth. Reads of four elements may run into the rounding. */
+/** Rounds up so that nearly equal sizes share blocks, wasting at most an eighth or 255 bytes. Reads of four may run into the rounding. */
 export function sizeClass(bytes: number): number {
   if (bytes <= 256) return 256;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
@@ -19,7 +19,7 @@ export function sizeClass(bytes: number): number {
 export interface PoolOptions {
   /** The most that tensors and freed blocks may hold together. Default no limit. */
   readonly budgetBytes?: number;
-  /** Hands over everything encoded and forgets what refers to free blocks: what must happen before {@link Pool.trim}. */
+  /** Submits everything encoded and drops references to free blocks, as must happen before {@link Pool.trim}. */
   readonly settle?: () => void;
 }
 
@@ -45,7 +45,7 @@ export class Pool {
 
   /**
    * `owner` says what the block is for, in errors.
-   * @throws OutOfMemoryError for more than one buffer holds, or more than the budget allows once nothing is kept for reuse.
+   * @throws OutOfMemoryError for more than one buffer holds, or more than the budget allows after blocks kept for reuse are freed.
    */
   take(bytes: number, owner = ""): Block {
     let size = sizeClass(bytes);
@@ -110,7 +110,7 @@ export class Pool {
     );
   }
 
-  /** The five groups of equal blocks that hold most. */
+  /** The five groups of equal blocks that hold the most bytes, for errors. */
   #largest(): string {
     const groups = new Map<string, { count: number; bytes: number }>();
     for (const [{ bytes }, owner] of this.#owners) {

@@ -27,7 +27,7 @@ function reduce(room: Room, x: Operand, axes: readonly number[], out: Operand): 
   return writing(room, out, (target) => whole(room, x, axes, target));
 }
 
-/** The axis whose halves lie farthest apart. */
+/** The axis with the largest stride, of those longer than one. */
 const outermost = ({ shape, strides }: Layout): number =>
   shape.reduce((best, d, i) => (d > 1 && (shape[best] === 1 || strides[i] > strides[best]) ? i : best), 0);
 
@@ -58,7 +58,7 @@ const half = ({ layout: { shape, strides, offset }, ...x }: Operand, axis: numbe
   layout: { shape: shape.map((d, i) => (i === axis ? to - from : d)), strides, offset: offset + from * strides[axis] },
 });
 
-/** Folds what can be bound into an `out` that can be. */
+/** As {@link reduce}, for operands that fit into a binding. */
 function whole(room: Room, x: Operand, axes: readonly number[], out: Operand): Launch[] {
   const { layout } = x;
   const block = blockOf(x, axes);
@@ -66,7 +66,7 @@ function whole(room: Room, x: Operand, axes: readonly number[], out: Operand): L
   const inner = trailing(axes);
   const outer = axes.filter((a) => !inner.includes(a));
   if (outer.length && sizeOf(inner.map((i) => layout.shape[i])) >= worthPass && blockOf(x, inner)) {
-    // Images and pixels, as in a bias's gradient: the pixels first, as they lie.
+    // Images and pixels, as in a bias's gradient: fold the pixels first, which are contiguous.
     const between = room.temporary({ shape: layout.shape.map((d, i) => (inner.includes(i) ? 1 : d)), dtype: out.dtype });
     return [...whole(room, x, inner, between), ...whole(room, between, outer, out)];
   }
@@ -76,15 +76,15 @@ function whole(room: Room, x: Operand, axes: readonly number[], out: Operand): L
   return viaCopy(room, x, rest, axes, out);
 }
 
-/** Elements that a pass of its own must fold at least. */
+/** Fewest elements per output that are worth a pass of their own. */
 const worthPass = 16;
 
-/** The last of sorted axes, and those that lead up to it without a gap. */
+/** The run of consecutive axes that ends with the last one. */
 const trailing = (axes: readonly number[]): number[] => axes.filter((a, i) => axes[axes.length - 1] - a === axes.length - 1 - i);
 
 const others = ({ shape }: Layout, axes: readonly number[]): number[] => shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
 
-/** Some axes of a layout, those that run together merged. */
+/** Some axes of a layout, contiguous ones merged. */
 function walk({ shape, strides }: Layout, axes: readonly number[]): Walk {
   const found = collapsed(
     axes.map((i) => shape[i]),
@@ -95,7 +95,10 @@ function walk({ shape, strides }: Layout, axes: readonly number[]): Walk {
 
 type Block = readonly [outer: number, length: number, inner: number];
 
-/** What lies as [outer, length, inner] without gaps, of which `axes` are the length; undefined where it is not that, or no binding may start there. */
+/**
+ * The layout as [outer, length, inner] without gaps, `axes` being the length; undefined where it is not of that form or no binding may
+ * start there.
+ */
 function blockOf({ layout, dtype }: Placement, axes: readonly number[]): Block | undefined {
   const gone = walk(layout, axes);
   if (gone.shape.length !== 1 || !bindable({ layout: { ...dense([]), offset: layout.offset }, dtype })) return undefined;
@@ -110,7 +113,7 @@ function blockOf({ layout, dtype }: Placement, axes: readonly number[]): Block |
   return inner === size && step === 1 ? [1, length, inner] : undefined;
 }
 
-/** Up to here an output is folded by one thread or workgroup; more is cut into chunks of about {@link chunkSize}. */
+/** Up to this length one thread or workgroup folds an output; longer ones are cut into chunks of about {@link chunkSize}. */
 const undivided = 4096;
 const chunkSize = 1024;
 
@@ -164,7 +167,7 @@ function inPasses(
   return [launch(partial), ...contiguous(room, partial, out)];
 }
 
-/** Axes that alternate too often to walk: put the folded ones last first. */
+/** Axes that alternate too often to walk: copies with the folded ones last, then folds. */
 function viaCopy(room: Room, x: Operand, rest: readonly number[], axes: readonly number[], out: Operand): Launch[] {
   const order = [...rest, ...axes];
   const { shape, strides, offset } = x.layout;

@@ -12,7 +12,7 @@ interface Resize {
 
 const params: Kernel["params"] = ["planes", "block", "H", "W", "OH", "OW", "stepY", "stepX", ["scaleY", "f32"], ["scaleX", "f32"]];
 
-/** Where an output looks along one axis, computed in f32 as PyTorch does, from a scale that is handed over. */
+/** The input position that an output reads along one axis, computed in f32 as PyTorch does, from a scale given as a parameter. */
 const position = /* wgsl */ `
 fn position(i: u32, scale: f32, length: u32) -> f32 {
   if (NEAREST == 1u) { return min(floor(f32(i) * scale), f32(length - 1u)); }
@@ -20,7 +20,7 @@ fn position(i: u32, scale: f32, length: u32) -> f32 {
 }
 `;
 
-/** A workgroup goes down `block` rows of one plane, a thread down a column of them: what belongs to the column is computed once. */
+/** A workgroup covers `block` rows of one plane; a thread goes down a column, computing what depends on the column once. */
 const kernel: Kernel = {
   name: "resize",
   inputs: [{ name: "x", width: 1 }],
@@ -54,7 +54,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 }`,
 };
 
-/** As {@link kernel}, over the pixels that were read: each sums over the outputs that read it, without atomics. FOUR: at most so many in a row do, with weights. */
+/**
+ * As {@link kernel}, over the pixels that were read: each sums over the outputs that read it, without atomics. FOUR: bilinear, and at most
+ * four outputs in a row read a pixel.
+ */
 const gradKernel: Kernel = {
   name: "resizeGrad",
   inputs: [{ name: "g", width: 1 }],
@@ -139,7 +142,7 @@ function byPlanes(kernel: Kernel, call: Call<Resize>, sizes: Record<"H" | "W" | 
   const [b, c, rows, columns] = call.out.layout.shape;
   const LANES = Math.min(64, 8 * Math.ceil(columns / 8));
   const NEAREST = call.attrs.mode === "nearest" ? 1 : 0;
-  // A bilinear pixel is read from less than one pixel away on either side.
+  // Bilinear outputs read a pixel from less than one pixel away on either side.
   const FOUR = !NEAREST && OW <= 2 * W ? 1 : 0;
   const steps = { stepY: stepOf(H, OH), stepX: stepOf(W, OW), scaleY: Math.fround(H / OH), scaleX: Math.fround(W / OW) };
   return byRows(call, b * c, ({ count: planes, x, out }) => {

@@ -13,7 +13,7 @@ export interface PairOfRows {
   readonly before: readonly Launch[];
 }
 
-/** `rows` of the first two inputs, in as few parts as the limit of a binding asks for when a row takes `most` words somewhere. */
+/** `rows` of the first two inputs, in as few parts as the binding limit allows; `most`: words per row of any other operand. */
 export function pairsOfRows({ inputs: [g, x], facts, temporary }: Call<unknown>, rows: number, most = 0): PairOfRows[] {
   const wide = (t: Operand) => sizeOf(t.layout.shape) / rows;
   return stretches(rows, facts.maxBindingBytes / 4 / Math.max(wide(g), wide(x), most)).map(({ first, count }) => {

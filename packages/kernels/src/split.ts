@@ -8,7 +8,7 @@ import type { Call } from "./lowering.ts";
 
 type Room = Pick<Call<unknown>, "facts" | "temporary">;
 
-/** Elements `first …` of a dense operand, under a shape of their own. */
+/** Elements of a dense operand from `first` on, with a shape of their own. */
 export const portion = (x: Operand, first: number, shape: Shape): Operand => ({
   ...x,
   layout: { ...dense(shape), offset: x.layout.offset + first },
@@ -37,7 +37,7 @@ export function stretches(n: number, most: number): { first: number; count: numb
 }
 
 /**
- * Works on an op whose rows are independent, `rows` of the first input to `rows` of the output, in as many calls as the limit asks for.
+ * Launches an op that maps `rows` independent rows of the first input to as many of the output, in as many parts as the limit requires.
  * `launch` gets the number of rows, the index of the first and both portions, each as a list of rows.
  */
 export function byRows(

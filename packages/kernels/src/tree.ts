@@ -1,6 +1,6 @@
 import { larger } from "./larger.ts";
 
-/** WGSL for workgroups of 256 threads: the sum or the largest of one value each, known to every thread afterwards. */
+/** WGSL for workgroups of 256 threads: the sum or the maximum of one value per thread, returned to every thread. */
 export const tree = /* wgsl */ `
 const THREADS = 256u;
 var<workgroup> partial: array<T, THREADS>;

@@ -253,8 +253,8 @@ describe.each(devices)("with %s", { timeout: 240_000 }, (_, device) => {
           return (largest ? amax : sum)(lies, { axis });
         };
         const K = largest || type === "i32" || type === "u32" || type === "bool" ? 0 : sizeOf(shape);
-        // Terms of both signs nearly cancel: what counts is the size of a partial sum, √K terms, like the result's own in the mean; a single
-        // result may be a hundred times smaller than that.
+        // Terms of both signs nearly cancel: the error follows the size of a partial sum, √K terms, as large as an average result; a single
+        // result may be a hundred times smaller.
         await agrees(device, key, call, { K, steps: K ? 100 * Math.sqrt(K) : 0 });
       },
     ));

@@ -1,9 +1,9 @@
 import { bytesOf, type DType, OpError, type Shape, type Spec, show, sizeOf } from "@snoopi/core";
 import { type Groups, type Input, isEmpty, mostGroups, type Param } from "./kernel.ts";
 
-// What can be said about somebody's kernel before a compiler sees it.
+// Checks of a user's kernel before a compiler sees it.
 
-/** Storage buffers of one kernel, and words of its parameters, at WebGPU's default limits and with this library's slots. */
+/** Most storage buffers of a kernel (WebGPU's default limit), and most words of parameters (the size of this library's slots). */
 const [mostArrays, mostParams] = [8, 128];
 
 /** Names that the printed header takes. */
@@ -44,7 +44,7 @@ export function checkDeclaration({ name, inputs, extras, params, wgsl }: Declara
     throw new OpError(name, "the WGSL declares bindings of its own", "Inputs, extras, out and P are declared above it.");
 }
 
-/** @throws OpError when what `infer` gave is no shape and type. f16 is refused of extras, of which two would share a word. */
+/** @throws OpError when `infer` gave no valid shape and type. Extras cannot be f16, of which two would share a word. */
 export function checkSpec(name: string, spec: Spec, extra?: string): Spec {
   const what = extra ? `the extra "${extra}"` : "the result";
   const sizes: Shape | undefined = spec?.shape;

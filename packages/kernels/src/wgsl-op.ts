@@ -16,7 +16,7 @@ export interface WgslLaunch {
   readonly params?: Readonly<Record<string, number>>;
 }
 
-/** An op whose kernel is given as WGSL. `A` is the type of what a call is given beside its tensors. */
+/** An op whose kernel is given as WGSL. `A` is the type of a call's attributes, passed after its tensors. */
 export interface WgslOp<A = void> {
   /** Named in errors, estimates and captured programs. */
   readonly name: string;
@@ -45,7 +45,7 @@ type Args<A> = A extends void ? Tensor[] : [...inputs: Tensor[], attrs: A];
 /** What a recorded call carries: launch numbers included, so that a captured program knows when one changed. */
 interface Recorded<A> extends WgslLaunch {
   readonly attrs: A;
-  /** Tells kernels of one name apart. */
+  /** Digest that tells kernels of the same name apart. */
   readonly wgsl: string;
 }
 
@@ -59,7 +59,7 @@ const hasKernel = (op: object): op is OpWithKernel<unknown> => "lowering" in op;
 /** The lowering that an op brings along. */
 export const ownLowering = (op: Op<any>): Lowering | undefined => (hasKernel(op) ? op.lowering : undefined);
 
-/** Which kernel a call of such an op needs, for which element types: of inputs and extras, and of the result. */
+/** The kernel that a call of such an op needs, and its element types: those of inputs and extras, and that of the result. */
 export function variantOf(op: object, inputs: readonly Spec[], attrs: unknown, out: Spec): [Kernel, readonly DType[], DType] | undefined {
   if (!hasKernel(op)) return undefined;
   const dtypes = [...inputs, ...(op.extras?.(inputs, attrs as Recorded<unknown>) ?? [])].map((s) => s.dtype);
@@ -68,10 +68,10 @@ export function variantOf(op: object, inputs: readonly Spec[], attrs: unknown, o
 }
 
 /**
- * Makes an op of a WGSL kernel: a function of tensors, and of `attrs` where the op takes any, recorded like every other. It has no gradient: give
- * it one with `customVjp`, from another such op or from any ops. With `extras` it returns an array, the result first.
+ * Makes an op of a WGSL kernel: a function of tensors, and of `attrs` where the op takes any, recorded like every other. It has no
+ * gradient: give it one with `customVjp`, from another such op or from any ops. With `extras` it returns an array, the result first.
  *
- * What the compiler finds wrong rejects the first read or `realize` of a result, before anything runs, and names line and column.
+ * A compile error rejects the first read or `realize` of a result, before anything runs, and names line and column.
  * @throws OpError when the declaration contradicts itself, or a call does not fit it
  */
 export function wgslOp<A = void>(

@@ -34,9 +34,10 @@ function literal(type: "f32" | "i32" | "u32", v: number): string {
 }
 
 /**
- * Functions WGSL lacks. NaN is left out of clamps, which may make a bound of it, and is told by `==`: `x != x` is printed as a comparison that is
- * false of it. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` takes
- * a negative base to whole exponents, which WGSL leaves undefined, and what drivers differ in: zero to negative ones, 1 to infinite ones.
+ * Functions WGSL lacks. NaN bypasses clamps, which may turn it into a bound, and is detected by `==`: `x != x` compiles to a comparison
+ * that is false for NaN. `erf` is the odd rational minimax approximation x·p(x²)/q(x²) on [−4, 4], good to a few f32 ulps; `power` defines
+ * negative bases with whole exponents, which WGSL leaves undefined, and cases in which drivers differ: zero to negative exponents, 1 to
+ * infinite ones.
  */
 export const prelude = /* wgsl */ `
 fn erf4(v: vec4f) -> vec4f {

@@ -1,9 +1,10 @@
 import type { Kernel } from "../kernel.ts";
 import { gradInputs, gradParams } from "./grad-params.ts";
 
-// Subgroups of eight lanes; D and every stride divide by four. Constants: R rows a group, 8·C columns a step, E quads of a result a lane.
+// Subgroups of eight lanes; D and every stride are multiples of four. Constants: R rows per group, 8·C columns per step, E quads of a
+// result per lane.
 
-/** What is the same for both: where the group's tile lies. Rows are what a group owns, columns what it walks. */
+/** Shared by both kernels: where the group's tile lies. A group owns rows and walks columns. */
 const start = (rows: "Lq" | "Lk"): string => `
   let rowTiles = (P.${rows} + R - 1u) / R;
   let slices = (P.D + 32u * E - 1u) / (32u * E);
@@ -26,7 +27,7 @@ const start = (rows: "Lq" | "Lk"): string => `
   let queries = P.batch * P.heads * P.Lq;
   let rows0 = (batch * P.heads + head) * P.Lq;`;
 
-/** Products of R rows of `x` with the lane's own columns of `y`, which are at `at[j]`. */
+/** Dot products of R rows of `x` with the lane's own columns of `y`, `column[j]`. */
 const products = (into: string, x: string, y: string): string => `
     for (var d0 = 0u; d0 < D4; d0 += 8u) {
       var x: array<vec4f, R>;

@@ -1,6 +1,9 @@
 import type { Input } from "../kernel.ts";
 
-/** Sizes and strides in elements; widths are contiguous, and `o` is what is written: dk and dv lie alike. Strides of 0 broadcast the mask; its keys are contiguous. */
+/**
+ * Sizes and strides in elements; widths are contiguous. `o` is the result; dk and dv have the same layout. Strides of 0 broadcast the mask;
+ * its keys are contiguous.
+ */
 export const gradParams = [
   "batch",
   "heads",
@@ -16,7 +19,7 @@ export const gradParams = [
   ["scale", "f32"],
 ] as const;
 
-/** What both gradients read. `rows` holds every query's largest score, then the reciprocals of their sums, then Σ g∘o of each. */
+/** What both gradients read. `rows` holds every query's largest score, then every query's reciprocal sum, then every query's Σ g∘o. */
 export const gradInputs = (width: 1 | 4): Input[] => [
   ...["q", "k", "v", "g"].map((name) => ({ name, width })),
   { name: "rows", width: 1 },

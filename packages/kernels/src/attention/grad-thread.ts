@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { gradInputs, gradParams } from "./grad-params.ts";
 
-// One thread for 16 columns of one row of a result, without barriers or subgroups: for CPUs that pose as GPUs, where widths are odd.
+// One thread per 16 columns of one row of a result, no barriers or subgroups: for CPUs that pose as GPUs and cannot run the lanes kernels.
 
 const start = (rows: "Lq" | "Lk"): string => `
   let slices = (P.D + WIDTH - 1u) / WIDTH;

@@ -1,10 +1,10 @@
 import type { Kernel } from "../kernel.ts";
 import { gradInputs, gradParams } from "./grad-params.ts";
 
-// 64 rows × 32 columns a step in workgroup memory; any width, default limits and nothing else. Constants: ACC columns of a result a
-// thread, of 16. Rows are what a group owns, columns what it walks. Weights of a thread: rows ty + 16·i, columns tx + 16·j.
+// 64 rows × 32 columns per step in workgroup memory; any width, needs default limits only. Constants: ACC columns of a result per thread,
+// 16·ACC per group. A group owns rows and walks columns. Weights of a thread: rows ty + 16·i, columns tx + 16·j.
 
-// Bounds that are known only when they run keep the loops rolled: a CPU that compiles this takes seconds to unroll them.
+// Bounds known only at run time keep the loops rolled: a software adapter takes seconds to compile them unrolled.
 const memory = `
 const ROWS = 64u;
 const STEP = 32u;
@@ -62,7 +62,7 @@ const products = (into: string, [x, rows]: readonly [string, string], [y, column
       workgroupBarrier();
     }`;
 
-/** Puts the thread's weights where all can read them, and adds the columns of `y` so weighted to `acc`. */
+/** Shares the thread's weights in workgroup memory, and adds the columns of `y`, weighted, to `acc`. */
 const weigh = (acc: string, by: string, [y, columns]: readonly [string, string]): string => `
     for (var i = 0u; i < 4u; i++) {
       weights[(ty + 16u * i) * Y_PITCH + tx] = ${by}[i].x;

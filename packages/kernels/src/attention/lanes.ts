@@ -1,10 +1,13 @@
 import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
-/** Subgroups of eight lanes; D and every stride divide by four. Constants: R query rows a group, 8·C keys a step, E = ⌈D / 32⌉. */
+/**
+ * Subgroups of eight lanes; D and every stride are multiples of four. Constants: R query rows per group, 8·C keys per step, E output quads
+ * per lane (⌈D / 32⌉, or 8 for D > 160).
+ */
 export const attentionLanes: Kernel = lanes("attentionLanes", "");
 
-/** The same, and what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
+/** The same, and saves what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
 export const attentionLanesSaving: Kernel = {
   ...lanes(
     "attentionLanesSaving",

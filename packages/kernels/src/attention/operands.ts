@@ -4,15 +4,13 @@ import { elementwiseLaunches } from "../elementwise.ts";
 import type { Launch } from "../encoder.ts";
 import type { Call } from "../lowering.ts";
 
-/** Widest head that one group computes whole; beyond, groups share a head and each computes the scores. */
+/** Widest head that one group always computes whole; wider ones may be split over groups, each of which computes the scores again. */
 export const widest = 160;
 
 /** Heads split from [B, L, H·D] are read where they lie, as long as a head's width is contiguous. */
 export const readsHeads = ({ strides, shape, offset }: Layout): boolean => (strides[3] === 1 || shape[3] === 1) && offset === 0;
 
-/**
- * Results lie as the operand they belong to: heads that were split from tokens join again without a copy, and so do their gradients.
- */
+/** Order of a result that gives it the layout of its operand: heads split from tokens, and their gradients, join again without a copy. */
 export const asTokens = ({ strides: [, head, token], shape: [, heads, tokens] }: Layout): readonly number[] | undefined =>
   heads > 1 && tokens > 1 && head < token ? [0, 2, 1, 3] : undefined;
 
@@ -27,11 +25,11 @@ export const strides = (name: string, { layout }: Operand) => ({
   [`${name}Token`]: layout.strides[2],
 });
 
-/** The mask as numbers to add, its keys contiguous from the start: false becomes −∞. */
+/** The mask as numbers to add (false becomes −∞), with contiguous keys and offset 0. */
 export function additive({ temporary, facts }: Call<unknown>, mask: Operand, before: Launch[]): Operand {
   const usable = mask.dtype !== "bool" && mask.layout.offset === 0 && mask.layout.strides[3] === 1;
   if (usable) return mask;
-  // Only the axes that differ are spelt out, the keys always.
+  // Broadcast axes are not expanded, except the keys.
   const kept = mask.layout.shape.map((d, i) => (mask.layout.strides[i] === 0 && i !== 3 ? 1 : d));
   const out = temporary({ shape: kept, dtype: "f32" });
   const source: Operand = { ...mask, layout: { ...mask.layout, shape: kept } };

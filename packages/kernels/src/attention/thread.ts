@@ -1,13 +1,13 @@
 import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
-// One thread for one query, or WIDTH columns of a wider one, without barriers or subgroups: for CPUs that pose as GPUs. It runs about as
+// One thread per query, or per WIDTH columns of wider heads, without barriers or subgroups: for CPUs that pose as GPUs. It runs about as
 // fast as the tiled kernel there and compiles in a small fraction of the time, as every loop stays rolled. WIDTH is the same for narrow
-// heads: short arrays would be kept in registers with every index written out, which takes seven times as long to compile.
+// heads: short arrays would be kept in registers with every index unrolled, which takes seven times as long to compile.
 
 export const attentionThread: Kernel = thread("attentionThread", "");
 
-/** The same, and what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
+/** The same, and saves what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
 export const attentionThreadSaving: Kernel = {
   ...thread(
     "attentionThreadSaving",

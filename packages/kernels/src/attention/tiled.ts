@@ -1,10 +1,13 @@
 import type { Kernel } from "../kernel.ts";
 import { attentionParams } from "./params.ts";
 
-/** 64 queries × 32 keys a step in workgroup memory; any width, default limits and nothing else. Constants: ACC output columns a thread, of 16. */
+/**
+ * 64 queries × 32 keys per step in workgroup memory; any width, needs default limits only. Constants: ACC output columns per thread, 16·ACC
+ * per group.
+ */
 export const attentionTiled: Kernel = tiled("attentionTiled", "");
 
-/** The same, and what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
+/** The same, and saves what the backward pass needs of each row: its largest score, and the reciprocal of its sum. */
 export const attentionTiledSaving: Kernel = {
   ...tiled(
     "attentionTiledSaving",

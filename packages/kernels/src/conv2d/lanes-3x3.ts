@@ -2,7 +2,7 @@ import type { Kernel } from "../kernel.ts";
 
 /**
  * Subgroups of eight lanes; 3×3, stride 1, one column of padding on each side, W a multiple of four. Constants: R channels and 8·C quads a
- * group, BIAS 0 or 1, FLIP 1 reads a weight `[I, O, 3, 3]` turned around, which makes it the transpose of a convolution.
+ * group, BIAS 0 or 1, FLIP 1 reads a weight `[I, O, 3, 3]` rotated by 180°, which makes it a transposed convolution.
  */
 export const conv2dLanes3x3: Kernel = {
   name: "conv2dLanes3x3",

@@ -17,5 +17,5 @@ export const convParams = [
   "dilationX",
 ] as const;
 
-/** And of one that is summed in parts: each of `splits` takes `rows` of the batch · OH rows of all images. */
+/** Sizes of a convolution summed in parts: each of `splits` takes `rows` of the batch · OH rows of all images. */
 export const splitParams = [...convParams, "splits", "rows"] as const;

@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { splitParams } from "./params.ts";
 
-/** Subgroups of eight lanes; every window, stride and padding. Constants: R output channels and 8·C weights of each a group. */
+/** Subgroups of eight lanes; every window, stride and padding. Constants: R output channels per group, and 8·C weights of each. */
 export const conv2dWeightGradLanes: Kernel = {
   name: "conv2dWeightGradLanes",
   subgroups: true,

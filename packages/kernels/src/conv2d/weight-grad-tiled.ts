@@ -1,7 +1,9 @@
 import type { Kernel } from "../kernel.ts";
 import { splitParams } from "./params.ts";
 
-/** 64 output channels × 64 weights of each a workgroup, staged in workgroup memory; default limits and nothing else. Constants: KERNEL_H, KERNEL_W. */
+/**
+ * 64 output channels × 64 weights of each per workgroup, staged in workgroup memory; default limits only. Constants: KERNEL_H, KERNEL_W.
+ */
 export const conv2dWeightGradTiled: Kernel = {
   name: "conv2dWeightGradTiled",
   inputs: [

@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { prelude } from "../wgsl.ts";
 
-/** One workgroup a row, so that nothing is divided to find the gate of a value; halves divide by four. */
+/** One workgroup per row, so that finding a value's gate takes no division; halves are multiples of four. */
 export const geglu: Kernel = {
   name: "geglu",
   inputs: [{ name: "x", width: 4 }],

@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { prelude } from "../wgsl.ts";
 
-/** Both halves of a row's cotangent at once: they share Φ. One workgroup a row; halves divide by four. */
+/** Both halves of a row's cotangent at once: they share Φ. One workgroup per row; halves are multiples of four. */
 export const gegluGrad: Kernel = {
   name: "gegluGrad",
   inputs: [

@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
-/** Subgroups of eight lanes over a `b` whose rows are contiguous: N and every offset and stride of b divide by four. */
+/** Subgroups of eight lanes over a `b` whose rows are contiguous: N and every offset and stride of b are multiples of four. */
 export const matmulLanesNn: Kernel = {
   name: "matmulLanesNn",
   subgroups: true,

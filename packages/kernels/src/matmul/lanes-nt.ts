@@ -1,7 +1,10 @@
 import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
-/** Subgroups of eight lanes over operands that are both contiguous along k, as in `x · weightᵀ`: K and every other offset and stride divide by four. */
+/**
+ * Subgroups of eight lanes over operands that are both contiguous along k, as in `x · weightᵀ`: K and every other offset and stride are
+ * multiples of four.
+ */
 export const matmulLanesNt: Kernel = {
   name: "matmulLanesNt",
   subgroups: true,

@@ -1,7 +1,10 @@
 import type { Kernel } from "../kernel.ts";
 import { matmulParams } from "./params.ts";
 
-/** 64×64 outputs a workgroup, 4×4 a thread, operands staged in workgroup memory. Needs default limits and nothing else. A_K_FAST and B_K_FAST say which way the operands are contiguous. */
+/**
+ * 64×64 outputs per workgroup, 4×4 per thread, operands staged in workgroup memory. Needs default limits only. A_K_FAST, B_K_FAST: 1 if the
+ * operand is contiguous along k.
+ */
 export const matmulTiled: Kernel = {
   name: "matmulTiled",
   inputs: [

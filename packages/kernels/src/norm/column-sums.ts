@@ -4,7 +4,7 @@ const params = ["rows", "columns", "block", "row", "base"] as const;
 
 /**
  * Σ g x̂ and Σ g of the columns of every block of rows, to `[blocks, 2, columns]` from block `base` on. A thread goes down four columns of
- * one block, next to its neighbours': reads lie side by side on any device. Columns divide by four.
+ * one block, so that neighbouring threads read neighbouring columns. `columns` is a multiple of four.
  */
 export const columnSums: Kernel = {
   name: "columnSums",

@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** (x − mean) · scale + bias, for planes so small that a workgroup each would idle; their size divides by four. */
+/** (x − mean) · scale + bias, for planes too small to keep a workgroup each busy; their size is a multiple of four. */
 export const groupApplySmall: Kernel = {
   name: "groupApplySmall",
   inputs: [

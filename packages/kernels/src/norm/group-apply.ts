@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** (x − mean) · scale + bias by channel plane, for planes of at least 1024 elements whose size divides by four. */
+/** (x − mean) · scale + bias by channel plane, for planes of at least 1024 elements whose size is a multiple of four. */
 export const groupApply: Kernel = {
   name: "groupApply",
   inputs: [

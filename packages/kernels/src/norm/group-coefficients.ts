@@ -1,6 +1,9 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Joins the chunks of a group and gives each of its channel planes (mean, weight / √(variance + eps)). A group has `share` planes; the first plane is of channel `channel`. */
+/**
+ * Merges the statistics of a group's chunks into (mean, weight / √(variance + eps)) for each of its channel planes. A group has `share`
+ * planes; the first plane is of channel `channel`.
+ */
 export const groupCoefficients: Kernel = {
   name: "groupCoefficients",
   inputs: [

@@ -7,7 +7,7 @@ const inputs = (width: 1 | 4) =>
     { name: "coefficients", width: 4 },
   ] as const;
 
-/** a·g + b·(x − mean) + c by channel plane, for planes of at least 1024 elements whose size divides by four. */
+/** a·g + b·(x − mean) + c by channel plane, for planes of at least 1024 elements whose size is a multiple of four. */
 export const groupGradApply: Kernel = {
   name: "groupGradApply",
   inputs: inputs(4),
@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) grid: vec3
 }`,
 };
 
-/** As {@link groupGradApply}, for smaller planes whose size divides by four. */
+/** As {@link groupGradApply}, for smaller planes whose size is a multiple of four. */
 export const groupGradApplySmall: Kernel = {
   name: "groupGradApplySmall",
   inputs: inputs(4),

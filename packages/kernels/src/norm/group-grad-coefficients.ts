@@ -2,7 +2,7 @@ import type { Kernel } from "../kernel.ts";
 
 /**
  * For each channel plane the numbers of dx = a·g + b·(x − mean) + c, as (a, mean, b, c): a = γ/σ, b = −mean(γg x̂)/σ², c = −mean(γg)/σ. A
- * group has `share` planes; the first plane here is `plane` of all, and of channel `channel`.
+ * group has `share` planes; the first group here is `row` of all, and its first plane of channel `channel`.
  */
 export const groupGradCoefficients: Kernel = {
   name: "groupGradCoefficients",

@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Mean and sum of squared distances to it for every chunk of every row, as pairs. One thread a chunk of any length. */
+/** Mean and sum of squared deviations from it for every chunk of every row, as pairs. One thread per chunk of any length. */
 export const groupStatisticsThreadScalar: Kernel = {
   name: "groupStatisticsThreadScalar",
   inputs: [{ name: "x", width: 1 }],

@@ -1,6 +1,9 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Mean and sum of squared distances to it for every chunk of every row, as pairs. One thread a chunk, four elements at a time: length and chunk divide by four. */
+/**
+ * Mean and sum of squared deviations from it for every chunk of every row, as pairs. One thread per chunk, four elements at a time: length
+ * and chunk are multiples of four.
+ */
 export const groupStatisticsThread: Kernel = {
   name: "groupStatisticsThread",
   inputs: [{ name: "x", width: 4 }],

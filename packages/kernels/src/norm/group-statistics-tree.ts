@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { tree } from "../tree.ts";
 
-/** Mean and sum of squared distances to it for every chunk of every row, as pairs. One workgroup a chunk, of any length. */
+/** Mean and sum of squared deviations from it for every chunk of every row, as pairs. One workgroup per chunk, of any length. */
 export const groupStatisticsTree: Kernel = {
   name: "groupStatisticsTree",
   inputs: [{ name: "x", width: 1 }],

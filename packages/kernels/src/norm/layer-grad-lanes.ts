@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** One thread a row, which stays in cache over two passes; columns divide by four. For CPUs. */
+/** One thread per row, which stays in cache over two passes; `columns` is a multiple of four. For CPUs. */
 export const layerGradLanes: Kernel = {
   name: "layerGradLanes",
   inputs: [

@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Joins the chunks of a row to its (mean, 1/√(variance + eps)). */
+/** Merges the statistics of a row's chunks into its (mean, 1/√(variance + eps)). */
 export const joinMoments: Kernel = {
   name: "joinMoments",
   inputs: [{ name: "statistics", width: 1 }],

@@ -1,6 +1,9 @@
 import type { Kernel } from "../kernel.ts";
 
-/** Σ g and Σ g x̂ of every chunk of every channel plane, as pairs. One thread a chunk, four elements at a time: plane and chunk divide by four. */
+/**
+ * Σ g and Σ g x̂ of every chunk of every channel plane, as pairs. One thread per chunk, four elements at a time: plane and chunk are
+ * multiples of four.
+ */
 export const planeSumsThread: Kernel = {
   name: "planeSumsThread",
   inputs: [

@@ -1,7 +1,7 @@
 import type { Kernel } from "../kernel.ts";
 import { larger } from "../larger.ts";
 
-/** Most axes on either side that the kernel walks. */
+/** Most kept axes, and most folded axes, that the kernel walks. */
 export const maxAxes = 4;
 
 const axes = ["0", "1", "2", "3"];
@@ -67,7 +67,7 @@ export interface Walk {
   readonly strides: readonly number[];
 }
 
-/** The kernel's parameters for what stays and what is folded. */
+/** The kernel's parameters for the axes that are kept and those that are folded. */
 export const walks = (kept: Walk, gone: Walk): Record<string, number> => ({ ...padded("kept", kept), ...padded("gone", gone) });
 
 function padded(name: "kept" | "gone", { shape, strides }: Walk): Record<string, number> {

@@ -1,7 +1,10 @@
 import type { Kernel } from "../kernel.ts";
 import { larger } from "../larger.ts";
 
-/** x as [outer, length, inner] to [outer, splits, inner], one thread a chunk of `length`. MAX: 0 adds, 1 takes the largest, of chunks that are not empty. */
+/**
+ * x as [outer, length, inner] to [outer, splits, inner], one thread per chunk of `length`. MAX: 0 adds, 1 takes the largest; then no chunk
+ * may be empty.
+ */
 export const reduceThread: Kernel = {
   name: "reduceThread",
   inputs: [{ name: "x", width: 1 }],

@@ -1,6 +1,6 @@
 import type { Kernel } from "../kernel.ts";
 
-/** One thread a row, which stays in cache over three passes; columns divide by four. For CPUs: a workgroup tree is many times slower there. */
+/** One thread per row, cached over three passes; `columns` is a multiple of four. For CPUs: a workgroup tree is many times slower there. */
 export const softmaxLanes: Kernel = {
   name: "softmaxLanes",
   inputs: [{ name: "x", width: 4 }],
