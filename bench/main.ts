@@ -33,6 +33,12 @@ async function bench(options: Options): Promise<number> {
     console.error(`bench: no case contains ${JSON.stringify(options.filter)}. There are: ${names}.`);
     return 2;
   }
+  const known = [...new Set([...libraries, ...trainers].map((l) => l.name))];
+  const unknown = options.only?.filter((name) => !known.includes(name)) ?? [];
+  if (unknown.length > 0) {
+    console.error(`bench: --only names ${unknown.join(", ")}. There are: ${known.join(", ")}.`);
+    return 2;
+  }
   const device = await webgpu();
   if (device.facts.software) pollGently();
   const here = machine();

@@ -92,6 +92,7 @@ function split(beginPass: GPUCommandEncoder["beginComputePass"], set: GPUQuerySe
     },
     dispatchWorkgroups(x: number, y?: number, z?: number) {
       const i = kernels.push(pipeline.label) - 1;
+      if (i >= slots) throw new Error(`profile: a submit has more than ${slots} dispatches, and there are timestamps for no more.`);
       const real = beginPass({ timestampWrites: { querySet: set, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 } });
       real.setPipeline(pipeline);
       bind(real);

@@ -44,6 +44,7 @@ const when = (applies: boolean, run: typeof test): ((name: string, fn: () => Pro
 const stylesOf = ({ repeats = true }: Samples<any>): Style[] => [
   "permuted",
   "sliced",
+  "behind",
   "dense",
   ...(repeats ? (["repeated"] as const) : []),
 ];

@@ -5,6 +5,7 @@ import {
   dense,
   fromData,
   permute,
+  reshape,
   type Shape,
   sizeOf,
   slice,
@@ -14,7 +15,7 @@ import {
 } from "@snoopi/core";
 import type { KernelInput } from "@snoopi/core/testing";
 
-export type Style = "dense" | "permuted" | "sliced" | "repeated";
+export type Style = "dense" | "behind" | "permuted" | "sliced" | "repeated";
 
 /** A tensor with the given elements that lies in memory as `style` says. A repeated one takes only some of the elements. */
 export function strided(style: Style, shape: Shape, dtype: DType, data: TypedArray, seed: number): KernelInput {
@@ -23,6 +24,15 @@ export function strided(style: Style, shape: Shape, dtype: DType, data: TypedArr
 
 const ways: { readonly [K in Style]: (shape: Shape, dtype: DType, data: TypedArray, seed: number) => KernelInput } = {
   dense: (shape, dtype, data) => (device) => fromData(data, { shape, dtype, device }),
+
+  behind(shape, dtype, data) {
+    // As rows of a larger tensor: dense, and far enough behind its start that WebGPU can bind them alone.
+    const [before, after] = [128, 5];
+    const base = new (data.constructor as new (n: number) => TypedArray)(before + data.length + after).fill(dtype === "bool" ? 1 : 77);
+    base.set(data as never, before);
+    return (device: Device) =>
+      reshape(slice(fromData(base, { shape: [base.length], dtype, device }), [[before, before + data.length]]), shape);
+  },
 
   permuted(shape, dtype, data, seed) {
     // Rotated axes, and reversed for odd seeds: neither is its own inverse from rank 3 on.

@@ -55,6 +55,7 @@ export function createBackend(
 ): WebGpuDevice {
   const encoder = new Encoder(gpu, facts.maxBindingBytes, boundAnother);
   const pool = new Pool(gpu, facts.maxBufferBytes, {
+    maxBinding: facts.maxBindingBytes,
     ...(budgetBytes !== undefined && { budgetBytes }),
     settle() {
       encoder.submit();

@@ -1,4 +1,4 @@
-import { type Block, type Pool, sizeClass } from "./pool.ts";
+import type { Block, Pool } from "./pool.ts";
 
 /** Blocks reserved for one captured program: each may serve several of its tensors in turn, and no tensor outside it. */
 export interface Claim {
@@ -17,7 +17,7 @@ export function createClaim(pool: Pool): Claim {
   };
   let ended = false;
   return {
-    take: (bytes) => free.get(sizeClass(bytes))?.pop() ?? pool.take(bytes, "a captured program"),
+    take: (bytes) => free.get(pool.sizeFor(bytes))?.pop() ?? pool.take(bytes, "a captured program"),
     give(block) {
       if (ended) pool.give(block);
       else listOf(block.bytes).push(block);

@@ -32,6 +32,8 @@ export async function examine(
   const [lines, own] = [code.split("\n"), body.split("\n").length];
   const line = found.lineNum - (lines.length - own);
   const text = lines[found.lineNum - 1]?.trim();
+  // WebGPU's 0 is an error without a place.
+  if (found.lineNum === 0) return new WgslError(name, `the WGSL does not compile: ${said}.`, { cause: error });
   if (line < 1) {
     return new WgslError(
       name,

@@ -36,6 +36,8 @@ function byOutput(call: Call<Window>): Launch[] {
   } = call;
   const [batch, O, OH, OW] = out.layout.shape;
   const [, I, H, W] = x.layout.shape;
+  // A single channel cannot be split: then the encoder says how large it is.
+  if (batch === 1 && O === 1) return whole(call);
   const taps = sizeOf(weight.layout.shape) / O;
   return Array.from({ length: batch }, (_, b) => b).flatMap((b) =>
     stretches(O, facts.maxBindingBytes / 4 / (OH * OW)).flatMap(({ first, count }) => {
@@ -62,6 +64,7 @@ function byInput(call: Call<Window>): Launch[] {
   } = call;
   const [batch, I, H, W] = x.layout.shape;
   if (batch > 1) return byOutput(call);
+  if (I === 1) return whole(call);
   const [O, , KH, KW] = weight.layout.shape;
   const halves = stretches(I, Math.ceil(I / 2));
   const results = halves.map(({ first, count }, i) => {

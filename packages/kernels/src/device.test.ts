@@ -7,7 +7,9 @@ import { webgpu } from "./node.ts";
 const device = await webgpu();
 afterAll(() => device.destroy());
 /** What the Node entry keeps for the life of the process. */
-const { snoopiGpu: host } = globalThis as unknown as { snoopiGpu: GPU };
+const {
+  snoopiGpu: { gpu: host },
+} = globalThis as unknown as { snoopiGpu: { gpu: GPU } };
 
 const mebi = 2 ** 20;
 
@@ -30,6 +32,12 @@ test("limits stay at WebGPU's defaults when they are not to be raised", async ()
   expect(d.facts).toMatchObject({ maxBindingBytes: 128 * mebi, maxBufferBytes: 256 * mebi });
   expect(await sum(arange(100, { device: d })).item()).toBe(4950);
   d.destroy();
+});
+
+test("flags that differ from those that Dawn was started with are refused", async () => {
+  await expect(webgpu({ flags: ["disable-dawn-features=x"] })).rejects.toThrow(
+    "webgpu: Dawn was started with no flags in this process, not with disable-dawn-features=x. Give them to the first call.",
+  );
 });
 
 test("limits are the adapter's when they are to be raised", async () => {

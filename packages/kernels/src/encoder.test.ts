@@ -85,6 +85,20 @@ test("an upload into a block that unsubmitted commands still read does not overt
   for (const storage of [sums, fresh]) storage.release();
 });
 
+test("an upload into a block that a replayed program still reads does not overtake it", async () => {
+  const length = 1000;
+  const old = device.upload("f32", new Float32Array(length).fill(1));
+  const sums = device.allocate("f32", length);
+  const program = device.capture(() => device.elementwise(plusOne, [vector(old, length)], vector(sums, length)));
+  program.replay();
+  old.release();
+  const fresh = device.upload("f32", new Float32Array(length).fill(50));
+  expect(fresh.buffer).toBe(old.buffer);
+  expect(new Set(await device.read(sums, "f32", length))).toEqual(new Set([2]));
+  program[Symbol.dispose]();
+  for (const storage of [sums, fresh]) storage.release();
+});
+
 test("a copy of a whole tensor is in order with kernels before and after it, and with uploads", async () => {
   const length = 1000;
   const copy: Expression = { term: input, constants: [] };

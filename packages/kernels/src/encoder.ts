@@ -94,11 +94,13 @@ export class Encoder {
     const staging = new DataView(new ArrayBuffer(launches.length * slotBytes));
     const groups = new Map<string, GPUBindGroup>();
     const foreign = new Set<Pipeline>();
+    const blocks = new Set<Block>();
     let slot = 0;
     const ready = steps.map((step) => {
       if (step === "submit") return step;
       const { made, bound } = this.#resolve(step);
       if (step.kernel.foreign) foreign.add(made);
+      for (const { block } of bound) blocks.add(block);
       const at = slot++ * slotBytes;
       writeParams(step.kernel, step.params, staging, at);
       const key = keyOf(bound, step.extras?.length ?? 0);
@@ -124,6 +126,7 @@ export class Encoder {
         pass.setBindGroup(0, step.bindGroup, step.offsets);
         pass.dispatchWorkgroups(...step.grid);
       }
+      for (const block of blocks) block.usedBy = this.#serial;
     };
     return { dispatches: launches.length, encode, destroy: () => uniforms.destroy() };
   }

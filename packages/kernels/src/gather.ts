@@ -121,14 +121,15 @@ interface Rows {
 /** The rows of a table in stretches that fit into a binding and start where WebGPU lets one start. */
 function windows({ layout, dtype }: Operand, limit: number): Rows[] {
   const [rows, width] = layout.shape;
-  const bytes = width * (dtype === "f16" ? 2 : 4);
+  const element = dtype === "f16" ? 2 : 4;
+  const [start, bytes] = [layout.offset * element, width * element];
   // A binding starts at a multiple of 256 bytes: the fewest whole rows that make one.
   const step = 256 / gcd(256, bytes);
   const most = Math.max(step, Math.floor(limit / bytes / step) * step);
   return Array.from({ length: Math.ceil(rows / most) }, (_, i) => {
     const first = i * most;
     const count = Math.min(most, rows - first);
-    return { first, count, offset: first * bytes, bytes: Math.ceil((count * bytes) / 4) * 4 };
+    return { first, count, offset: start + first * bytes, bytes: Math.ceil((count * bytes) / 4) * 4 };
   });
 }
 

@@ -6,12 +6,13 @@ import { isSoftware, webgpu as open, type WebGpuOptions, webGpuNames } from "./d
 
 export type { WebGpuDevice } from "./backend.ts";
 
-const host = globalThis as { snoopiGpu?: GPU };
+const host = globalThis as { snoopiGpu?: { readonly gpu: GPU; readonly flags: readonly string[] } };
 
 /**
  * Opens a GPU in Node, through the optional package `webgpu` (Dawn). Throws when the package or an adapter is missing.
  *
- * `flags` go to Dawn's `create`, e.g. `["enable-dawn-features=allow_unsafe_apis"]`.
+ * `flags` go to Dawn's `create`, e.g. `["enable-dawn-features=allow_unsafe_apis"]`. That happens once in a process: later calls may name the
+ * same flags or none.
  */
 export async function webgpu(given: WebGpuOptions & { readonly flags?: readonly string[] } = {}): Promise<WebGpuDevice> {
   const { flags = [], ...options } = checkOptions("webgpu", given, { ...webGpuNames, flags: true });
@@ -23,8 +24,15 @@ export async function webgpu(given: WebGpuOptions & { readonly flags?: readonly 
   });
   Object.assign(globalThis, dawn.globals);
   // Dawn crashes if its GPU object is garbage-collected while a device lives: it is kept for good.
-  host.snoopiGpu ??= dawn.create([...flags]) as GPU;
-  const device = await open({ gpu: host.snoopiGpu, wait: gently(() => software), boundAnother, ...options });
+  host.snoopiGpu ??= { gpu: dawn.create([...flags]) as GPU, flags };
+  const { gpu, flags: first } = host.snoopiGpu;
+  if (flags.length > 0 && flags.join(" ") !== first.join(" ")) {
+    const had = first.length > 0 ? `the flags ${first.join(" ")}` : "no flags";
+    throw new SnoopiError(
+      `webgpu: Dawn was started with ${had} in this process, not with ${flags.join(" ")}. Give them to the first call.`,
+    );
+  }
+  const device = await open({ gpu, wait: gently(() => software), boundAnother, ...options });
   const software = isSoftware((device.gpu as GPUDevice & { adapterInfo: GPUAdapterInfo }).adapterInfo);
   return device;
 }
@@ -48,23 +56,24 @@ function boundAnother(): void {
 }
 
 let waiting = 0;
+let usual = globalThis.setImmediate;
 
 /**
  * Dawn polls once per `setImmediate` for as long as a promise is pending, which takes a core from an adapter that is itself a CPU.
  * While such an adapter works, immediates wait a millisecond.
  */
 function gently(applies: () => boolean) {
-  const now = globalThis.setImmediate;
   return async <T>(work: Promise<T>): Promise<T> => {
     if (!applies()) return work;
     if (waiting++ === 0) {
+      usual = globalThis.setImmediate;
       globalThis.setImmediate = ((fn: (...args: unknown[]) => void, ...args: unknown[]) =>
         setTimeout(fn, 1, ...args)) as unknown as typeof setImmediate;
     }
     try {
       return await work;
     } finally {
-      if (--waiting === 0) globalThis.setImmediate = now;
+      if (--waiting === 0) globalThis.setImmediate = usual;
     }
   };
 }

@@ -38,6 +38,22 @@ test("a block that was given back is taken again by the next request of its clas
   expect(made).toHaveLength(3);
 });
 
+test("rounding never takes a block across a limit that its bytes stay below", () => {
+  const [most, maxBinding] = [2 ** 31 - 4, 2 ** 20 - 4];
+  const { pool } = fake(most, { maxBinding });
+  for (const [bytes, size] of [
+    [maxBinding - 60_000, Math.ceil((maxBinding - 60_000) / 256) * 256],
+    [maxBinding + 4, 2 ** 20],
+    [most - 10 ** 7, Math.ceil((most - 10 ** 7) / 256) * 256],
+  ]) {
+    expect(pool.sizeFor(bytes)).toBe(size);
+    const block = pool.take(bytes);
+    expect(block.bytes).toBe(size);
+    pool.give(block);
+    expect(pool.take(bytes)).toBe(block);
+  }
+});
+
 test("no block is ever held twice, whatever the order of taking and giving", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.integer({ min: 1, max: 3000 }), fc.boolean(), fc.nat()), { maxLength: 100 }), (steps) => {

@@ -17,6 +17,8 @@ export function sizeClass(bytes: number): number {
 }
 
 export interface PoolOptions {
+  /** The most bytes that a kernel can bind. Default no limit. */
+  readonly maxBinding?: number;
   /** The most that tensors and freed blocks may hold together. Default no limit. */
   readonly budgetBytes?: number;
   /** Submits everything encoded and drops references to free blocks, as must happen before {@link Pool.trim}. */
@@ -27,6 +29,7 @@ export interface PoolOptions {
 export class Pool {
   readonly #device: GPUDevice;
   readonly #maxBytes: number;
+  readonly #maxBinding: number;
   readonly #budget: number;
   readonly #settle: () => void;
   readonly #free = new Map<number, Block[]>();
@@ -36,11 +39,20 @@ export class Pool {
   #live = { tensors: 0, bytes: 0, peakBytes: 0, peakDeviceBytes: 0 };
   #pooled = 0;
 
-  constructor(device: GPUDevice, maxBytes: number, { budgetBytes = Number.POSITIVE_INFINITY, settle = () => {} }: PoolOptions = {}) {
+  constructor(device: GPUDevice, maxBytes: number, options: PoolOptions = {}) {
+    const { maxBinding = Number.POSITIVE_INFINITY, budgetBytes = Number.POSITIVE_INFINITY, settle = () => {} } = options;
     this.#device = device;
     this.#maxBytes = maxBytes;
+    this.#maxBinding = maxBinding;
     this.#budget = budgetBytes;
     this.#settle = settle;
+  }
+
+  /** The size of a block that is taken for so many bytes: their class, unless that exceeds a limit which they do not. */
+  sizeFor(bytes: number): number {
+    const size = sizeClass(bytes);
+    const exceeds = (limit: number) => bytes <= limit && size > limit;
+    return exceeds(this.#maxBytes) || exceeds(this.#maxBinding) ? Math.ceil(bytes / 256) * 256 : size;
   }
 
   /**
@@ -48,8 +60,7 @@ export class Pool {
    * @throws OutOfMemoryError for more than one buffer holds, or more than the budget allows after blocks kept for reuse are freed.
    */
   take(bytes: number, owner = ""): Block {
-    let size = sizeClass(bytes);
-    if (size > this.#maxBytes) size = Math.ceil(bytes / 256) * 256;
+    const size = this.sizeFor(bytes);
     if (size > this.#maxBytes) {
       throw new OutOfMemoryError(
         `webgpu: a tensor of ${bytes} bytes does not fit into one buffer of this device, which holds ${this.#maxBytes}. Use a smaller batch or size.`,

@@ -97,4 +97,9 @@ describe.each([
 test("what cannot be split says how large it is", async () => {
   const says = "webgpu: matmulLanesNn needs 40960 bytes in one binding, and this device binds 16384. Use a smaller batch or size.";
   await expect(matmul(random([100, 100], 1, small), random([100, 4], 2, small)).data()).rejects.toThrow(says);
+  const plane = random([1, 1, 65, 64], 1, small);
+  const [own, few] = [{ padding: 1 }, { stride: 8 }];
+  const refused = /^webgpu: conv2d\w+ needs \d+ bytes in one binding, and this device binds 16384\./;
+  await expect(conv2d(plane, random([1, 1, 3, 3], 2, small), own).data()).rejects.toThrow(refused);
+  await expect(conv2d(plane, random([1, 1, 3, 3], 2, small), few).data()).rejects.toThrow(refused);
 });
