@@ -25,7 +25,7 @@ export interface CrossAttention {
   attend(q: Tensor, kv: KeysValues): Tensor;
 }
 
-/** What a cross-attention layer does with its queries, before the output projection. The seam that guidance methods replace. */
+/** What a cross-attention layer does with its queries, before the output projection. Guidance methods replace it. */
 export type Attend = (q: Tensor, context: Context, layer: CrossAttention) => Tensor;
 
 /** Attention as trained. */

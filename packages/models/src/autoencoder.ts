@@ -27,17 +27,17 @@ export function autoencoderConfig(json: JsonObject): AutoencoderConfig {
 export const autoencoderFactor = (config: AutoencoderConfig): number =>
   config.className === "AutoencoderTiny" ? tinyVaeFactor(config) : vaeFactor(config);
 
-/** Latents `[B, C, h, w]`, no longer scaled for a UNet (`unscaleLatents`), to images `[B, 3, H, W]` around −1 … 1. */
+/** Latents `[B, C, h, w]`, after `unscaleLatents`, to images `[B, 3, H, W]` around −1 … 1. */
 export const latentDecoder = (p: Params, config: AutoencoderConfig): ((z: Tensor) => Tensor) =>
   config.className === "AutoencoderTiny" ? tinyVaeDecoder(p, config) : vaeDecoder(p, config);
 
-/** Images `[B, 3, H, W]` in −1 … 1 to latents `[B, C, h, w]`, not yet scaled for a UNet (`scaleLatents`): of a distribution its mean. */
+/** Images `[B, 3, H, W]` in −1 … 1 to latents `[B, C, h, w]`, not yet scaled (`scaleLatents`). An `AutoencoderKL` gives the mean. */
 export function latentEncoder(p: Params, config: AutoencoderConfig): (x: Tensor) => Tensor {
   if (config.className === "AutoencoderTiny") return tinyVaeEncoder(p, config);
   const encode = vaeEncoder(p, config);
   return (x) => encode(x).mean;
 }
 
-/** Both halves. What they encode to differs: a distribution, or latents. */
+/** Encoder and decoder. An `AutoencoderKL` encodes to a distribution, an `AutoencoderTiny` to latents. */
 export const autoencoder = (p: Params, config: AutoencoderConfig) =>
   config.className === "AutoencoderTiny" ? autoencoderTiny(p, config) : autoencoderKL(p, config);

@@ -7,7 +7,7 @@ function cubic(distance: number): number {
   return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/** How much of each of `from` pixels goes into each of `to`: `[to, from]`, every row of sum 1. */
+/** Weight of each of `from` input pixels in each of `to` output pixels: `[to, from]`, rows sum to 1. */
 function bicubicWeights(from: number, to: number): Float32Array {
   const weights = new Float32Array(to * from);
   const scale = from / to;
@@ -29,8 +29,8 @@ export interface BicubicOptions {
 }
 
 /**
- * `x [B, C, H, W]` at another size, with the cubic stretched where it shrinks so that nothing is skipped: Pillow's bicubic, and PyTorch's
- * `interpolate` with `antialias=True`. Across first, then down. It can overshoot.
+ * Resizes `x [B, C, H, W]`. When shrinking, the cubic is stretched so that no pixel is skipped: Pillow's bicubic, and PyTorch's
+ * `interpolate` with `antialias=True`. Horizontally first, then vertically. It can overshoot.
  */
 export function resizeBicubic(x: Tensor, [height, width]: readonly [h: number, w: number], { bytes = false }: BicubicOptions = {}): Tensor {
   if (x.rank !== 4) throw new OpError("resizeBicubic", `expected [B, C, H, W], got ${show(x.shape)}`);
@@ -40,7 +40,7 @@ export function resizeBicubic(x: Tensor, [height, width]: readonly [h: number, w
   const [, , rows, columns] = x.shape;
   const settled = (y: Tensor) => (bytes ? clamp(floor(y.add(0.5)), 0, 255) : y);
   const wide = columns === width ? undefined : weightsOn(x.device, columns, width);
-  // A square's are the same both ways: for 512 × 512 to 224 × 224 they are 459 kB, which a captured program holds for each call.
+  // A square needs one matrix for both: for 512 × 512 to 224 × 224 it takes 459 kB, which a captured program holds for each call.
   const square = rows === columns && height === width;
   const high = square ? wide : rows === height ? undefined : weightsOn(x.device, rows, height);
   const across = (y: Tensor, weights: Tensor | undefined) => (weights ? settled(linear(y, weights)) : y);

@@ -1,10 +1,10 @@
 import { type On, SnoopiError, type Tensor, tensor } from "@snoopi/core";
 import type { ClipTextConfig } from "./checkpoint/config-clip.ts";
 
-// Token ids while they are still numbers: the last place where a wrong one can be named. A GPU answers it with NaN.
+// Token ids while they are still numbers: the last place where a wrong one can be reported. On a GPU it only gives NaN.
 
 /**
- * `[B, L]` i32 from equally long lists of ids. Throws for an id outside of the vocabulary, naming it and where it stands. Texts may be of any
+ * `[B, L]` i32 from equally long lists of ids. Throws for an id outside of the vocabulary, naming it and its position. Texts may be of any
  * length where the encoder's config has no `maxPositionEmbeddings`, as T5's.
  */
 export function idsTensor(

@@ -23,17 +23,17 @@ import type { Params } from "./params.ts";
 export type ClipTextSizes = Omit<ClipTextConfig, "ignored" | "hiddenAct"> & { readonly hiddenAct: string };
 
 export interface ClipTextOptions {
-  /** Layers left out at the end: 1 takes the penultimate layer's output, through the final layer norm all the same. Default 0. */
+  /** Layers left out at the end: 1 takes the penultimate layer's output, still through the final layer norm. Default 0. */
   readonly clipSkip?: number;
 }
 
-/** What the encoder makes of `ids [B, L]`. What nobody reads is not computed. */
+/** The encoder's outputs for `ids [B, L]`. Each is computed only if it is read. */
 export interface ClipText {
   /** `[B, L, width]` each: the embeddings, then every layer's output *before* the final layer norm. SDXL reads `hidden.at(-2)`. */
   readonly hidden: readonly Tensor[];
   /** `[B, L, width]`: after the final layer norm, `clipSkip` layers early. What Stable Diffusion 1 and 2 read. */
   readonly last: Tensor;
-  /** `[B, width]`: the full stack's normalised state at one token of each text, by `text_projection` if the model has one. */
+  /** `[B, width]`: the full stack's normalised state at one token of each text, through `text_projection` if the model has one. */
   pooled(ends: readonly number[]): Tensor;
 }
 

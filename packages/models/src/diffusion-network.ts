@@ -2,8 +2,8 @@ import type { Context } from "./attention.ts";
 import type { UNet } from "./unet.ts";
 
 /**
- * What predicts noise: a UNet or a transformer. Where it has a `project`, that makes of a text encoder's context the one that its cross-attention
- * reads, as a call does with its own: what guidance holds beside it goes through it first.
+ * What predicts noise: a UNet or a transformer. If it has a `project`, that turns a text encoder's context into the one its cross-attention
+ * reads. A call applies it to its own context; guidance has to apply it to any other, such as the negative's.
  */
 export type DiffusionNetwork = UNet & { readonly project?: (context: Context) => Context };
 

@@ -15,7 +15,7 @@ import {
 } from "@snoopi/core";
 import type { Layer, Params } from "./params.ts";
 
-// The only place where a weight meets an input. A layer takes its parameters and sizes and returns a function of tensors.
+// The only place where weights are applied to inputs. A layer takes its parameters and sizes and returns a function of tensors.
 
 const wrapped = (p: Params, layer: Layer): Layer["call"] => p.wrap?.(layer) ?? layer.call;
 
@@ -59,7 +59,7 @@ export function layerNorm(p: Params, width: number, { eps }: { readonly eps: num
   return (x: Tensor): Tensor => normalize(x, { eps, weight, bias });
 }
 
-/** Over `[..., width]`: divided by the root of the mean square. No mean is taken off, and there is no bias. */
+/** Over `[..., width]`: divided by the root of the mean square. No mean is subtracted, and there is no bias. */
 export function rmsNorm(p: Params, width: number, { eps }: { readonly eps: number }) {
   const weight = p.get("weight", [width]);
   return (x: Tensor): Tensor => mul(mul(x, rsqrt(add(mean(square(x), { axis: -1, keepdims: true }), eps))), weight);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { TensorReader } from "./checkpoint/safetensors-read.ts";
 import { loadTensors } from "./load-model.ts";
 
-/** A file in memory: stored type and shape of each tensor. What cannot be read fails when it is. */
+/** A file in memory: stored type and shape of each tensor. Reading the tensor `broken` fails. */
 function reader(stored: Record<string, readonly [dtype: string, shape: Shape]>, { broken = "" } = {}): TensorReader & { asked: string[] } {
   const asked: string[] = [];
   let at = 0;

@@ -8,7 +8,7 @@ import { withChanges } from "./lora/merge.ts";
 
 export interface LoadOptions {
   readonly device: Device;
-  /** How parameters lie in memory. Default: f16 where the file says F16, else f32. */
+  /** Type of the parameters in memory. Default: f16 where the file says F16, else f32. */
   readonly dtype?: "f32" | "f16";
   /** What LoRAs add to parameters, by their names: see `matchLoras`. */
   readonly changes?: ReadonlyMap<string, readonly LoraChange[]>;
@@ -25,12 +25,12 @@ export interface LoadedTensors {
   readonly unexpected: readonly string[];
 }
 
-/** Bytes after which the device may catch up, so that copies on their way to it do not pile up beside the weights. */
+/** Bytes after which to wait for the device, so that copies on their way to it do not pile up beside the weights. */
 const perWait = 128 * 2 ** 20;
 
 /**
- * Reads all parameters of a network from a checkpoint, in the file's order, whatever the names and ranks of its time. Throws before it
- * reads anything when parameters are missing, of another shape or no floats, and lists all of them.
+ * Reads all parameters of a network from a checkpoint, in the file's order; older names and ranks are accepted. Throws before it reads
+ * anything when parameters are missing, of another shape or not floats, and lists all of them.
  */
 export async function loadTensors(
   kind: NameRule,

@@ -5,11 +5,11 @@ export interface Params {
   readonly path: string;
   at(name: string): Params;
   get(name: string, shape: Shape): Tensor;
-  /** What a layer here becomes, when something is added to it such as an adapter. Absent, layers are as they are. */
+  /** Replaces a layer's call, for example to add an adapter. If absent, layers stay as they are. */
   readonly wrap?: (layer: Layer) => Layer["call"];
 }
 
-/** A place where a weight meets an input. */
+/** A layer that applies a weight to its input. */
 export type Layer =
   | { readonly kind: "linear"; readonly width: number; readonly out: number; readonly call: (x: Tensor) => Tensor }
   | {
@@ -40,7 +40,7 @@ export const load =
     return t;
   };
 
-/** Draws each parameter by `draw`, for training from nothing and for tests. */
+/** Draws each parameter by `draw`, for training from scratch and for tests. */
 export const init =
   (draw: (path: string, shape: Shape) => Tensor): Source =>
   (path, shape) =>
@@ -59,5 +59,5 @@ export function manifest(build: (p: Params) => unknown): Map<string, Shape> {
   return asked;
 }
 
-/** Numbers in all parameters of a manifest. */
+/** How many numbers all parameters of a manifest have. */
 export const countOf = (shapes: ReadonlyMap<string, Shape>): number => [...shapes.values()].reduce((n, s) => n + sizeOf(s), 0);

@@ -14,7 +14,7 @@ import type { UNetOptions } from "./unet.ts";
 export type PixArtSizes = Omit<PixArtConfig, "ignored">;
 
 export interface PixArtOptions extends UNetOptions {
-  /** Height and width of the pictures in pixels: what a model with `useAdditionalConditions` must be told, and others do not read. */
+  /** Height and width of the pictures in pixels: required with `useAdditionalConditions`, otherwise ignored. */
   readonly size?: PictureSize;
 }
 
@@ -25,9 +25,9 @@ export interface PixArt {
    */
   (x: Tensor, t: Timestep, context: Context, options?: PixArtOptions): Tensor;
   /**
-   * The context that cross-attention layers read, and `attend` is handed, of a text encoder's states: tokens `[1 or B, L, captionChannels]` and
-   * a mask `[1 or B, L]`, 1 where a token counts. A call does it with its own context; a negative prompt that guidance holds goes through it
-   * first, once for all layers.
+   * Turns a text encoder's states into the context that cross-attention layers read and `attend` gets: tokens
+   * `[1 or B, L, captionChannels]` and a mask `[1 or B, L]`, 1 where a token counts. A call does this with its own context; a negative
+   * prompt for guidance has to go through it first, once for all layers.
    */
   readonly project: (context: Context) => Context;
 }

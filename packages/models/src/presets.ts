@@ -2,7 +2,7 @@ import type { JsonObject } from "./checkpoint/folder.ts";
 
 /**
  * The configs of a published pipeline as its files state them, for `unetConfig`, `clipTextConfig`, `vaeConfig` and `schedulerConfig`:
- * for checkpoints that come without (a single file), and for networks to train from nothing. Keys without effect are left out.
+ * for checkpoints that come without (a single file), and for training from scratch. Keys without effect are left out.
  */
 export interface PipelinePreset {
   readonly unet: JsonObject;
@@ -11,7 +11,7 @@ export interface PipelinePreset {
   readonly scheduler: JsonObject;
 }
 
-/** The same of a PixArt: for `pixartConfig`, `t5Config`, `vaeConfig` and `schedulerConfig`. */
+/** The same for a PixArt: for `pixartConfig`, `t5Config`, `vaeConfig` and `schedulerConfig`. */
 export interface PixArtPreset extends Omit<PipelinePreset, "unet"> {
   readonly transformer: JsonObject;
 }

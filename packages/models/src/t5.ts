@@ -5,16 +5,16 @@ import { embedding, linear, rmsNorm } from "./layers.ts";
 import type { Params } from "./params.ts";
 import { relativeBias } from "./t5/relative-position.ts";
 
-// T5's encoder: the first one's (relu) and version 1.1's (gated GELU), which PixArt, Stable Diffusion 3 and Flux read.
+// T5's encoder: the original (relu) and version 1.1 (gated GELU), which PixArt, Stable Diffusion 3 and Flux use.
 //
-// The stream of the large ones passes 65504, so transformers keeps `wo` in f32 and clamps what is f16. Here f16 is how weights are stored
-// and nothing else (docs/decisions/0004): all that flows is f32 from the embedding on, and nothing overflows.
+// In large models the residual stream exceeds 65504, so transformers keeps `wo` in f32 and clamps f16 values. Here only stored weights are
+// f16 (docs/decisions/0004): activations are f32 from the embedding on, and nothing overflows.
 
 /** A checkpoint's parsed config. */
 export type T5Sizes = Omit<T5Config, "ignored">;
 
 export interface T5Options {
-  /** `[B, L]` of any type: 0 where a token is padding, which no token looks at. Default: all count. */
+  /** `[B, L]` of any type: 0 where a token is padding, which no token attends to. Default: all count. */
   readonly mask?: Tensor;
 }
 
@@ -23,7 +23,7 @@ const activations: Readonly<Record<T5Sizes["denseActFn"], (x: Tensor) => Tensor>
   gelu_new: (x) => gelu(x, { approximate: "tanh" }),
 };
 
-/** The lowest f32. Added to a score it leaves nothing of it: a text of padding only sees all of its tokens alike, as in transformers. */
+/** The lowest finite f32. It absorbs any score it is added to: a text of only padding sees all its tokens alike, as in transformers. */
 const lowest = -(2 - 2 ** -23) * 2 ** 127;
 
 /**
@@ -73,7 +73,7 @@ function selfAttention(p: Params, { dModel: width, dKv, numHeads: heads }: T5Siz
   const toOut = linear(p.at("o"), inner, width, { bias: false });
   return (x: Tensor, bias: Tensor): Tensor => {
     const [q, k, v] = [toQ, toK, toV].map((to) => splitHeads(to(x), heads));
-    // What others divide scores by, T5's initial weights have in them.
+    // No division by √d: T5 has that factor in its initial weights.
     return toOut(mergeHeads(attention(q, k, v, { mask: bias, scale: 1 })));
   };
 }

@@ -9,7 +9,7 @@ import type { TransformerSizes } from "./unet/transformer.ts";
 
 /** The part of a config that makes the network. */
 export type UNetSizes = Omit<UNetConfig, "ignored" | "sampleSize" | "actFn" | "upcastAttention"> & {
-  /** What time does to the second norm of a resnet: moves its input, or scales and moves its output. Default `"default"`, the former. */
+  /** How time enters the second norm of a resnet: added to its input (`"default"`, the default), or scaling and shifting its output. */
   readonly resnetTimeScaleShift?: "default" | "scale_shift";
 };
 
@@ -20,8 +20,8 @@ export interface UNetOptions {
    */
   readonly attend?: Attend;
   /**
-   * Whether a backward pass computes every resnet with its transformer again from its inputs, which are then all that is kept: about a
-   * third more time, and far less memory. `attend` is called again as well. Gradients are the same. Default false.
+   * Whether a backward pass recomputes every resnet with its transformer from its inputs, so that only these are kept: about a third more
+   * time, and far less memory. `attend` is called again as well. Gradients are the same. Default false.
    */
   readonly checkpoint?: boolean;
 }
@@ -53,7 +53,7 @@ export function unet(p: Params, config: UNetSizes): UNet {
   const embedTime = timestepEmbedding(p.at("time_embedding"), first, time);
   const convIn = conv2d(p.at("conv_in"), config.inChannels, first, window(config.convInKernel));
 
-  // Widths of all that comes down, in order: the way up takes them from the end.
+  // Widths of the skip connections in the order they are made: up blocks take them from the end.
   const skipWidths = [first];
   const down = widths.map((out, i) => {
     const [layers, halves] = [config.layersPerBlock[i], i < last];

@@ -16,7 +16,7 @@ const activations = { relu, silu, gelu } as const;
 
 type Activation = (x: Tensor) => Tensor;
 
-/** Three convolutions beside a skip; the sum is a ReLU's whatever the config says. */
+/** Three convolutions and a skip connection; their sum goes through a ReLU whatever the config says. */
 function block(p: Params, width: number, act: Activation) {
   const [first, second, third] = [0, 2, 4].map((i) => conv2d(p.at(`conv.${i}`), width, width, { padding: 1 }));
   return (x: Tensor): Tensor => relu(add(third(act(second(act(first(x))))), x));
@@ -45,7 +45,7 @@ export function tinyVaeEncoder(p: Params, config: TinyVaeSizes) {
   };
 }
 
-/** Latents `[B, C, h, w]` of the UNet to images `[B, 3, 8h, 8w]` around −1 … 1, for four stages. Latents are bent smoothly to −3 … 3. */
+/** Latents `[B, C, h, w]` of the UNet to images `[B, 3, 8h, 8w]` around −1 … 1, for four stages. Latents are squashed to −3 … 3. */
 export function tinyVaeDecoder(p: Params, config: TinyVaeSizes) {
   const { outChannels, decoderBlockOutChannels: widths, numDecoderBlocks: blocks, latentChannels } = config;
   const factor = config.upsamplingScalingFactor;

@@ -61,7 +61,7 @@ export function vaeEncoder(p: Params, config: VaeSizes) {
   };
 }
 
-/** Latents `[B, C, h, w]`, no longer scaled for a UNet, to images `[B, 3, 8h, 8w]` around −1 … 1, for {@link vaeFactor} 8. */
+/** Latents `[B, C, h, w]`, after `unscaleLatents`, to images `[B, 3, 8h, 8w]` around −1 … 1, for {@link vaeFactor} 8. */
 export function vaeDecoder(p: Params, config: VaeSizes) {
   const { layersPerBlock, latentChannels, normNumGroups: groups } = config;
   const widths = config.blockOutChannels.toReversed();

@@ -67,7 +67,7 @@ export function configFields(what: string, json: JsonObject) {
       if (unknown.length === 0) return value as T[];
       throw new SnoopiError(`${what}: ${key} holds ${unknown.map(quote).join(", ")}, only ${known.join(", ")} are supported.`);
     },
-    /** Keys that are supported at one value each. Absent is that value. */
+    /** Keys that are supported at one value each, which is also the value of an absent key. */
     only(values: Readonly<Record<string, unknown>>) {
       for (const [key, wanted] of Object.entries(values)) {
         const value = get(key);

@@ -4,7 +4,7 @@ import type { JsonObject } from "./folder.ts";
 
 /** `PixArtTransformer2DModel`'s config in camelCase, every omitted key at diffusers' default: PixArt-α and PixArt-Σ. */
 export interface PixArtConfig extends ParsedConfig {
-  /** Side of the latent picture the model was trained on. Positions are measured by it, whatever the size of a picture. */
+  /** Side of the latent picture the model was trained on. Positions are scaled to it, whatever the picture's size. */
   readonly sampleSize: number;
   readonly inChannels: number;
   /** Twice `inChannels` where a variance is predicted as well. */
@@ -29,7 +29,7 @@ export interface PixArtConfig extends ParsedConfig {
   readonly useAdditionalConditions: boolean;
 }
 
-/** Features of other models, each at the one value that leaves it out. */
+/** Features of other models, each at the only supported value. */
 const unsupported = {
   norm_type: "ada_norm_single",
   norm_elementwise_affine: false,
@@ -47,7 +47,7 @@ const unsupported = {
 export function pixartConfig(json: JsonObject): PixArtConfig {
   const fields = configFields("pixart", json);
   const className = fields.choice("_class_name", "PixArtTransformer2DModel", ["PixArtTransformer2DModel", "Transformer2DModel"]);
-  // The older class is PixArt's with this norm only.
+  // The older class is a PixArt only if it has this norm.
   if (className === "Transformer2DModel" && json.norm_type === undefined) fields.refuse("norm_type", 'only "ada_norm_single" is supported');
   fields.only(unsupported);
   const sampleSize = fields.count("sample_size", 128);
@@ -69,7 +69,7 @@ export function pixartConfig(json: JsonObject): PixArtConfig {
     interpolationScale: fields.maybeNumber("interpolation_scale") ?? Math.max(Math.floor(sampleSize / 64), 1),
     useAdditionalConditions: told === undefined ? sampleSize === 128 : fields.bool("use_additional_conditions", false),
   };
-  // Training's, of features left out above, or what holds here anyway: scores and softmax are in f32.
+  // For training, for features refused above, or always true here: scores and softmax are in f32.
   fields.skip(["dropout", "norm_num_groups", "num_embeds_ada_norm", "use_linear_projection", "upcast_attention"]);
   checkSizes(config, fields.refuse);
   return { ...config, ignored: fields.ignored() };

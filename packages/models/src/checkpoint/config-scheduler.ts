@@ -14,7 +14,7 @@ export interface SchedulerConfig extends ParsedConfig {
   readonly betaStart: number;
   readonly betaEnd: number;
   readonly betaSchedule: BetaSchedule;
-  /** Given betas replace the schedule. */
+  /** If given, these betas replace the schedule. */
   readonly trainedBetas: readonly number[] | null;
   readonly predictionType: PredictionType;
   readonly rescaleBetasZeroSnr: boolean;

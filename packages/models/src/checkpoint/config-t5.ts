@@ -42,8 +42,7 @@ const withoutEffect = [
 ];
 
 /**
- * Parses and checks the config.json of a T5, of whose two halves it takes the encoder. Throws, with the key and its value, for what we do
- * not compute.
+ * Parses and checks the config.json of a T5 and takes the encoder's half. Throws, with the key and its value, for what we do not compute.
  */
 export function t5Config(json: JsonObject): T5Config {
   const model = json.model_type ?? "t5";
@@ -51,7 +50,7 @@ export function t5Config(json: JsonObject): T5Config {
   const fields = configFields("text_encoder", json);
   fields.skip(["architectures", "model_type", ...withoutEffect]);
   fields.only({ is_decoder: false });
-  // Files of newer versions say the same in two further keys, and those win.
+  // Newer files repeat this in two more keys, which take precedence.
   const gated = fields.choice("feed_forward_proj", "relu", ["relu", "gated-gelu"]) === "gated-gelu";
   const config: Omit<T5Config, "ignored"> = {
     vocabSize: fields.count("vocab_size", 32128),

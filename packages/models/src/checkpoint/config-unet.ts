@@ -38,7 +38,7 @@ export interface UNetConfig extends ParsedConfig {
   readonly convOutKernel: number;
 }
 
-/** Features of other models, each at the one value that leaves it out. */
+/** Features of other models, each at the only supported value. */
 const unsupported = {
   num_attention_heads: null,
   time_cond_proj_dim: null,

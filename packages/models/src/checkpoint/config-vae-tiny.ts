@@ -17,10 +17,10 @@ export interface TinyVaeConfig extends ParsedConfig {
   readonly latentChannels: number;
   /** How much larger a picture is after each stage of the decoder but the last. */
   readonly upsamplingScalingFactor: number;
-  /** Where latents are stored as bytes, which encoder and decoder do not ask for: `z / (2 · magnitude) + shift` is their share of 255. */
+  /** Only for storing latents as bytes, `255 · (z / (2 · magnitude) + shift)`; encoder and decoder do not use it. */
   readonly latentMagnitude: number;
   readonly latentShift: number;
-  /** The UNet's latents are the VAE's times this: 1, for TAESD reads and makes those of the UNet. */
+  /** The UNet's latents are the VAE's times this: 1 for TAESD, whose latents are already the UNet's. */
   readonly scalingFactor: number;
   readonly shiftFactor: number;
 }
@@ -46,7 +46,7 @@ export function tinyVaeConfig(json: JsonObject): TinyVaeConfig {
     scalingFactor: fields.number("scaling_factor", 1),
     shiftFactor: fields.number("shift_factor", 0),
   };
-  // diffusers writes the decoder's widths once more, for its pipelines, and never upcasts.
+  // diffusers repeats the decoder's widths for its pipelines, and never upcasts.
   fields.skip(["block_out_channels", "force_upcast"]);
   for (const half of ["encoder", "decoder"] as const) {
     const widths = half === "encoder" ? config.encoderBlockOutChannels : config.decoderBlockOutChannels;

@@ -15,7 +15,7 @@ export interface VaeConfig extends ParsedConfig {
   readonly actFn: "silu";
   readonly latentChannels: number;
   readonly normNumGroups: number;
-  /** Edge of a tile in tiled decoding, and nothing else. */
+  /** Edge of a tile in tiled decoding; the network does not depend on it. */
   readonly sampleSize: number;
   /** The UNet's latents are the VAE's times this. */
   readonly scalingFactor: number;

@@ -3,7 +3,7 @@ import { type ByteSource, blobSource } from "./source.ts";
 
 /** A folder wherever it lies: on disk, behind a URL, in a browser's storage. Paths are relative, with `/`. */
 export interface Folder {
-  /** Stands in errors. */
+  /** Shown in errors. */
   readonly name: string;
   /** Names of the files directly inside `path` ("" is the folder itself); empty when there is no such folder. */
   list(path?: string): Promise<string[]>;
@@ -22,7 +22,7 @@ export function subfolder(folder: Folder, path: string): Folder {
   };
 }
 
-/** Of paths in a folder those directly inside `path`, by their names. */
+/** Given all paths in a folder, the names of those directly inside `path`. */
 export function namesInside(paths: Iterable<string>, path = ""): string[] {
   const prefix = path === "" ? "" : `${path}/`;
   const inside = [...paths].filter((file) => file.startsWith(prefix)).map((file) => file.slice(prefix.length));

@@ -2,7 +2,7 @@ import { type Shape, SnoopiError, show } from "@snoopi/core";
 import { canonicalNames, fitsShape, type NameRule } from "./names.ts";
 import type { TensorEntry } from "./safetensors-header.ts";
 
-/** How a file's tensors and a network's parameters go together. */
+/** How a file's tensors match a network's parameters. */
 export interface WeightsMatch {
   /** Parameter → name in the file, for all that fit. */
   readonly names: ReadonlyMap<string, string>;
@@ -12,7 +12,7 @@ export interface WeightsMatch {
   readonly unexpected: readonly string[];
   /** Parameters whose stored shape does not fit. */
   readonly misshapen: readonly { readonly name: string; readonly stored: Shape; readonly wanted: Shape }[];
-  /** Names in the file that are known to be no parameters. */
+  /** Names in the file that are known not to be parameters. */
   readonly dropped: readonly string[];
 }
 

@@ -3,7 +3,7 @@ import { type Shape, SnoopiError } from "@snoopi/core";
 /** The networks whose published tensor names differ from what today's libraries write. */
 export type NetworkKind = "clip" | "t5" | "unet" | "pixart" | "vae";
 
-/** Whose names a file may have: those of a network's history, or the parameters' own. */
+/** Which names a file may use: a network's current and older ones, or only the parameters' own. */
 export type NameRule = NetworkKind | "as stored";
 
 interface NameRules {
@@ -11,7 +11,7 @@ interface NameRules {
   readonly drop: readonly RegExp[];
   /** Replacements, applied in order. */
   readonly rename: readonly (readonly [RegExp, string])[];
-  /** Second names of tied parameters → their first: left out where a file has both, else read in its place. */
+  /** Alias of a tied parameter → its name. An alias is dropped if a file has both, else read in the name's place. */
   readonly tied?: ReadonlyMap<string, string>;
 }
 
@@ -39,9 +39,9 @@ const rules: Readonly<Record<NameRule, NameRules>> = {
   },
   unet: { drop: [], rename: [] },
   pixart: {
-    // Training's caption for no text, and a buffer that is computed.
+    // The empty caption's embedding, only for training, and a buffer that is computed.
     drop: [/^caption_projection\.y_embedding$/, /^pos_embed\.pos_embed$/],
-    // The two layers of captions and conditions in early conversions.
+    // How early conversions name the two layers of captions and conditions.
     rename: [
       [/^(caption_projection|adaln_single\.emb\.[a-z_]+_embedder)\.mlp\.0\.(weight|bias)$/, "$1.linear_1.$2"],
       [/^(caption_projection|adaln_single\.emb\.[a-z_]+_embedder)\.mlp\.2\.(weight|bias)$/, "$1.linear_2.$2"],

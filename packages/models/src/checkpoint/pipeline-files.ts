@@ -7,10 +7,10 @@ export const networkComponents: readonly string[] = ["text_encoder", "unet", "tr
 const described = ["tokenizer", "scheduler"];
 
 /**
- * The files of a pipeline that making pictures reads, of all those that publishers put beside each other: configs, the tokenizer, weights of one
- * form and one variant, and what tells of licences. Paths are relative to the folder.
+ * The files of a pipeline that are needed to make pictures, out of all that were published: configs, the tokenizer, weights in one format
+ * and one variant, README and licence. Paths are relative to the folder.
  *
- * @throws SnoopiError for what is no pipeline, or has no such weights.
+ * @throws SnoopiError if the folder is not a pipeline, or has no such weights.
  */
 export async function pipelineFiles(folder: Folder, options: { readonly variant?: string } = {}): Promise<string[]> {
   const pipeline = await openPipelineFolder(folder, options);

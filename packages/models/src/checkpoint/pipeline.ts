@@ -16,9 +16,9 @@ export interface PipelineComponent {
 export interface PipelineFolder {
   readonly name: string;
   readonly className: string;
-  /** The components that are there; those given as `[null, null]` are not. */
+  /** The components present; those given as `[null, null]` are absent. */
   readonly components: ReadonlyMap<string, PipelineComponent>;
-  /** The other values, as `force_zeros_for_empty_prompt`. */
+  /** The other values, such as `force_zeros_for_empty_prompt`. */
   readonly args: JsonObject;
   /** The component, or an error that names the ones there are. */
   component(name: string): PipelineComponent;
@@ -30,7 +30,7 @@ export interface PipelineFolder {
 
 /**
  * Reads model_index.json. `variant`: take weight files of this variant ("fp16") where a component has them.
- * @throws SnoopiError for what is no pipeline, and for a variant that no component has.
+ * @throws SnoopiError if the folder is not a pipeline, and for a variant that no component has.
  */
 export async function openPipelineFolder(folder: Folder, options: { variant?: string } = {}): Promise<PipelineFolder> {
   const names = await folder.list();

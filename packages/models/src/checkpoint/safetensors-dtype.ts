@@ -10,7 +10,7 @@ export const bitsOf: ReadonlyMap<string, number> = new Map([
   ["F4", 4] as const,
 ]);
 
-/** Those that weights may have. */
+/** The types that weights may have. */
 export const floatTypes: ReadonlySet<string> = new Set(["F64", "F32", "F16", "BF16"]);
 
 /** The file's name of each type we write, largest alignment first: the order the reference writer puts tensors in. */
@@ -28,7 +28,7 @@ interface Decoded {
   data: TypedArray;
 }
 
-/** Elements as stored. Views need an aligned start, which a file does not promise and a range read need not give: copy then. */
+/** Elements as stored. A view needs an aligned start, which neither a file nor a range read guarantees: else the bytes are copied. */
 function view<T>(
   bytes: Uint8Array,
   array: { new (buffer: ArrayBufferLike, offset: number, length: number): T; BYTES_PER_ELEMENT: number },

@@ -2,7 +2,7 @@ import { SnoopiError } from "@snoopi/core";
 import { bitsOf } from "./safetensors-dtype.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
-/** Where a tensor lies: `start` and `end` are byte offsets in the whole file. `dtype` is the file's name of it, as "BF16". */
+/** Where a tensor is stored: `start` and `end` are byte offsets in the whole file. `dtype` is the file's name for it, such as "BF16". */
 export interface TensorEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
@@ -72,7 +72,7 @@ function parseEntry(key: string, value: unknown, context: { begin: number; refus
   if (!areCounts(offsets) || offsets.length !== 2) return refuse(`has the data_offsets ${JSON.stringify(offsets)}, not a begin and an end`);
 
   let length = bits;
-  // Without a zero first: [2^40, 2^40, 0] overflows for the reference, too.
+  // A size of zero is no shortcut: [2^40, 2^40, 0] overflows in the reference, too.
   for (const size of shape) {
     length *= size;
     if (!Number.isSafeInteger(length)) return refuse(`has the shape [${shape.join(", ")}], which is too large`);

@@ -12,7 +12,7 @@ export interface TensorData {
   readonly data: TypedArray;
 }
 
-/** Something tensors are read from by name. A file is one, and so is a component spread over several. */
+/** Reads tensors by name, from one file or from a component spread over several. */
 export interface TensorReader {
   readonly name: string;
   readonly entries: ReadonlyMap<string, TensorEntry>;
@@ -28,7 +28,7 @@ export interface TensorReader {
 
 export interface SafetensorsFile extends TensorReader, SafetensorsHeader {}
 
-/** Opens a safetensors file: reads and checks the header, and leaves the data where it is. `name` stands in errors. */
+/** Opens a safetensors file: reads and checks the header, and leaves the data where it is. `name` is shown in errors. */
 export async function openSafetensors(source: ByteSource, name: string): Promise<SafetensorsFile> {
   const head = await readExactly(source, { start: 0, end: Math.min(source.size, 64), name });
   refuseForeignFile(head, name);
@@ -66,7 +66,7 @@ export async function openSafetensors(source: ByteSource, name: string): Promise
   };
 }
 
-/** `convert`, but a finite value that f16 or f32 can only hold as infinity is an error: the picture would be black without a word. */
+/** `convert`, but a finite value that f16 or f32 can only hold as infinity is an error: the picture would silently be black. */
 function convertExactly(from: DType, data: TypedArray, to: DType): TypedArray {
   const out = convert(from, data, to);
   if (to === from || (to !== "f16" && !(to === "f32" && from === "f64"))) return out;

@@ -5,7 +5,7 @@ export interface ByteSource {
   readonly size: number;
   /** The bytes from `start` up to, not including, `end`. The caller owns them. */
   read(start: number, end: number): Promise<Uint8Array>;
-  /** Lets go of what stands behind the source: a file handle, a connection. */
+  /** Releases what is behind the source: a file handle, a connection. */
   close?(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function refuseForeignFile(head: Uint8Array, name: string): void {
       `${name}: this is a Git LFS pointer, not the weights. Run "git lfs pull" in its folder, or download the file itself.`,
     );
   }
-  // A zip, or a bare pickle of protocol 2 to 5. Both could be the length of a header, which zero bytes and a brace would follow.
+  // A zip, or a bare pickle of protocol 2 to 5. Either could be the length of a header, but then zero bytes and a brace would follow.
   const zip = text.startsWith("PK\u0003\u0004") && head[8] !== 0x7b;
   const pickle = head[0] === 0x80 && head[1] >= 2 && head[1] <= 5 && head[7] !== 0;
   if (zip || pickle) {

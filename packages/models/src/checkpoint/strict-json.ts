@@ -4,8 +4,8 @@ const MAX_DEPTH = 128;
 const token = /[\t\n\r ,:]*("(?:[^"\\]|\\.)*"|[{}[\]]|[^\t\n\r ,:{}[\]"]+)/y;
 
 /**
- * `JSON.parse` that also refuses what it lets through: a key given twice (it would keep the last), lone surrogates, deep nesting, and,
- * under the keys in `integers`, numbers not written as plain integers (`2.0` and `1e0` parse to integers).
+ * `JSON.parse` that also refuses duplicate keys (`JSON.parse` keeps the last), lone surrogates, deep nesting, and, under the keys in
+ * `integers`, numbers not written as plain integers (`2.0` and `1e0` parse to integers).
  */
 export function parseStrictJson(text: string, options: { name: string; integers?: ReadonlySet<string> }): unknown {
   const { name, integers = new Set<string>() } = options;

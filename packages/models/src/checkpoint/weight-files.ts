@@ -5,7 +5,7 @@ import { type Folder, readJson } from "./folder.ts";
 export interface WeightFiles {
   readonly variant: string;
   readonly files: readonly string[];
-  /** Of a sharded component, and which file each tensor is in by it. */
+  /** The index file of a sharded component, which gives `shardOf`: tensor → file. */
   readonly index?: string;
   readonly shardOf?: ReadonlyMap<string, string>;
 }
@@ -40,7 +40,7 @@ export function variantsIn(names: readonly string[]): string[] {
 
 /**
  * Chooses a component's weights among its files: `variant` when asked for and there, else the plain files, else `fp16`.
- * `non_ema` is never chosen unasked: those are weights to go on training from.
+ * `non_ema` is never chosen unasked: those weights are for further training.
  * Throws when there is no safetensors file, or when the index is wrong; missing shards are all listed.
  */
 export async function findWeightFiles(folder: Folder, options: { variant?: string } = {}): Promise<WeightFiles> {

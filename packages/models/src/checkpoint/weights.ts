@@ -11,7 +11,7 @@ export interface ComponentWeights extends TensorReader {
   readonly variant: string;
 }
 
-/** Opens the files of a component and joins them. Throws for a tensor that is in two of them, and for tensors of the index in none. */
+/** Opens the files of a component and joins them. Throws for a tensor that is in two of them, or not in the shard the index names. */
 export async function openWeights(folder: Folder, found: WeightFiles): Promise<ComponentWeights> {
   const opened: SafetensorsFile[] = [];
   const close = async () => {

@@ -10,15 +10,15 @@ export interface HubFolder extends Folder {
   readonly commit: string;
   /** By their paths. */
   readonly files: ReadonlyMap<string, HubFile>;
-  /** The bytes of a file from `start` on, up to and not including `end`, as they come. It fails where none come for a while. */
+  /** The bytes of a file from `start` up to, not including, `end`, as they arrive. It fails when none arrive within `patience`. */
   stream(path: string, range?: { readonly start?: number; readonly end?: number }): Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
 }
 
 /**
- * A model on the Hugging Face Hub as a folder: nothing is read of it but what is asked for, tensor by tensor. The revision is fixed to the commit
- * that it is now.
+ * A model on the Hugging Face Hub as a folder: only what is asked for is read, tensor by tensor. The revision is resolved once, to the
+ * commit it names now.
  *
- * @throws SnoopiError for a name that is none, a model that is not there or may not be read, and a hub that cannot be reached.
+ * @throws SnoopiError for an invalid name, a model that does not exist or may not be read, and a hub that cannot be reached.
  */
 export async function hubFolder(repo: string, options: HubOptions = {}): Promise<HubFolder> {
   if (!/^[\w.-]+(\/[\w.-]+)?$/.test(repo) || repo.includes("..") || repo.split("/").includes("."))
@@ -41,7 +41,7 @@ export async function hubFolder(repo: string, options: HubOptions = {}): Promise
     const part = start > 0 || end < size;
     const { status, headers, body } = await ask(repo, url, options, part ? { range: `bytes=${start}-${end - 1}` } : {});
     const range = headers.get("content-range") ?? "";
-    // All of a file has its end as well, and some servers send all where they compress.
+    // Some servers that compress send the whole file: it serves a range that reaches the end, once its start is skipped.
     const skipped = status === 206 ? 0 : start;
     const fits = status === 206 ? part && (range === "" || range.startsWith(`bytes ${start}-`)) : end === size;
     if (body && fits) return patient(body, patience, skipped);
@@ -73,7 +73,7 @@ export async function hubFolder(repo: string, options: HubOptions = {}): Promise
 
 const optionNames = { revision: true, endpoint: true, token: true, signal: true, fetch: true, patience: true } as const;
 
-/** @throws SnoopiError for what cannot be an address, as one without `https://`. */
+/** @throws SnoopiError for what cannot be an address, such as one without `https://`. */
 function baseOf(endpoint: string): string {
   const base = endpoint.trim().replace(/\/+$/, "");
   if (/^https?:\/\/[^?#]+$/.test(base) && URL.canParse(base)) return base;

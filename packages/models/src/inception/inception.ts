@@ -5,9 +5,9 @@ import { type Block, blockA, blockB, blockC, blockD, blockE, inceptionBlock } fr
 import { convNormRelu, type Folded } from "./layer.ts";
 import { maxPoolHalf } from "./pool.ts";
 
-/** What the network makes of pictures. What nobody reads is not computed. */
+/** The network's outputs for pictures. Each is computed only if it is read. */
 export interface InceptionOutput {
-  /** `[B, 2048]`: the last block, averaged over all places. The features of FID, there called pool_3. */
+  /** `[B, 2048]`: the last block, averaged over all positions. The features of FID, there called pool_3. */
   readonly features: Tensor;
   /** `[B, 1008]`: scores of TensorFlow's classes, before the softmax. */
   readonly logits: Tensor;
@@ -15,7 +15,7 @@ export interface InceptionOutput {
 
 export interface Inception {
   (pictures: Tensor): InceptionOutput;
-  /** The convolutions with their norms inside. Once they are realised the parameters they were made of are not read again. */
+  /** The convolutions with their norms folded in. Once they are realised, the parameters they were made from are not read again. */
   readonly folded: readonly Folded[];
 }
 
@@ -24,8 +24,8 @@ const least = 75;
 
 /**
  * Inception-v3 as FID uses it: the network of TensorFlow's `inception-2015-12-05`, in the layout that pytorch-fid published, which is
- * torchvision's `Inception3` without its auxiliary head. It differs from torchvision's in its weights, in mean pools that leave the border's
- * zeros out, and in the largest in place of the mean in the last block.
+ * torchvision's `Inception3` without its auxiliary head. It differs from torchvision's in its weights, in mean pools that do not count the
+ * padding, and in a max pool instead of a mean pool in the last block.
  *
  * Takes pictures `[B, 3, H, W]` from −1 to 1, at 299 × 299 for features that compare with anyone's.
  */
@@ -33,7 +33,7 @@ export function inceptionV3(p: Params): Inception {
   const folded: Folded[] = [];
   const conv = (name: string, width: number, out: number, { kernel = 3, stride = 1, padding = 0 } = {}) =>
     convNormRelu(p.at(name), { width, out, kernel: [kernel, kernel], stride, padding: [padding, padding] }, folded);
-  // Channels and, of 299 × 299, the side that comes out.
+  // Output channels × side, for pictures of 299 × 299.
   const steps: ((x: Tensor) => Tensor)[] = [
     conv("Conv2d_1a_3x3", 3, 32, { stride: 2 }), //                 32 × 149
     conv("Conv2d_2a_3x3", 32, 32), //                               32 × 147

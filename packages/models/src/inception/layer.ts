@@ -22,7 +22,7 @@ export interface Folded {
 
 /**
  * Convolution without bias, batch norm by its running statistics, ReLU: torchvision's `BasicConv2d` in evaluation, under its names. The
- * norm is an affine map of each channel, so it goes into weight and bias once, which `folded` is told of.
+ * norm is an affine map of each channel, so it is folded into weight and bias once; both are appended to `folded`.
  */
 export function convNormRelu(p: Params, { width, out, kernel, stride = 1, padding = [0, 0] }: ConvSizes, folded: Folded[]) {
   const weight = p.at("conv").get("weight", [out, width, ...kernel]);

@@ -25,13 +25,13 @@ const overBoth = (x: Tensor, step: number, combine: (a: Tensor, b: Tensor) => Te
     return combine(combine(first, middle), last);
   }, x);
 
-/** The largest of each 3 × 3, one step of 2 apart: `[B, C, H, W] → [B, C, ⌊(H − 1)/2⌋, ⌊(W − 1)/2⌋]`. */
+/** Max pool, 3 × 3 with stride 2: `[B, C, H, W] → [B, C, ⌊(H − 1)/2⌋, ⌊(W − 1)/2⌋]`. */
 export const maxPoolHalf = (x: Tensor): Tensor => overBoth(x, 2, maximum);
 
-/** The largest of each 3 × 3, at the same size. `x` comes from a ReLU: zeros around it are as good as −∞. */
+/** Max pool, 3 × 3 at the same size. `x` comes from a ReLU: zeros around it are as good as −∞. */
 export const maxPoolSame = (x: Tensor): Tensor => overBoth(around(x), 1, maximum);
 
-/** The mean of each 3 × 3 at the same size. At the border only what lies inside counts, as in TensorFlow. */
+/** Mean pool, 3 × 3 at the same size. The padding is not counted, as in TensorFlow. */
 export function averagePool(x: Tensor): Tensor {
   const [, , height, width] = x.shape;
   const inside = (length: number, i: number): number => Math.min(i + 1, length - 1) - Math.max(i - 1, 0) + 1;

@@ -23,7 +23,7 @@ import { addLowRank } from "./merge.ts";
 
 /** Low-rank adaptation (Hu et al. 2021): `y = W x + (alpha / rank) · B (A x)`. */
 export interface AdapterOptions {
-  /** Layers to adapt: by their paths, any of the patterns. Default every linear and convolution. */
+  /** Layers to adapt: a test of their paths, or patterns of which one has to match. Default every linear and convolution. */
   readonly match?: ((path: string) => boolean) | readonly RegExp[];
   readonly rank: number;
   /** Default the rank, which makes the factor 1. */
@@ -37,7 +37,7 @@ export interface AdapterOptions {
 
 /** Named adapters on one network, which is built once and whose weights stay as they are. */
 export interface Adapters {
-  /** The parameters to build the network with: its layers will ask here what is added to them. */
+  /** The parameters to build the network with: its layers look up here what to add. */
   wrap(p: Params): Params;
   /** Paths and shapes of the layers built so far. */
   readonly layers: ReadonlyMap<string, Layer>;
@@ -49,10 +49,10 @@ export interface Adapters {
   tensors(name: string): Map<string, Tensor>;
   /** Chooses what the layers add from now on: the sum of these adapters, each by its factor; none of them by default. */
   use(...names: readonly string[]): void;
-  /** Runs `fn` with these adapters and goes back to those before. `fn` is synchronous, as recording is. */
+  /** Runs `fn` with these adapters and then restores the previous ones. `fn` is synchronous, as recording is. */
   with<R>(names: string | readonly string[], fn: () => R): R;
   readonly active: readonly string[];
-  /** The weights that an adapter changes, with it added, in their own type: what to save to be rid of the adapter. */
+  /** The weights that an adapter changes, with it added, in their own type: what to save to do without the adapter. */
   merged(name: string, weights: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
   /** Frees an adapter. */
   remove(name: string): void;
@@ -73,7 +73,7 @@ export function adapters(): Adapters {
   const layers = new Map<string, Layer>();
   const all = new Map<string, Adapter>();
   let used: readonly string[] = [];
-  // What `with` says for as long as it runs: a checkpointed block is run again after it has ended, and finds it so.
+  // The names `with` sets while it runs: a checkpointed block that is recomputed later sees them again.
   const within = surrounding<readonly string[]>();
   const active = () => within.get() ?? used;
 

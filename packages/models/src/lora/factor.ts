@@ -4,14 +4,14 @@ import { isJsonObject, type JsonObject } from "../checkpoint/folder.ts";
 /** What a layer's B A is multiplied by, by its path in its own network. */
 export type LoraFactor = (path: string, rank: number) => number;
 
-/** Beginnings that PEFT takes from the weights themselves, of which it then keeps the rest: what is added is added to that rest alone. */
+/** Initialisations that PEFT derives from the weights, of which it keeps the residual: a pair can be added to that residual alone. */
 const fromWeights = /^(pissa|olora|corda|loftq|lora_ga)/i;
 
 /**
- * `alpha / rank`, or `alpha / √rank` (rsLoRA), by the keys of PEFT's LoraConfig, in which single layers may have an alpha of their own: by the
- * end of their path, or by all of it after a `^`.
+ * `alpha / rank`, or `alpha / √rank` (rsLoRA), from the keys of PEFT's LoraConfig. `alpha_pattern` gives single layers an alpha of their
+ * own, by the end of their path, or by the whole path after a `^`.
  *
- * @throws SnoopiError for a configuration of more than plain pairs.
+ * @throws SnoopiError for a configuration that is not of plain pairs.
  */
 export function peftFactor(config: JsonObject, name: string): LoraFactor {
   const { use_dora: dora, init_lora_weights: begun, alpha_pattern: own } = config;
@@ -39,8 +39,8 @@ export function peftFactor(config: JsonObject, name: string): LoraFactor {
 }
 
 /**
- * The configurations that diffusers writes into a file's header, by what its names begin with: `unet.lora_alpha` is `lora_alpha` of `unet.`, and
- * `lora_alpha` that of a network saved by itself. None for a file without.
+ * The configurations that diffusers writes into a file's header, by prefix: `unet.lora_alpha` is `lora_alpha` of `unet.`, and a plain
+ * `lora_alpha` that of a network saved by itself. Empty for a file without.
  */
 export function headerConfigs(metadata: ReadonlyMap<string, string>, name: string): Map<string, JsonObject> {
   const text = metadata.get("lora_adapter_metadata");

@@ -7,7 +7,7 @@ import { type LoraPart, loraKey, loraName } from "./names.ts";
 
 /** What a LoRA adds to one layer: `factor · B A`. */
 export interface LoraLayer {
-  /** The layer, in the file's words. */
+  /** The layer's name in the file. */
   readonly module: string;
   /** Names of A `[rank, …]` and B `[out, rank, …]` in the file. */
   readonly down: string;
@@ -16,7 +16,7 @@ export interface LoraLayer {
   readonly factor: number;
 }
 
-/** A LoRA on disk, its header read and checked, its numbers not. */
+/** A LoRA on disk: its header is read and checked, its tensors are not read yet. */
 export interface Lora extends Pick<TensorReader, "name" | "entries" | "read" | "close"> {
   /** By `loraKey`. */
   readonly layers: ReadonlyMap<string, LoraLayer>;
@@ -25,7 +25,7 @@ export interface Lora extends Pick<TensorReader, "name" | "entries" | "read" | "
 /** As diffusers and PEFT call them. */
 const usual = ["pytorch_lora_weights.safetensors", "adapter_model.safetensors"];
 
-/** What names begin with in PEFT's own files, which say nothing of alpha: that stands in adapter_config.json. */
+/** Prefix of names in PEFT's own files, which do not hold alpha: that is in adapter_config.json. */
 const ofPeft = "base_model.model.";
 
 /**
@@ -59,7 +59,7 @@ async function layersOf(file: SafetensorsFile, folder: Folder): Promise<Map<stri
   const parts = partsOf(file);
   const configs = headerConfigs(file.metadata, file.name);
   if ([...parts.values()].some(({ module }) => module.startsWith(ofPeft))) configs.set(ofPeft, await peftConfig(folder, file.name));
-  // The longest beginning counts; none at all is that of a network saved by itself, and 1 what diffusers takes without a configuration.
+  // The longest matching prefix counts; the empty one is a network saved by itself. Without a configuration diffusers takes 1.
   const factors: (readonly [prefix: string, factor: LoraFactor])[] = [
     ...[...configs].map(([prefix, config]) => [prefix, peftFactor(config, file.name)] as const),
     ["", () => 1] as const,

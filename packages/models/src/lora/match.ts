@@ -2,14 +2,14 @@ import { type Shape, SnoopiError, show, sizeOf } from "@snoopi/core";
 import type { Lora, LoraLayer } from "./lora.ts";
 import { isTextKey, type LoraComponent, loraKeysOf } from "./names.ts";
 
-/** A LoRA and how strongly it counts. */
+/** A LoRA and its strength. */
 export interface LoraUse {
   readonly lora: Lora;
   /** Default 1. */
   readonly scale?: number;
 }
 
-/** One pair that is read when its weight is. */
+/** One pair, to be read when its weight is. */
 export interface LoraChange {
   readonly lora: Lora;
   readonly layer: LoraLayer;
@@ -70,7 +70,7 @@ export function matchLoras(uses: readonly LoraUse[], networks: ReadonlyMap<LoraC
   return { changes, unexpected };
 }
 
-/** Text encoders are alike in many models, so that a LoRA is known by the network that denoises, unless it is for text alone. */
+/** Many models share a text encoder, so a LoRA has to match in the network that denoises, unless it is for text alone. */
 function refuseStranger({ name, layers }: Lora, places: ReadonlyMap<string, Place>): void {
   const denoising = [...layers].filter(([key]) => !isTextKey(key));
   const telling = denoising.length > 0 ? denoising : [...layers];

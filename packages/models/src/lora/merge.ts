@@ -22,7 +22,7 @@ export async function withChanges(weight: Tensor, changes: readonly LoraChange[]
   let merged: Tensor | undefined;
   const tensorOf = async (lora: Lora, name: string) => {
     const { data, shape } = await lora.read(name, { dtype: "f32" });
-    // Now, and not when a picture is all NaN.
+    // Fail now, and not when a picture is all NaN.
     if (!data.every(Number.isFinite)) throw new SnoopiError(`${lora.name}: "${name}" has values that are infinite or no numbers.`);
     const t = keep(fromData(data, { shape, dtype: "f32", device }));
     read.push(t);

@@ -14,7 +14,7 @@ const endings: readonly (readonly [RegExp, LoraPart])[] = [
   [/\.alpha$/, "alpha"],
 ];
 
-/** The layer that a tensor of a LoRA file is for, in the file's own words, and its part; undefined for what is no low-rank pair's. */
+/** The layer that a tensor of a LoRA file is for, by its name in the file, and its part; undefined if it is not of a low-rank pair. */
 export function loraName(name: string): { readonly module: string; readonly part: LoraPart } | undefined {
   const found = endings.find(([ending]) => ending.test(name));
   return found && { module: name.replace(found[0], ""), part: found[1] };
@@ -23,14 +23,14 @@ export function loraName(name: string): { readonly module: string; readonly part
 /** Whether a tensor is half of a low-rank pair. */
 export const isLoraName = (name: string): boolean => ["down", "up"].includes(loraName(name)?.part ?? "");
 
-/** What a module is called whatever the format: kohya's files have underscores where others have dots. */
+/** A module's name, the same for every format: kohya's files have underscores where others have dots. */
 export const loraKey = (module: string): string =>
   module
     .replace(/\.processor\./, ".")
     .replaceAll(".", "_")
     .replace(/^lora_/, "");
 
-/** What stands before a layer's path in {@link loraKey}, by component. Nothing means the network that denoises, PEFT's own words either. */
+/** Prefixes of a layer's path in {@link loraKey}, by component. An empty one means the network that denoises; PEFT's own can mean any. */
 const prefixes = {
   unet: ["unet_", "", "base_model_model_"],
   transformer: ["transformer_", "", "base_model_model_"],
@@ -39,10 +39,10 @@ const prefixes = {
 
 export type LoraComponent = keyof typeof prefixes;
 
-/** Whether a {@link loraKey} is of a text encoder by its prefix, be it the second or third one of another model. */
+/** Whether a {@link loraKey} is of a text encoder by its prefix, including the second and third of other models. */
 export const isTextKey = (key: string): boolean => /^(te|text_encoder_?)\d?_/.test(key);
 
-/** All keys that mean the layer at `path`. Diffusers once called the output of attention `to_out` and not `to_out.0`, and CLIP's like the UNet's. */
+/** All keys that mean the layer at `path`. Older diffusers wrote `to_out` for `to_out.0`, and `to_q` for CLIP's `q_proj` and so on. */
 export function loraKeysOf(component: LoraComponent, path: string): string[] {
   const before = path.replace(/\.to_out\.0$/, ".to_out").replace(/\.self_attn\.(q|k|v|out)_proj$/, ".self_attn.to_$1");
   return [...new Set([path, before])].flatMap((one) => prefixes[component].map((prefix) => prefix + one.replaceAll(".", "_")));

@@ -55,7 +55,7 @@ function imageTower(p: Params, { embed, image, quickGelu }: OpenClipSizes) {
   };
 }
 
-/** `ids [B, L]` to embeddings, read where each text ends. Nothing after its end is seen, so how it is padded does not matter. */
+/** `ids [B, L]` to embeddings, read where each text ends. Attention is causal, so how it is padded does not matter. */
 function textTower(p: Params, { embed, text, quickGelu }: OpenClipSizes) {
   const { context, vocab, width } = text;
   const tokens = embedding(p.at("token_embedding"), vocab, width);

@@ -4,7 +4,7 @@ export interface OpenClipSizes {
   readonly embed: number;
   readonly image: TowerSizes & { readonly size: number; readonly patch: number };
   readonly text: TowerSizes & { readonly context: number; readonly vocab: number };
-  /** OpenAI's own weights, and those trained in their form. LAION's are with the exact GELU. */
+  /** True for OpenAI's own weights and those trained like them. LAION's use the exact GELU. */
   readonly quickGelu: boolean;
 }
 
@@ -25,7 +25,7 @@ export const openClipSizes = {
   "ViT-B-32": { embed: 512, image: image(32, tower(768, 12, 12)), text: text(tower(512, 12, 8)), quickGelu: false },
   "ViT-L-14-quickgelu": { embed: 768, image: image(14, tower(1024, 24, 16)), text: text(tower(768, 12, 12)), quickGelu: true },
   "ViT-H-14": { embed: 1024, image: image(14, tower(1280, 32, 16)), text: text(tower(1024, 24, 16)), quickGelu: false },
-  // The ratio that is written down is 4.3637, which stands for 6144.
+  // The config gives the ratio as 4.3637, which means 6144.
   "ViT-g-14": { embed: 1024, image: image(14, tower(1408, 40, 16, 6144)), text: text(tower(1024, 24, 16)), quickGelu: false },
 } as const satisfies Readonly<Record<string, OpenClipSizes>>;
 

@@ -45,9 +45,9 @@ export function pixartBlock(p: Params, { width, heads, contextWidth, eps, bias }
   });
 }
 
-/** Rows of a table `[n, width]` with what time adds to them, `[1 or B, n or 1, width]`: n times `[1 or B, 1, width]` of the tokens' type. */
+/** Rows of a table `[n, width]` plus what time adds, `[1 or B, n or 1, width]`: n tensors `[1 or B, 1, width]` of the tokens' type. */
 export const parts = (table: Tensor, time: Tensor, { dtype }: Tensor): Tensor[] =>
-  // Time is f32, and would make all that follows so.
+  // Time is f32 and would promote all that follows.
   chunk(cast(add(table, time), dtype), table.shape[0], { axis: 1 });
 
 /** Layer norm without weights of its own, then scaled and shifted. */
@@ -57,8 +57,8 @@ export const modulated = (x: Tensor, { eps, shift, scale }: { eps: number; shift
 type Block = (tokens: Tensor, around: Surroundings) => Tensor;
 
 /**
- * Computed again by the backward pass where that is asked for. All it reads is passed in: the scope of the call may have ended by then. Nodes
- * of its own either way, so that cotangents are added up in one order and gradients agree to the last bit.
+ * Recomputed by the backward pass if that is asked for. All it reads is passed in, as the scope of the call may have ended by then. Inputs
+ * get nodes of their own either way, so that cotangents are summed in the same order and gradients agree to the last bit.
  */
 const thrifty =
   (block: Block): Block =>

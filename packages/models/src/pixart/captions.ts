@@ -11,9 +11,9 @@ export interface CaptionSizes {
 }
 
 /**
- * What makes of a text encoder's states the context that cross-attention layers read. Tokens `[1 or B, L, channels]` go through diffusers'
- * `PixArtAlphaTextProjection`. A mask `[1 or B, L]`, 1 or true where a token counts, becomes what is added to scores, `[1 or B, 1, 1, L]`; one of
- * four axes is that already and stays.
+ * Turns a text encoder's states into the context that cross-attention layers read. Tokens `[1 or B, L, channels]` go through diffusers'
+ * `PixArtAlphaTextProjection`. A mask `[1 or B, L]`, 1 or true where a token counts, becomes a bias on the scores, `[1 or B, 1, 1, L]`; a
+ * mask of rank 4 is one already and stays.
  */
 export function captionProjection(p: Params, { channels, width }: CaptionSizes): (context: Context) => Context {
   const up = channels === null ? undefined : linear(p.at("linear_1"), channels, width);
@@ -28,7 +28,7 @@ export function captionProjection(p: Params, { channels, width }: CaptionSizes):
     });
 }
 
-/** Not −∞: scores of a text without a token that counts stay finite, and are then as if all counted. */
+/** Not −∞: where no token of a text counts, scores stay finite and attention is as if all counted. */
 const excluded = -10000;
 
 function scoreBias(mask: Tensor, tokens: Tensor): Tensor {

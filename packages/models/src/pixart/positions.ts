@@ -11,8 +11,8 @@ export interface PositionSizes {
 }
 
 /**
- * Where each patch of a picture is, `[1, h, w, width]` in f32: the first half of the width says its column and the second its row, each as
- * `[sin | cos]`. A picture of any size spans the positions of one side of `base` patches (diffusers' `get_2d_sincos_pos_embed`).
+ * Where each patch of a picture is, `[1, h, w, width]` in f32: the first half of the width encodes its column and the second its row, each
+ * as `[sin | cos]`. Positions are scaled so that a picture of any size spans `base` patches (diffusers' `get_2d_sincos_pos_embed`).
  */
 export function positions(
   [h, w]: readonly [height: number, width: number],

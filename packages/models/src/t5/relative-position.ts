@@ -6,9 +6,9 @@ import type { Params } from "../params.ts";
 export type RelativePositionSizes = Pick<T5Config, "relativeAttentionNumBuckets" | "relativeAttentionMaxDistance">;
 
 /**
- * The bucket of a key `distance` tokens after its query: half of the buckets for each side. On either side half of them hold one distance
- * each, the others ever more, by logarithm up to the maximal distance, and the last all beyond. In f32, as transformers computes it: f64
- * puts some distances on a boundary into another bucket.
+ * The bucket of a key `distance` tokens after its query: half of the buckets for each side. On a side, half of them hold one distance each;
+ * the others grow logarithmically up to the maximal distance, and the last holds all beyond. In f32, as transformers computes it: f64 puts
+ * some distances on a boundary into another bucket.
  */
 export function relativeBucket(
   distance: number,
@@ -24,7 +24,7 @@ export function relativeBucket(
   return first + Math.min(exact + Math.trunc(f32(share * (side - exact))), side - 1);
 }
 
-/** What is added to the scores of `length` tokens by each other: `[1, heads, length, length]`, query by key, from a table `[buckets, heads]`. */
+/** The bias on attention scores among `length` tokens: `[1, heads, length, length]`, query by key, from a table `[buckets, heads]`. */
 export function relativeBias(p: Params, { numHeads, ...sizes }: RelativePositionSizes & Pick<T5Config, "numHeads">) {
   const table = embedding(p, sizes.relativeAttentionNumBuckets, numHeads);
   return (length: number, like: Tensor): Tensor => {

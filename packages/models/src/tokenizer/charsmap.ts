@@ -3,7 +3,7 @@ import { SnoopiError } from "@snoopi/core";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The normalization rules inside a SentencePiece model, compiled: a trie over UTF-8, and the texts that stand for what it finds. */
+/** The normalization rules inside a SentencePiece model, compiled: a trie over UTF-8, and the texts that replace what it finds. */
 interface Charsmap {
   /** Nodes of a double array, as Darts lays them out. */
   readonly nodes: Uint32Array;
@@ -12,10 +12,10 @@ interface Charsmap {
 }
 
 /**
- * The normalization that a `precompiled_charsmap` describes, for T5 `nmt_nfkc`: NFKC, controls left out, white space of every kind to a
- * space. Equals the Rust tokenizers' and so transformers' `Precompiled`, which differs from sentencepiece where a mark follows a character
- * that has a rule: a grapheme cluster of up to five bytes is looked up at once, the *shortest* rule at its beginning stands for all of it,
- * and what follows is dropped. `name` stands in errors. No bytes: the text stays as it is.
+ * The normalization that a `precompiled_charsmap` describes, for T5 `nmt_nfkc`: NFKC, control characters removed, every kind of white space
+ * made a space. Equals the Rust tokenizers' and so transformers' `Precompiled`, which differs from sentencepiece where a mark follows a
+ * character that has a rule: a grapheme cluster of up to five bytes is looked up as a whole, the *shortest* rule at its start replaces all
+ * of it, and what follows is dropped. `name` is shown in errors. Without bytes the text stays as it is.
  */
 export function charsmapNormalizer(bytes: Uint8Array, name: string): (text: string) => string {
   if (bytes.length === 0) return (text) => text;
@@ -41,7 +41,7 @@ function replaceCluster(map: Charsmap, cluster: string): string {
 
 /** Walks the trie as `Darts::DoubleArray::commonPrefixSearch` until the first node that ends a rule. */
 function shortestRule({ nodes, texts }: Charsmap, key: Uint8Array): string | undefined {
-  // Past the end is what a damaged file points at; a node of zero matches no byte.
+  // A damaged file may point past the end; a node of zero matches no byte.
   const node = (at: number) => nodes[at] ?? 0;
   const offset = (unit: number) => (unit >>> 10) << ((unit & 0x200) >>> 6);
   let at = offset(node(0));

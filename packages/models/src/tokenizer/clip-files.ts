@@ -3,7 +3,7 @@ import { type Folder, type JsonObject, readJson } from "../checkpoint/folder.ts"
 
 /** The contents of a tokenizer folder. Either `tokenizer`, or `vocab` and `merges`, must be there. */
 export interface ClipTokenizerFiles {
-  /** Stands in errors. */
+  /** Shown in errors. */
   readonly name?: string;
   /** tokenizer.json */
   readonly tokenizer?: JsonObject | undefined;
@@ -39,7 +39,7 @@ export async function readClipTokenizerFiles(folder: Folder): Promise<ClipTokeni
 export interface AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Looked for in the normalized text, so `<|ENDOFTEXT|>` counts, or in the text as typed. */
+  /** Whether it is matched in the normalized text, so that `<|ENDOFTEXT|>` counts, or in the text as typed. */
   readonly normalized: boolean;
   readonly special: boolean;
   readonly lstrip: boolean;
@@ -59,8 +59,8 @@ const roles = Object.keys(standard) as SpecialRole[];
 /**
  * The special tokens and how they are matched: what transformers 5 makes of the same files. special_tokens_map.json wins over
  * tokenizer_config.json: SD2.1's files disagree about the padding, and the model was trained with the former's `!`. But `added_tokens_decoder`
- * in the latter, of transformers 4.34 and later, silences all that older files say of tokens. A token given as plain text is matched as typed;
- * the last role that names a token decides.
+ * in the latter, of transformers 4.34 and later, overrides all that older files say of tokens. A token given as plain text is matched as
+ * typed; the last role that names a token decides.
  */
 export function specialTokens(files: ClipTokenizerFiles, idOf: (token: string) => number | undefined) {
   const name = files.name ?? "tokenizer";
@@ -85,10 +85,10 @@ export function specialTokens(files: ClipTokenizerFiles, idOf: (token: string) =
   return { content, added: [...added.values()].sort((a, b) => a.id - b.id) };
 }
 
-/** Tokens that are described with their ids: in tokenizer_config.json, else in the older files, of which tokenizer.json says more. */
+/** Tokens that are listed with their ids: in tokenizer_config.json, else in the older files, where tokenizer.json comes last and wins. */
 function givenTokens({ name = "tokenizer", addedTokens = {}, tokenizer, config }: ClipTokenizerFiles, current: JsonObject): AddedToken[] {
   const decoder = config?.added_tokens_decoder as Readonly<Record<string, Partial<AddedToken>>> | undefined;
-  // Of the same key in special_tokens_map.json transformers 5 takes no notice here.
+  // transformers 5 ignores the same key of special_tokens_map.json here.
   const others = config?.extra_special_tokens ?? config?.additional_special_tokens;
   const named = [...roles.map((role) => current[role]), ...(Array.isArray(others) ? others : [])];
   const special = new Set(named.map((token) => token?.content ?? token));

@@ -46,7 +46,7 @@ export function clipTokenizer(files: ClipTokenizerFiles, options: { maxPositions
   // JavaScript lowercases Σ to ς at the end of a word; the reference, and so the trained models, to σ everywhere. No other
   // letter depends on its neighbours.
   const lowercases = JSON.stringify(json.normalizer ?? null).includes('"Lowercase"');
-  // The space is dropped again; without it the library takes a text that only lowercasing makes a special token for that token.
+  // The space is dropped again. Without it, the library takes a text that becomes a special token only by lowercasing for that token.
   const prepare = (text: string) => ` ${lowercases ? text.replaceAll("Σ", "σ") : text}`;
 
   const maxLength = promptLength(files, options.maxPositions ?? 77);

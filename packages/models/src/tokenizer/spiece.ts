@@ -1,7 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import type { Piece } from "./unigram.ts";
 
-/** What of a `spiece.model` makes ids. */
+/** The parts of a `spiece.model` that are needed to make ids. */
 export interface SentencePieceModel {
   readonly pieces: readonly Piece[];
   /** What each piece is: 1 normal, 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
@@ -13,7 +13,7 @@ export interface SentencePieceModel {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const modelTypes = ["", "Unigram", "BPE", "word", "character"];
 
-/** Reads a SentencePiece model: the protobuf message `ModelProto` of sentencepiece_model.proto. `name` stands in errors. */
+/** Reads a SentencePiece model: the protobuf message `ModelProto` of sentencepiece_model.proto. `name` is shown in errors. */
 export function parseSentencePiece(bytes: Uint8Array, name: string): SentencePieceModel {
   const pieces: Piece[] = [];
   const types: number[] = [];

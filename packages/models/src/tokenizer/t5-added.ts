@@ -6,7 +6,7 @@ import { sentinels, type T5TokenizerFiles, type T5Vocabulary } from "./t5-files.
 export interface T5AddedToken {
   readonly id: number;
   readonly content: string;
-  /** Looked for in the normalized text or, as nearly always, in the text as typed. */
+  /** Whether it is matched in the normalized text or, as nearly always, in the text as typed. */
   readonly normalized: boolean;
 }
 
@@ -17,8 +17,8 @@ const roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", 
 
 /**
  * The added tokens, and which of them end and pad a text: what transformers 5 makes of the same files. `added_tokens_decoder` of
- * tokenizer_config.json (written by transformers 4.34 and later) silences special_tokens_map.json, added_tokens.json and the list in
- * tokenizer.json. Who names a token first says how it is matched. `lstrip` and `rstrip` change no id, as T5 drops white space anyway.
+ * tokenizer_config.json (written by transformers 4.34 and later) overrides special_tokens_map.json, added_tokens.json and the list in
+ * tokenizer.json. The first to name a token decides how it is matched. `lstrip` and `rstrip` change no id, as T5 drops white space anyway.
  */
 export function t5AddedTokens(files: T5TokenizerFiles, { pieces, controls }: T5Vocabulary) {
   const name = files.name ?? "tokenizer";

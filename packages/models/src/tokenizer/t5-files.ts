@@ -6,7 +6,7 @@ import type { Piece } from "./unigram.ts";
 
 /** The contents of a tokenizer folder. `tokenizer` or `spiece` must be there; `tokenizer` wins, as in transformers. */
 export interface T5TokenizerFiles {
-  /** Stands in errors. */
+  /** Shown in errors. */
   readonly name?: string;
   /** tokenizer.json */
   readonly tokenizer?: JsonObject | undefined;
@@ -46,7 +46,7 @@ async function readWhole(folder: Folder, path: string): Promise<Uint8Array> {
 }
 
 export interface T5Vocabulary {
-  /** The place of a piece is its id. */
+  /** A piece's index is its id. */
   readonly pieces: readonly Piece[];
   readonly unknownId: number;
   /** See `charsmapNormalizer`; empty when there is none. */
@@ -59,8 +59,8 @@ export interface T5Vocabulary {
 export const sentinels = (count: number): string[] => Array.from({ length: count }, (_, index) => `<extra_id_${index}>`);
 
 /**
- * The vocabulary of tokenizer.json or, with sentinels put after it, of spiece.model. Of the normalizer in tokenizer.json only the charsmap
- * counts, and of both files nothing that says how text is parted: transformers 5 gives every T5 its own parts.
+ * The vocabulary of tokenizer.json or, with sentinels appended, of spiece.model. Of the normalizer in tokenizer.json only the charsmap
+ * counts, and what either file says about splitting text is ignored: transformers 5 splits it in its own way for every T5.
  */
 export function t5Vocabulary(files: T5TokenizerFiles): T5Vocabulary {
   const name = files.name ?? "tokenizer";

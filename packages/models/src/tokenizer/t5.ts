@@ -28,7 +28,7 @@ export interface T5Tokenizer {
 }
 
 export interface T5TokenizerOptions {
-  /** Ids in a prompt, the end included: 120 (the default) for PixArt-α, 300 for PixArt-Σ. The files' `model_max_length` is not asked. */
+  /** Ids in a prompt, the end included: 120 (the default) for PixArt-α, 300 for PixArt-Σ. The files' `model_max_length` is ignored. */
   readonly maxLength?: number;
 }
 
@@ -77,7 +77,7 @@ const words = (text: string): string[] =>
     .filter((word) => word !== "")
     .flatMap((word) => (word.startsWith("▁") ? word : `▁${word}`).split(/(?=▁)/u));
 
-/** The ids of a text in which each of `added` is one token, the longest where several begin; `rest` reads what is between. */
+/** The ids of a text in which each of `added` is one token, the longest where several match; `rest` tokenizes what is between. */
 function tokenSplitter(added: readonly T5AddedToken[]): (text: string, rest: (text: string) => number[]) => number[] {
   const ids = new Map(added.filter(({ content }) => content !== "").map(({ content, id }) => [content, id]));
   if (ids.size === 0) return (text, rest) => rest(text);

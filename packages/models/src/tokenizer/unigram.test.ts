@@ -72,7 +72,7 @@ test("no other way to cut a word has a larger sum", () => {
     fc.property(pieces, fc.array(letter, { maxLength: 8 }), (list, word) => {
       const all: Piece[] = [["<unk>", 0], ...list];
       const unknown = Math.min(...all.map(([, score]) => score)) - 10;
-      // Without the fusing of unknown ones in a row, each character of which costs.
+      // Counts unknown characters one by one: a run of them is fused into one id, but each costs.
       const ids = unigram(all, 0)(word.join(""));
       const known = ids.filter((id) => id !== 0);
       const left = word.length - known.reduce((sum, id) => sum + [...all[id][0]].length, 0);

@@ -1,12 +1,12 @@
 /** A token of the vocabulary and the logarithm of its probability. Its place in the list is its id. */
 export type Piece = readonly [text: string, score: number];
 
-// What a character that is no piece costs below the least likely piece: `kUnkPenalty` of sentencepiece.
+// How far an unknown character scores below the least likely piece: `kUnkPenalty` of sentencepiece.
 const unknownPenalty = 10;
 
 /**
  * Cuts a word into the pieces whose scores sum to the most (Kudo 2018, arXiv:1804.10959, by the Viterbi algorithm) and returns their ids.
- * What no piece covers becomes `unknownId`, once for characters in a row. Of two equal sums the one with the longer last piece wins, as in
+ * What no piece covers becomes `unknownId`, once for a run of characters. Of two equal sums the one with the longer last piece wins, as in
  * the reference. Time: characters × the length of the longest piece.
  */
 export function unigram(pieces: readonly Piece[], unknownId: number): (word: string) => number[] {

@@ -1,8 +1,8 @@
 import type { JsonObject } from "../checkpoint/folder.ts";
 
 /**
- * A tokenizer.json whose patterns mean to JavaScript what they mean to the reference. `\s` is Unicode's white space there; JavaScript's
- * takes U+FEFF for a space and U+0085 for none. ByteLevel's own pattern is written out for the same reason.
+ * Rewrites the patterns of a tokenizer.json to match in JavaScript what they match in the reference. There `\s` is Unicode's white space;
+ * JavaScript's includes U+FEFF but not U+0085. ByteLevel's own pattern is written out for the same reason.
  */
 export function unicodeSpaces<T extends JsonObject>(json: T): T {
   return { ...json, normalizer: rewrite(json.normalizer ?? null), pre_tokenizer: rewrite(json.pre_tokenizer ?? null) };
@@ -11,7 +11,7 @@ export function unicodeSpaces<T extends JsonObject>(json: T): T {
 const byteLevel = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 const spaces: Readonly<Record<string, string>> = { "\\s": "\\p{White_Space}", "\\S": "\\P{White_Space}" };
-// Each escape is taken as a pair, so that the s of an escaped backslash and an s is left alone.
+// Every escape is matched as a pair, so that an s after an escaped backslash is left alone.
 const withUnicodeSpaces = (pattern: string) => pattern.replace(/\\./gsu, (pair) => spaces[pair] ?? pair);
 
 function rewrite(part: unknown): unknown {

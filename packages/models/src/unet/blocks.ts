@@ -18,15 +18,15 @@ export interface Surroundings {
 type Part = (inputs: readonly Tensor[], around: Surroundings) => Tensor;
 
 /**
- * Computed again by the backward pass where that is asked for. All it reads is passed in: the scope of the call may have ended by then. Nodes
- * of its own either way, so that cotangents are added up in one order and gradients agree to the last bit.
+ * Recomputed by the backward pass if that is asked for. All it reads is passed in, as the scope of the call may have ended by then. Inputs
+ * get nodes of their own either way, so that cotangents are summed in the same order and gradients agree to the last bit.
  */
 const thrifty =
   (part: Part): Part =>
   (inputs, { checkpoint: again, attend, ...around }) => {
     const run = (all: { inputs: readonly Tensor[]; around: Surroundings }) => part(all.inputs, { ...all.around, attend });
     if (again) return checkpoint(run)({ inputs, around });
-    // The context stays the caller's own object, which guidance may know it by.
+    // The context stays the caller's own object, so that guidance can recognise it.
     return run({ inputs: inputs.map(alias), around: { ...around, time: alias(around.time) } });
   };
 
@@ -55,7 +55,7 @@ export interface DownBlockSizes extends BlockSizes {
   readonly downsample?: { readonly padding: number } | undefined;
 }
 
-/** diffusers' `DownBlock2D` and `CrossAttnDownBlock2D`. Gives the output of every part, for the way up; the last is the block's own. */
+/** diffusers' `DownBlock2D` and `CrossAttnDownBlock2D`. Returns the output of every part, for the skips; the last is the block's own. */
 export function downBlock(p: Params, { layers, downsample, ...sizes }: DownBlockSizes) {
   const { width, out } = sizes;
   const stages = Array.from({ length: layers }, (_, i) => stage(p, i, { ...sizes, width: i === 0 ? width : out }));
@@ -79,12 +79,12 @@ export function midBlock(p: Params, { width, resnet, transformer }: Omit<BlockSi
 }
 
 export interface UpBlockSizes extends BlockSizes {
-  /** Widths of what came down and is taken in again, one for each resnet, in the order of use. */
+  /** Widths of the skip connections, one for each resnet, in the order of use. */
   readonly skips: readonly number[];
   readonly upsample: boolean;
 }
 
-/** diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`. Takes its skips off the end of `skips`, and grows to the size of the next one. */
+/** diffusers' `UpBlock2D` and `CrossAttnUpBlock2D`. Takes its skips off the end of `skips`, and upsamples to the size of the next one. */
 export function upBlock(p: Params, { skips: skipWidths, upsample, ...sizes }: UpBlockSizes) {
   const { width, out } = sizes;
   const stages = skipWidths.map((skip, i) => stage(p, i, { ...sizes, width: (i === 0 ? width : out) + skip }));

@@ -7,7 +7,7 @@ export interface ResnetSizes {
   readonly out: number;
   /** Width of the time embedding. */
   readonly time: number;
-  /** What time does to the second norm: moves its input, or scales and moves its output. */
+  /** How time enters the second norm: added to its input, or scaling and shifting its output. */
   readonly timeScaleShift: "default" | "scale_shift";
   readonly groups: number;
   readonly eps: number;
@@ -15,7 +15,7 @@ export interface ResnetSizes {
   readonly scaleFactor?: number;
 }
 
-/** diffusers' `ResnetBlock2D`: `x [B, width, H, W] → [B, out, H, W]`. `time [1 or B, time]` comes activated, `silu` of the embedding. */
+/** diffusers' `ResnetBlock2D`: `x [B, width, H, W] → [B, out, H, W]`. `time [1 or B, time]` is the `silu` of the time embedding. */
 export function resnetBlock(p: Params, { width, out, time, timeScaleShift, groups, eps, scaleFactor = 1 }: ResnetSizes) {
   const scales = timeScaleShift === "scale_shift";
   const norm1 = groupNorm(p.at("norm1"), width, { groups, eps });
@@ -26,7 +26,7 @@ export function resnetBlock(p: Params, { width, out, time, timeScaleShift, group
   const shortcut = width === out ? (x: Tensor) => x : conv2d(p.at("conv_shortcut"), width, out, { kernel: 1 });
 
   const normWithTime = (h: Tensor, t: Tensor): Tensor => {
-    // Time is f32, and would make all that follows so.
+    // Time is f32 and would promote all that follows.
     const shift = cast(reshape(timeProjection(t), [t.shape[0], -1, 1, 1]), h.dtype);
     if (!scales) return norm2(add(h, shift));
     const [scale, offset] = chunk(shift, 2, { axis: 1 });

@@ -32,14 +32,14 @@ export interface SinusoidOptions {
   readonly width: number;
   /** Cosines first. Default true, as all published UNets have it. */
   readonly flipSinToCos?: boolean;
-  /** Taken from the divisor of the exponents. Default 0. */
+  /** Subtracted from the divisor of the exponents. Default 0. */
   readonly freqShift?: number;
   readonly device: Device;
 }
 
 /**
  * `t → [cos(t f) | sin(t f)]` in f32, `[B, width]` (`[1, width]` for a single number), with `f` from 1 down towards 1/10000; an odd
- * width ends in a zero. Angles are rounded to f32 where diffusers rounds them: at t = 999 one rounding more moves a sine by 6e-5.
+ * width ends in a zero. Angles are rounded to f32 where diffusers rounds them: at t = 999 one extra rounding moves a sine by 6e-5.
  */
 export function sinusoid(t: Timestep, { width, flipSinToCos = true, freqShift = 0, device }: SinusoidOptions): Tensor {
   const frequencies = frequenciesOf(width, freqShift);
@@ -73,7 +73,7 @@ function sinusoidOfTensor(t: Tensor, frequencies: Float32Array, { width, flipSin
   if (t.rank > 1) throw new OpError("timestep", `the steps are ${show(t.shape)}, expected [B]`);
   const half = frequencies.length;
   const angle = mul(reshape(cast(t, "f32"), [-1, 1]), fromData(frequencies, { shape: [half], dtype: "f32", device: t.device }));
-  // WGSL promises sine and cosine on [−π, π] only, so whole turns are taken off first.
+  // WGSL promises sine and cosine on [−π, π] only, so whole turns are subtracted first.
   const turns = floor(mul(angle, 1 / (2 * Math.PI)).add(0.5));
   const rest = turn.reduce((left, part) => sub(left, mul(turns, part)), angle);
   const parts = flipSinToCos ? [cos(rest), sin(rest)] : [sin(rest), cos(rest)];
@@ -81,7 +81,7 @@ function sinusoidOfTensor(t: Tensor, frequencies: Float32Array, { width, flipSin
   return concat(width % 2 === 1 ? [...parts, zero] : parts, { axis: 1 });
 }
 
-/** Lifts a sinusoid `[B, width]` to the width at which residual blocks take it. */
+/** An MLP from a sinusoid `[B, width]` to the time embedding `[B, out]` that residual blocks take. */
 export function timestepEmbedding(p: Params, width: number, out: number) {
   const up = linear(p.at("linear_1"), width, out);
   const mix = linear(p.at("linear_2"), out, out);

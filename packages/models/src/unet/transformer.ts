@@ -18,7 +18,7 @@ export interface TransformerSizes {
 export function transformer2d(p: Params, width: number, { heads, layers, contextWidth, groups, linearProjection }: TransformerSizes) {
   const projection = (name: string) =>
     linearProjection ? linear(p.at(name), width, width) : conv2d(p.at(name), width, width, { kernel: 1 });
-  // Not the UNet's norm_eps, whatever that is.
+  // Fixed, whatever the UNet's norm_eps is.
   const norm = groupNorm(p.at("norm"), width, { groups, eps: 1e-6 });
   const projIn = projection("proj_in");
   const blocks = Array.from({ length: layers }, (_, i) =>
@@ -40,7 +40,7 @@ const toTokens = (x: Tensor): Tensor => permute(reshape(x, [x.shape[0], x.shape[
 /** `[B, H·W, C] → [B, C, H, W]` */
 const toImage = (tokens: Tensor, like: Tensor): Tensor => reshape(permute(tokens, [0, 2, 1]), like.shape);
 
-/** diffusers' `BasicTransformerBlock`: self-attention, cross-attention and a gated MLP, each on normed tokens and added to them. */
+/** diffusers' `BasicTransformerBlock`: self-attention, cross-attention and a gated MLP, each on normed tokens with a skip connection. */
 function transformerBlock(p: Params, width: number, { heads, contextWidth }: Pick<TransformerSizes, "heads" | "contextWidth">) {
   const norm = (name: string) => layerNorm(p.at(name), width, { eps: 1e-5 });
   const sizes = { width, heads, headWidth: width / heads };
@@ -57,7 +57,7 @@ function transformerBlock(p: Params, width: number, { heads, contextWidth }: Pic
   };
 }
 
-/** Four times as wide inside, gated. */
+/** A GEGLU MLP, four times as wide inside. */
 function gatedFeedForward(p: Params, width: number) {
   const inner = 4 * width;
   const open = linear(p.at("net.0.proj"), width, 2 * inner);

@@ -15,7 +15,7 @@ export interface BlockSizes {
   readonly groups: number;
 }
 
-/** Norm, SiLU and 3×3 convolution, twice, beside a skip. */
+/** Norm, SiLU and 3×3 convolution, twice, with a skip connection. */
 export function resnetBlock(p: Params, { width, out, groups }: BlockSizes) {
   const norm1 = groupNorm(p.at("norm1"), width, { groups, eps });
   const conv1 = conv2d(p.at("conv1"), width, out, { padding: 1 });
@@ -28,7 +28,7 @@ export function resnetBlock(p: Params, { width, out, groups }: BlockSizes) {
   };
 }
 
-/** Every pixel attends to all others, with one head of full width, beside a skip. */
+/** Every pixel attends to all others, with one head of full width and a skip connection. */
 function pixelAttention(p: Params, width: number, groups: number) {
   const norm = groupNorm(p.at("group_norm"), width, { groups, eps });
   const attend = attentionLayer(p, { width, heads: 1, headWidth: width, bias: true });
@@ -56,7 +56,7 @@ export function upsample(p: Params, width: number) {
   return (x: Tensor): Tensor => conv(resize(x, [2 * x.shape[2], 2 * x.shape[3]]));
 }
 
-/** The end of both halves: norm, SiLU, convolution. Named beside each other, not below a common name. */
+/** The end of both halves: norm, SiLU, convolution. Their parameter names share no prefix of their own. */
 export function outBlock(p: Params, { width, out, groups }: BlockSizes) {
   const norm = groupNorm(p.at("conv_norm_out"), width, { groups, eps });
   const conv = conv2d(p.at("conv_out"), width, out, { padding: 1 });

@@ -1,7 +1,7 @@
 import { add, div, exp, mul, sub, type Tensor, tensor } from "@snoopi/core";
 import type { VaeConfig } from "../checkpoint/config-vae.ts";
 
-// Between the VAE's latents and the UNet's, which have about unit variance.
+// Converts between the VAE's latents and the UNet's, which have about unit variance.
 
 /** A normal distribution over latents `[B, C, h, w]`. */
 export interface Moments {

@@ -9,7 +9,7 @@ export interface Pixels {
 
 /**
  * Decoded images `[B, 3, H, W]`, −1 black and 1 white, as bytes: `255 · clamp(y/2 + ½, 0, 1)`, rounded to the nearest and halves to even,
- * in f32 as diffusers and NumPy compute it. Throws when a value is not a number: it would become a black pixel without a word.
+ * in f32 as diffusers and NumPy compute it. Throws when a value is not a number: it would silently become a black pixel.
  */
 export async function toPixels(image: Tensor): Promise<Pixels[]> {
   const [batch, channels, height, width] = image.shape;

@@ -33,7 +33,7 @@ export function cosines(images: Features, texts: Features): Float64Array {
 
 /**
  * The CLIP score: the mean cosine of images `[N, D]` and their texts `[N, D]`, from −1 to 1. SwiftBrush v2 and SNOOPI embed the caption
- * behind "A photo depicts "; that is up to who embeds.
+ * behind "A photo depicts "; that is left to the caller.
  *
  * @throws SnoopiError as `cosines`, and for no pairs.
  */

@@ -17,8 +17,8 @@ const pet = (negative: string, before: number, after: number): ExclusionPair => 
 });
 
 /**
- * SDXL-LCM in four steps of SNOOPI's Table 7. The easier members' rates before are what is missing to 100, and after they are the 299 that
- * the mean over six, 98.5, leaves.
+ * SDXL-LCM in four steps of SNOOPI's Table 7. The easier members' rates before complete their couples to 100; after, they
+ * sum to the 299 that the mean over six, 98.5, leaves.
  */
 const lcm = [
   person("male", 52, 100),

@@ -47,7 +47,7 @@ export function meanOverPairs(pairs: readonly ExclusionPair[]): ExclusionMean {
 
 /**
  * The mean over the harder pair of each couple, which is what SNOOPI's Table 3 prints of its Table 7: the harder one has the lower rate
- * *before*, for this model, and is the one that counts after, too. Of equals the one with the lower rate after counts.
+ * *before*, for this model, and the same pair is taken after. Ties go to the lower rate after.
  *
  * @throws SnoopiError as `meanOverPairs`, and when a couple has only one pair.
  */

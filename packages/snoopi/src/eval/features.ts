@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
 
-/** N samples as rows of D features each, row-major: what an Inception, a CLIP or a judge's network says of N pictures. */
+/** N samples as rows of D features each, row-major: what an Inception, a CLIP or a judge's network computes for N pictures. */
 export interface Features {
   readonly data: Float32Array | Float64Array;
   /** [N, D]. */
@@ -25,7 +25,7 @@ export function checkFeatures(metric: string, { data, shape: [rows, columns] }: 
   }
 }
 
-/** @throws SnoopiError when the two were not made by the same network. */
+/** @throws SnoopiError when the widths differ, so the two are not of the same network. */
 export function checkSameWidth(metric: string, a: number, b: number): void {
   if (a !== b) throw new SnoopiError(`${metric}: one side has ${a} features a sample, the other ${b}. Take both from the same network.`);
 }

@@ -16,7 +16,7 @@ export function frechetDistance(a: Moments, b: Moments): number {
   for (const { count } of [a, b]) {
     if (count < 2) throw new SnoopiError(`Fréchet distance: ${count} samples have no covariance. Pass at least 2 on each side.`);
   }
-  // The product's rank is at most the smaller one. Roots are taken within that range only: outside, the root of a rounding error of
+  // The product's rank is at most the smaller set's. Roots are taken within that range only: outside, the root of a rounding error of
   // 1e-16 would count as 1e-8.
   const [narrow, wide] = a.count <= b.count ? [a, b] : [b, a];
   let distance = 0;
@@ -25,7 +25,7 @@ export function frechetDistance(a: Moments, b: Moments): number {
   return Math.max(0, distance + trace(first) + trace(second) - 2 * traceOfRoot(first, second));
 }
 
-/** `tr (A^½ B A^½)^½` with A = Vᵀ Λ V: the eigenvalues are those of Λ^½ V B Vᵀ Λ^½, where rows without a value drop out. */
+/** `tr (A^½ B A^½)^½` with A = Vᵀ Λ V: the eigenvalues are those of Λ^½ V B Vᵀ Λ^½, where rows of eigenvalue 0 drop out. */
 function traceOfRoot(a: Float64Array, b: Float64Array): number {
   const n = Math.round(Math.sqrt(a.length));
   const { values, vectors } = symmetricEigen(a);

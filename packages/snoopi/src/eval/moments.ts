@@ -2,8 +2,8 @@ import { SnoopiError } from "@snoopi/core";
 import { checkFeatures, checkSameWidth, type Features } from "./features.ts";
 
 /**
- * What a set of samples leaves behind for the Fréchet distance, in f64. Its size does not depend on how many samples there were, and two
- * are merged without the samples, so that an evaluation can stop and go on.
+ * What the Fréchet distance needs of a set of samples, in f64. Its size does not depend on how many samples there were, and two can be
+ * merged without the samples, so that an evaluation can stop and resume.
  */
 export interface Moments {
   readonly count: number;
@@ -19,7 +19,7 @@ export function emptyMoments(width: number): Moments {
 }
 
 /**
- * The moments of one batch `[N, D]`. Two passes, because sums of squares lose what a large mean hides.
+ * The moments of one batch `[N, D]`. Two passes, because sums of squares lose precision when the mean is large.
  *
  * @throws SnoopiError when the data does not fill its shape or is not finite.
  */

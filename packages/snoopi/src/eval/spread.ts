@@ -8,7 +8,7 @@ export interface Spread {
 }
 
 /**
- * The mean of a figure over seeds and how far one seed lies from it.
+ * The mean of a figure over seeds, and its standard deviation.
  *
  * @throws SnoopiError for no values, or values that are not finite.
  */

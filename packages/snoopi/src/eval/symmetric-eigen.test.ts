@@ -56,7 +56,7 @@ test("a matrix of low rank, most of whose tridiagonal form is rounding, is taken
       for (let i = 0; i < n; i++) trace += matrix[i * n + i];
       expect(Math.abs(values.reduce((sum, value) => sum + value, 0) - trace)).toBeLessThanOrEqual(n * bound);
     }),
-    // Three that iterations judging each coupling by its neighbours alone never finish.
+    // Three that never finish if each coupling is only compared with its neighbours.
     {
       numRuns: 50,
       examples: [[[66, 2, 137]], [[69, 3, 154]], [[70, 12, 5707]]],

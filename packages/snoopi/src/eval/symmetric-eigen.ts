@@ -8,7 +8,7 @@ export interface SymmetricEigen {
 }
 
 const mostSweeps = 60;
-/** Whatever is smaller counts as zero: its square is no normal number, and a rotation made from it would not be one. */
+/** Anything smaller counts as zero: its square may be subnormal, and a rotation made from it would not be one. */
 const smallest = 2 ** -500;
 
 /**
@@ -93,8 +93,8 @@ function reflections(a: Float64Array, scales: Float64Array, n: number): Float64A
 /** Turns the diagonal into eigenvalues and the rows of `basis` into eigenvectors; `side` goes to zero. */
 function implicitQl(d: Float64Array, e: Float64Array, basis: Float64Array): void {
   const n = d.length;
-  // Below this a coupling is rounding of the whole. Beside diagonal entries that are rounding too (a matrix of low rank has many) no coupling
-  // would ever be small, and the sweeps would go on for ever.
+  // Below this a coupling is rounding error of the whole matrix. Compared with its diagonal entries instead, where these are rounding
+  // errors too (a matrix of low rank has many), no coupling would ever be small, and the sweeps would go on for ever.
   let size = 0;
   for (let i = 0; i < n; i++) size = Math.max(size, Math.abs(d[i]) + Math.abs(e[i]));
   const least = Math.max(smallest, Number.EPSILON * size);

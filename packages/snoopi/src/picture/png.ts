@@ -19,7 +19,7 @@ const format = [8, 2, 0, 0, 0];
 
 /**
  * The bytes of a PNG file: 8-bit RGB, with its text before the image. Runs wherever `CompressionStream` does (browsers, Node).
- * @throws SnoopiError when the sizes do not fit the data, or a keyword or text is none that PNG allows
+ * @throws SnoopiError when the sizes do not fit the data, or PNG does not allow a keyword or text
  */
 export async function encodePng({ width, height, data, text = {} }: Picture): Promise<Uint8Array<ArrayBuffer>> {
   if (!isSize(width) || !isSize(height))
@@ -95,7 +95,7 @@ function internationalText(keyword: string, text: string): Uint8Array {
   return join([Uint8Array.from(keyword, (character) => character.charCodeAt(0)), new Uint8Array(5), new TextEncoder().encode(text)]);
 }
 
-/** Keyword and text; none of a chunk whose text is compressed, which `encodePng` does not write. */
+/** Keyword and text; empty for a chunk whose text is compressed, which `encodePng` does not write. */
 function readInternationalText(body: Uint8Array): [string, string][] {
   const end = body.indexOf(0);
   const compressed = body[end + 1];

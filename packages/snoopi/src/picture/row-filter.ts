@@ -1,4 +1,4 @@
-// PNG's row filters (PNG specification, §9): each byte is replaced by its difference from a prediction out of its neighbours, modulo 256.
+// PNG's row filters (PNG specification, §9): each byte is replaced by its difference from a prediction by its neighbours, modulo 256.
 
 /** `left`, `up` and `upLeft` → the prediction; the index is the filter's number in the file. */
 const predictors: readonly ((left: number, up: number, upLeft: number) => number)[] = [

@@ -2,7 +2,7 @@ import { SnoopiError } from "@snoopi/core";
 import { at, colours, text, titleOf } from "./svg.ts";
 import { extent, linearTicks, showTick } from "./ticks.ts";
 
-/** A figure of several rows: each a dot, with a bar of one spread to either side where there is one. */
+/** One figure for several rows: each a dot, with an error bar of one spread to either side if it has one. */
 export interface Panel {
   readonly name: string;
   readonly points: readonly { readonly name: string; readonly mean: number; readonly spread?: number }[];
@@ -14,7 +14,7 @@ const head = 24;
 const foot = 28;
 
 /**
- * Panels one below the other, each with its own scale, rows under the names of their points: what a table says, to be compared by eye.
+ * A table as an SVG picture, to be compared by eye: panels one below the other, each with its own scale, a labelled row for each point.
  * @throws SnoopiError without a panel or a point, and for a number that is not finite.
  */
 export function dotChart(panels: readonly Panel[], { title, width = 640 }: { readonly title: string; readonly width?: number }): string {
@@ -61,7 +61,7 @@ function drawn({ name, points }: Panel, top: number, width: number): string[] {
   ];
 }
 
-/** Of dots and bars, with a twentieth of room at either end. */
+/** Range of dots and bars, with a twentieth of it to spare at either end. */
 function range(points: Panel["points"]): readonly [number, number] {
   const ends = points.flatMap(({ mean, spread = 0 }) => [mean - spread, mean + spread]);
   const [low, high] = extent(ends, { log: false });

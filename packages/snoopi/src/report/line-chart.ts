@@ -6,7 +6,7 @@ import { extent, linearTicks, logTicks, type Range, showTick } from "./ticks.ts"
 export interface Series {
   readonly name: string;
   readonly points: Points;
-  /** What it is the mean of: thin lines of its colour. */
+  /** The curves it is the mean of: thin lines of its colour. */
   readonly each?: readonly Points[];
 }
 
@@ -18,7 +18,7 @@ export interface LineChartOptions {
   readonly yLabel: string;
   /** For losses that fall by orders of magnitude. */
   readonly yScale?: "linear" | "log";
-  /** In pixels: 640 × 400. The legend comes below, 18 pixels a curve. */
+  /** In pixels. Default 640 × 400; the legend comes below, 18 pixels a curve. */
   readonly width?: number;
   readonly height?: number;
 }
@@ -27,9 +27,9 @@ const margin = { left: 72, right: 16, top: 40, bottom: 52 };
 const legendLine = 18;
 
 /**
- * The curves as an SVG picture with axes, ticks and a legend. After seven curves the colours come again, dashed.
+ * The curves as an SVG picture with axes, ticks and a legend. After seven curves the colours repeat, dashed.
  *
- * @throws SnoopiError without a point to draw, for a point that is not finite, or one that a log scale has no place for.
+ * @throws SnoopiError without a point to draw, for a point that is not finite, or one at or below 0 on a log scale.
  */
 export function lineChart(series: readonly Series[], options: LineChartOptions): string {
   const { title, xLabel, yLabel, yScale = "linear", width = 640, height = 400 } = options;

@@ -1,11 +1,11 @@
 import { SnoopiError } from "@snoopi/core";
 
-/** A cell: text, or a number, which is written in full. Round before, with `toFixed` or `showSpread`. */
+/** A cell: text, or a number, which is written in full. Round it first, with `toFixed` or `showSpread`. */
 export type Cell = string | number;
 
 /**
- * A GitHub table, its columns padded to one width so that it reads as text as well. Columns whose cells all start with a figure or a sign are
- * aligned right. Bars and line breaks within a cell are escaped.
+ * A GitHub table, each column padded to one width so that it reads as text as well. Columns whose cells all start with a number, or are NaN
+ * or –, are aligned right. Bars and line breaks within a cell are escaped.
  *
  * @throws SnoopiError without columns, or for a row of another length than the header.
  */

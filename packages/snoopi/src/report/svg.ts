@@ -1,6 +1,6 @@
 // Pieces of SVG that all charts have.
 
-/** Okabe and Ito's colours, which stay apart for colour-blind readers, without the yellow that white swallows. */
+/** Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow, which is too pale on white. */
 export const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
 /** Tenths of a pixel are enough, and keep long curves small. */
@@ -9,7 +9,7 @@ export const at = (pixels: number) => String(Math.round(pixels * 10) / 10);
 /** What a screen reader says of the whole picture. */
 export const titleOf = (words: string): string => `<title>${escapeXml(words)}</title>`;
 
-/** Words at a place, escaped. */
+/** Text at a position, escaped. */
 export function text(words: string, { x, y, anchor, more = "" }: { x: number; y: number; anchor: string; more?: string }): string {
   return `<text x="${at(x)}" y="${at(y)}" text-anchor="${anchor}" fill="#222"${more}>${escapeXml(words)}</text>`;
 }

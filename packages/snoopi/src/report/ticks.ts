@@ -1,6 +1,6 @@
 export type Range = [low: number, high: number];
 
-/** From the least to the greatest, widened where they are as good as one, so that there is room to draw in and ticks can be told apart. */
+/** From the least value to the greatest, widened where they nearly coincide, so that there is room to draw and ticks differ. */
 export function extent(values: readonly number[], { log }: { log: boolean }): Range {
   const low = values.reduce((a, b) => Math.min(a, b));
   const high = values.reduce((a, b) => Math.max(a, b));

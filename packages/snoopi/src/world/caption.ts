@@ -19,7 +19,7 @@ const sentence = new RegExp(
 /**
  * What a caption asks for. Case, spaces around words and a full stop do not matter.
  *
- * @throws SnoopiError for a sentence the grammar does not make.
+ * @throws SnoopiError for a sentence the grammar does not produce.
  */
 export function parseCaption(caption: string): Constraint {
   const found = sentence.exec(caption.trim().toLowerCase().replace(/\s+/g, " ").replace(/ ?\.$/, ""));
@@ -40,7 +40,7 @@ export const constraints: readonly Constraint[] = attributeNames.reduce<Constrai
 /** Every caption, one for each of `constraints`, in the same order. */
 export const captions: readonly string[] = constraints.map(captionOf);
 
-/** The place of a constraint among `constraints`, and so of its caption among `captions`. */
+/** The index of a constraint in `constraints`, and so of its caption in `captions`. */
 export const captionIndex = (constraint: Constraint): number =>
   attributeNames.reduce((index, name) => {
     const values: readonly string[] = attributeValues[name];

@@ -5,7 +5,7 @@ import { type Geometry, pictureSize } from "./scene.ts";
 
 type Form = Pick<Attributes, "shape" | "fill">;
 
-/** A form laid over a picture, and the mean square of what it leaves unexplained of each pixel's coverage. */
+/** A form placed on a picture, and the mean squared error of its coverage over all pixels. */
 export interface Fit {
   readonly form: Form;
   readonly geometry: Geometry;
@@ -25,7 +25,7 @@ export function fitOutline(covered: Float32Array): Fit {
     const radius = Math.sqrt(area / (proportions[form.shape].area * share));
     return evaluate(covered, form, { x, y, radius: clamp(radius, 4, 26), angle: 0 });
   });
-  // No other form comes as close as this to what one of them drew.
+  // Only the form that drew a picture comes as close as this to it.
   const close = 1e-4;
   let best = refine(covered, likeliest(starts, 1)[0]);
   if (best.error < close) return best;

@@ -6,7 +6,7 @@ import { colourOf, coloursGiven, type Rgb, twoColours } from "./read-colours.ts"
 import { coverage, render } from "./render.ts";
 import { jitter, pictureSize, radii, type Scene } from "./scene.ts";
 
-/** What a picture shows, and how far to believe it. */
+/** What a picture shows, and how well that explains it. */
 export interface Judgement {
   readonly attributes: Attributes;
   /** The picture of the tiny world that comes nearest to the one judged. */
@@ -23,9 +23,9 @@ export interface Judgement {
 }
 
 /**
- * Reads a picture, [3, 64, 64] from −1 to 1, without a network: the ground is the frame's median, the figure's coverage is fitted by the
- * renderer's own shapes, and the colour is the palette's nearest to what the fit leaves. Any picture gets an answer; `psnr` says whether
- * the world could have drawn it.
+ * Reads a picture, [3, 64, 64] from −1 to 1, without a network: the ground is the frame's median, the renderer's own shapes are fitted to
+ * the figure's coverage, and its colour is matched to the palette. Any picture gets an answer; `psnr` says whether the world could have
+ * drawn it.
  *
  * @throws SnoopiError when the length is not 3·64·64 or a value is not finite.
  */

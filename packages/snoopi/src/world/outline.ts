@@ -10,7 +10,7 @@ const length = Math.hypot(tip - dent * cosSector, dent * sinSector);
 const edge = [(tip - dent * cosSector) / length, (dent * sinSector) / length];
 
 /**
- * Of a shape of radius 1, centred on its centroid: the distance from the centre to its edges, how far it reaches, its area, and the
+ * For a shape of radius 1, centred on its centroid: the distance from the centre to its edges, and to its farthest point, its area, and the
  * width of its rim when hollow.
  */
 export const proportions: Readonly<Record<Shape, { inner: number; reach: number; area: number; rim: number }>> = {

@@ -5,13 +5,13 @@ const pixels = pictureSize * pictureSize;
 
 export type Rgb = readonly [number, number, number];
 
-/** A picture taken apart into two colours and how much of the second each pixel has. */
+/** A picture as a mix of two colours, and how much of the second each pixel has. */
 export interface TwoColours {
   /** Red, green and blue on a scale of 0 to 1. */
   readonly ground: Rgb;
   /** The name of the figure's colour. */
   readonly colour: Attributes["colour"];
-  /** 64 × 64, 0 for all ground, 1 for all figure; noise may lead beyond. */
+  /** 64 × 64, 0 for all ground, 1 for all figure; noise may go beyond. */
   readonly covered: Float32Array;
 }
 
@@ -26,7 +26,7 @@ export function twoColours(picture: Float32Array): TwoColours {
     for (let channel = 0; channel < 3; channel++) square += (at(picture, channel, i) - ground[channel]) ** 2;
     return Math.sqrt(square);
   });
-  // The smallest shape covers some 75 pixels: the 40th furthest is figure, and no outlier.
+  // The smallest shape covers some 75 pixels: the 40th furthest pixel is figure, not an outlier.
   const far = [...away].sort((a, b) => b - a)[40];
   const figure = [0, 0, 0];
   let count = 0;
@@ -37,7 +37,7 @@ export function twoColours(picture: Float32Array): TwoColours {
   }
   const mean = figure.map((total) => total / count) as unknown as Rgb;
   const colour = colourOf(mean, ground);
-  // Blur pales a thin figure. Its colour is known but for the tint, and with it how much of each pixel it covers.
+  // Blur pales a thin figure, so its mean colour is clamped to within a tint of the palette's before coverage is measured.
   const likely = mean.map((v, channel) => {
     const [low, high] = [palette[colour][channel] - jitter.tint, palette[colour][channel] + jitter.tint];
     return Math.min(high, Math.max(low, v));
@@ -45,7 +45,7 @@ export function twoColours(picture: Float32Array): TwoColours {
   return { ground, colour, covered: mixed(picture, ground, likely) };
 }
 
-/** The colour whose way from the ground has nearly the direction of the figure's: pale or strong, the direction stays. */
+/** The colour whose direction from the ground is nearest to the figure's, which stays the same when the figure is paled. */
 export function colourOf(figure: Rgb, ground: Rgb): Attributes["colour"] {
   const cosine = (name: Attributes["colour"]) => {
     const line = palette[name].map((v, channel) => v - ground[channel]);
@@ -54,7 +54,7 @@ export function colourOf(figure: Rgb, ground: Rgb): Attributes["colour"] {
   return attributeValues.colour.reduce((best, name) => (cosine(name) > cosine(best) ? name : best));
 }
 
-/** Each pixel's place on the line from ground to figure. */
+/** Each pixel's position on the line from ground to figure. */
 function mixed(picture: Float32Array, ground: Rgb, figure: Rgb): Float32Array {
   const line = figure.map((v, channel) => v - ground[channel]);
   const square = line.reduce((sum, v) => sum + v * v, 0);
@@ -67,7 +67,7 @@ function mixed(picture: Float32Array, ground: Rgb, figure: Rgb): Float32Array {
   return covered;
 }
 
-/** The two colours that explain the picture best, by least squares, where each pixel's share of the figure is known. */
+/** The two colours that explain the picture best, by least squares, given each pixel's share of the figure. */
 export function coloursGiven(picture: Float32Array, covered: Float32Array): { readonly ground: Rgb; readonly figure: Rgb } {
   let [ff, fg, gg] = [0, 0, 0];
   for (const c of covered) {

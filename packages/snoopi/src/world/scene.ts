@@ -31,7 +31,7 @@ const draws = 16;
 
 /**
  * Scene `index` of the endless sequence that `key` names: every value of every attribute equally often, and independently. It depends on
- * the key and the index alone. `fixed` attributes are as given; all else is as it would be without.
+ * the key and the index alone. `fixed` attributes are as given; all random numbers are the same as without.
  */
 export function sampleScene(key: Key, index: number, { fixed = {} }: { readonly fixed?: Partial<Attributes> } = {}): Scene {
   const u = new Float32Array(draws);

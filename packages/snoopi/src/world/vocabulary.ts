@@ -45,7 +45,7 @@ function byteSymbols(): string[] {
 
 type Pair = readonly [string, string];
 
-/** Byte-pair encoding (Sennrich et al. 2016): merges the commonest neighbours, the first in the alphabet of equals, until words are whole. */
+/** Byte-pair encoding (Sennrich et al. 2016): merges the most frequent pair, the alphabetically first of equals, until words are whole. */
 function learnMerges(words: readonly string[]): Pair[] {
   let pieces = words.map((word) => [...word.slice(0, -1), `${word.slice(-1)}</w>`]);
   const merges: Pair[] = [];

@@ -19,21 +19,21 @@ import { type ClipNetwork, type PublishedNetwork, parametersOf } from "./publish
 
 /** A network that turns pictures into features. It holds its weights until it is disposed. */
 export interface FeatureNetwork extends Disposable {
-  /** What it is, as reports name it. */
+  /** Its name in reports. */
   readonly about: string;
-  /** Numbers of a picture. */
+  /** Features of one picture. */
   readonly width: number;
-  /** Of pictures `[N, 3, H, W]` from −1 to 1, on the network's device: `[N, width]`. Resized and scaled as its published score does. */
+  /** Of pictures `[N, 3, H, W]` from −1 to 1, on the network's device: `[N, width]`. Resized and scaled as for its published score. */
   features(pictures: Tensor): Promise<Features>;
 }
 
 /** A network that embeds texts beside pictures. */
 export interface ClipFeatureNetwork extends FeatureNetwork {
-  /** Of texts as they are: `[N, width]`. @throws SnoopiError without a tokenizer, or with one of another vocabulary. */
+  /** Of texts without a prefix: `[N, width]`. @throws SnoopiError without a tokenizer, or with one of another vocabulary. */
   texts(prompts: readonly string[]): Promise<Features>;
   /**
-   * Its published score of pictures and their prompts. The CLIP score is the mean cosine, with the prompt behind "A photo depicts "; HPSv2's
-   * is 100 times the mean cosine.
+   * Its published score of pictures and their prompts. The CLIP score is the mean cosine, with prompts behind the prefix
+   * "A photo depicts "; HPSv2's is 100 times the mean cosine.
    */
   score(pictures: Tensor, prompts: readonly string[]): Promise<number>;
 }
@@ -69,13 +69,13 @@ export async function openFeatureNetwork(
 type Opened = FeatureNetworkOptions & { readonly about: string; readonly device: Device };
 
 async function inceptionNetwork(tensors: ReadonlyMap<string, Tensor>, { about, resize = "clean-fid" }: Opened): Promise<FeatureNetwork> {
-  // What the folding goes through is freed with its scope, and what it makes belongs to none.
+  // Intermediates of the folding are freed with its scope; its results are kept.
   const { network, kept } = scope(() => {
     const built = inceptionV3(params(load(tensors)));
     return { network: built, kept: built.folded.flatMap(({ weight, bias }) => [keep(weight), keep(bias)]) };
   });
   await realize(kept);
-  // What was folded is not read again.
+  // The parameters that were folded are not read again.
   for (const [name, t] of tensors) {
     if (name.startsWith("fc.")) kept.push(t);
     else t.dispose();
@@ -122,7 +122,7 @@ function clipNetwork(
   };
 }
 
-/** Rows of features on the host. What lies between is let go of before it is computed, so that each layer's results make room for the next's. */
+/** Rows of features on the host. Intermediates are released before they are computed: each layer's results make room for the next's. */
 async function read(compute: () => Tensor): Promise<Features> {
   using rows = scope(compute);
   return { data: (await rows.data()) as Float32Array, shape: [rows.shape[0], rows.shape[1]] };

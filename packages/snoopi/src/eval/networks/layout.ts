@@ -5,7 +5,7 @@ import { type FeatureNetworkKind, type PublishedNetwork, parametersOf, published
 /** Buffers that some versions of PyTorch and open_clip save beside the parameters. */
 const buffers = /(^|\.)(num_batches_tracked|attn_mask|position_ids)$/;
 
-/** A file as its networks name it: without the prefix that training on several GPUs leaves, and without buffers. */
+/** A file under its network's own names: without the prefix that training on several GPUs leaves, and without buffers. */
 export function parametersIn(reader: TensorReader): TensorReader {
   const stored = new Map<string, string>();
   for (const name of reader.entries.keys()) if (!buffers.test(name)) stored.set(name.replace(/^module\./, ""), name);
@@ -41,7 +41,7 @@ export function whatIsNeeded(published: PublishedNetwork): string {
 
 /**
  * Makes sure that a file, as `parametersIn` gives it, is a network's.
- * @throws SnoopiError that names the first parameter that is missing or has another shape, what the file has instead, and which kinds it is of.
+ * @throws SnoopiError that names the first parameter that is missing or has another shape, what the file has instead, and what it is for.
  */
 export function requireLayout(reader: TensorReader, published: PublishedNetwork): void {
   const wanted = parametersOf(published);

@@ -3,10 +3,10 @@ import { resizeBicubic } from "@snoopi/models";
 
 // What published scores do to pictures before their networks see them. All begin with bytes, as a PNG holds them.
 
-/** Whose resizing to 299 × 299: clean-fid's, by Pillow's bicubic, or pytorch-fid's, bilinear and blind to what lies between its samples. */
+/** Whose resizing to 299 × 299: clean-fid's, by Pillow's bicubic, or pytorch-fid's, bilinear without antialiasing. */
 export type InceptionResize = "clean-fid" | "pytorch-fid";
 
-/** How a CLIP's pictures become square: cut at the centre, from bytes, or with black around, from floats. */
+/** How a CLIP's pictures become square: cropped at the centre, resized as bytes, or padded with black, resized as floats. */
 export type ClipFit = "crop" | "pad";
 
 function checkPictures({ rank, shape }: Tensor): void {
@@ -43,7 +43,7 @@ export interface ClipPictureOptions {
 
 /**
  * Pictures `[B, 3, H, W]` from −1 to 1 as CLIP takes them, `[B, 3, size, size]`: bicubic, then normalised by OpenAI's means and deviations.
- * `"crop"` is open_clip's: the shorter side becomes `size`. `"pad"` is HPSv2's: the longer one does. Of squares they differ in rounding only.
+ * `"crop"` is open_clip's: the shorter side becomes `size`. `"pad"` is HPSv2's: the longer one does. Squares differ in rounding only.
  */
 export function forClip(pictures: Tensor, { size, fit, bytes = true }: ClipPictureOptions): Tensor {
   checkPictures(pictures);

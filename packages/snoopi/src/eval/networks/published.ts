@@ -2,14 +2,14 @@ import { type Shape, SnoopiError } from "@snoopi/core";
 import { inceptionV3, manifest, type OpenClipName, type OpenClipSizes, openClip, openClipSizes } from "@snoopi/models";
 import type { ClipFit } from "./prepare.ts";
 
-/** A network as it was published: where its weights are, what is in the file, and how it is asked. */
+/** A network as it was published: where its weights are, what is in the file, and how it is used. */
 export interface PublishedNetwork {
-  /** What it is, as reports name it. */
+  /** Its name in reports. */
   readonly about: string;
   readonly url: string;
   /** Names of files that hold it. Those that do not end in `.safetensors` are PyTorch's and have to be converted. */
   readonly files: readonly string[];
-  /** Whose names the parameters have. */
+  /** Whose parameter names the file has. */
   readonly layout: "pytorch-fid" | "OpenCLIP";
   readonly network: "inception" | ClipNetwork;
 }
@@ -19,7 +19,7 @@ export interface ClipNetwork {
   readonly fit: ClipFit;
   /** What its published score is: the mean cosine, or 100 times that. */
   readonly score: "clip" | "hps";
-  /** What stands before a prompt in that score. */
+  /** Put before each prompt in that score. */
   readonly prefix: string;
 }
 
@@ -61,7 +61,7 @@ export const publishedNetworks = {
 
 export type FeatureNetworkKind = keyof typeof publishedNetworks;
 
-/** The row of a kind. @throws SnoopiError, with all kinds, for a name that is none. */
+/** The network of a kind. @throws SnoopiError, with all kinds, for an unknown one. */
 export function publishedNetwork(kind: string): PublishedNetwork {
   if (Object.hasOwn(publishedNetworks, kind)) return publishedNetworks[kind as FeatureNetworkKind];
   throw new SnoopiError(`network: ${JSON.stringify(kind)} is no kind. Give one of ${Object.keys(publishedNetworks).join(", ")}.`);

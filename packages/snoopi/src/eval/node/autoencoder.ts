@@ -24,7 +24,7 @@ export interface Autoencoder extends Disposable {
   readonly origin: string;
   /** The side of its pictures. */
   readonly side: number;
-  /** Latents' means as a UNet sees them, of pictures of any side that fits; to be called in a scope. */
+  /** Mean latents, scaled for a UNet, of pictures that `resized` can bring to `side`. To be called in a scope. */
   latents(pictures: Numbers): Tensor;
   /** What is left of pictures after encoder and decoder. */
   roundTrip(pictures: Numbers): Promise<Numbers>;
@@ -37,7 +37,7 @@ export interface AutoencoderAbout {
   readonly origin: string;
 }
 
-/** An AutoencoderTiny's config has no side, as any fits: then it is that of the pictures that the whole model draws. */
+/** An AutoencoderTiny's config has no side, as any fits: then the side is that of the pictures that the whole model draws. */
 export async function readAutoencoder(model: string): Promise<AutoencoderAbout> {
   const config = autoencoderConfig(await readConfig(subfolder(nodeFolder(model), "vae")));
   const weights = await originOf(model, ["vae"]);

@@ -24,7 +24,7 @@ export async function openExtractor(
   return has ? clipExtractor(model, device) : vaeExtractor(vae);
 }
 
-/** Features are the normalised state of the tower's class token, before the projection; the likeness of picture and text is after it. */
+/** Features are the normalised state of the tower's class token, before the projection; picture and text are compared after it. */
 async function clipExtractor(model: string, device: Device): Promise<OpenExtractor> {
   const folder = nodeFolder(model);
   const config = await readConfig(subfolder(folder, "clip"));
@@ -71,7 +71,7 @@ async function clipExtractor(model: string, device: Device): Promise<OpenExtract
   };
 }
 
-/** Where a model has no CLIP: what its own VAE sees, averaged over the squares of a coarse grid so that few pictures have a covariance. */
+/** Where a model has no CLIP: what its own VAE sees, averaged over a coarse grid so that few pictures are enough for a covariance. */
 function vaeExtractor(vae: Autoencoder): OpenExtractor {
   const grid = 4;
   return {

@@ -7,14 +7,14 @@ import type { Painter } from "../table/evaluate.ts";
 import type { Autoencoder } from "./autoencoder.ts";
 
 export interface PainterOptions {
-  /** Of drawings. */
+  /** The model that draws. */
   readonly loaded: (model: string) => Promise<LoadedModel>;
-  /** Of round trips. */
+  /** The VAE of round trips. */
   readonly vae: (model: string) => Promise<Autoencoder>;
   readonly signal: AbortSignal;
 }
 
-/** Pictures by whatever a cell names. */
+/** Makes pictures from the source that a cell names. */
 export function painter({ loaded, vae, signal }: PainterOptions): Painter {
   return async (cell, batch, first) => {
     const { source } = cell;

@@ -11,13 +11,13 @@ import { resized } from "../table/resize.ts";
 import type { Autoencoder } from "./autoencoder.ts";
 import { packFeatures, packMoments, readState, unpackFeatures, unpackMoments, writeState } from "./state-file.ts";
 
-// What all figures are held against: measured once, then read. Scenes that no cell has.
+// What all figures are compared with: measured once, then read from a file. No cell has these scenes.
 
 const key = foldIn(keyFromSeed(0), 7);
 const atOnce = 64;
 
 export interface MeasureOptions {
-  /** Where it is kept. */
+  /** Where the result is kept. */
   readonly folder: string;
   readonly pictures: number;
   readonly signal: AbortSignal;

@@ -27,7 +27,7 @@ import type { Table, TableOptions } from "../table/table.ts";
 import { readAutoencoder } from "./autoencoder.ts";
 import { type RanTable, type RunTableOptions, runTable } from "./run-table.ts";
 
-// Whole tables of a model of 16 × 16 pixels that was never trained: what they say is chance, how they come about is not.
+// Whole tables of an untrained model of 16 × 16 pixels: their figures are chance, how they are made is not.
 
 const device: Device = gpu.device ?? cpu;
 const home = mkdtempSync(join(tmpdir(), "snoopi-eval-"));

@@ -29,7 +29,7 @@ export interface RunTableOptions {
   readonly reference: number;
   readonly roundTrips: number;
   readonly signal: AbortSignal;
-  /** A part of the work with its pictures: called with 0 added when it begins. */
+  /** Progress of a part of the work, in pictures: called with 0 added when it begins. */
   readonly onPictures?: (part: string, added: number, total: number, note?: string) => void;
 }
 
@@ -42,10 +42,10 @@ export interface RanTable {
 }
 
 /**
- * Fills a table's cells, each from where its file in `out/state` stands, and writes the report when all are full. A stopped or killed run loses
- * the batch it was at.
+ * Fills a table's cells, each from the state in its file in `out/state`, and writes the report when all are full. A stopped or killed run
+ * loses the batch in progress.
  *
- * @throws SnoopiError when a cell's file is of another evaluation, saying in what.
+ * @throws SnoopiError when a cell's file is of another evaluation, saying what differs.
  */
 export async function runTable(table: Table, options: RunTableOptions): Promise<RanTable> {
   const { device, out, batch, signal, onPictures } = options;
@@ -62,11 +62,11 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   });
 
   const unique = new Map<string, Cell>(table.cells.map((cell) => [cell.name, cell]));
-  // All of them before the first picture: the last student's folder should not be found wanting after hours.
+  // All are opened before the first picture, so that a bad folder is found now and not after hours.
   const drawing = new Set([...unique.values()].flatMap(({ source }) => (source.by === "model" ? [source.model] : [])));
   const networks = new Map<string, OpenModel["networks"]>();
   for (const path of drawing) networks.set(path, (await openModel(nodeFolder(path))).networks);
-  // First, so that features are said to be of the model that was named.
+  // Opened first: of equal VAEs the first one counts, and features should be reported under the model that was named.
   const own = await models.vae(options.model);
   const floors: Record<string, Floor> = {};
   const origins = new Map<string, string>();
@@ -116,7 +116,7 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
         onPictures?.(table.name, added, total, name);
       },
     }).catch((error: unknown) => {
-      // What was asked to stop in the middle of a batch did not fail.
+      // A stop in the middle of a batch is not a failure.
       if (signal.aborted) return states.get(name)!;
       throw error;
     });
@@ -149,14 +149,14 @@ async function writeReport(table: Table, { out, figures, about }: Written): Prom
   return all.map(([name]) => join(out, name));
 }
 
-/** A cell a line, for there are hundreds, and six digits, which is more than pictures can tell apart. */
+/** One cell per line, for there are hundreds, and six digits, which is more than so many pictures can resolve. */
 function jsonOf(head: object, cells: ReadonlyMap<string, unknown>): string {
   const six = (_: string, value: unknown) => (typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value);
   const lines = [...cells].map(([name, cell]) => `    ${JSON.stringify(name)}: ${JSON.stringify(cell, six)}`);
   return `${JSON.stringify(head, six, 2).slice(0, -2)},\n  "cells": {\n${lines.join(",\n")}\n  }\n}\n`;
 }
 
-/** Equal floors once, with all the models that have them: students bring their teacher's VAE. */
+/** Lists equal floors once, with all models that have them: students come with their teacher's VAE. */
 function merged(floors: Readonly<Record<string, Floor>>): About["floors"] {
   const all = new Map<string, { models: string[] } & Floor>();
   for (const [path, floor] of Object.entries(floors)) {
@@ -169,7 +169,7 @@ function merged(floors: Readonly<Record<string, Floor>>): About["floors"] {
 /** A report is read elsewhere: where a model lies on this machine is no part of it. */
 const nameOf = (model: string): string => basename(resolve(model));
 
-/** Models as they are asked for. One UNet at a time: cells come model by model. */
+/** Opens models on demand, one UNet at a time: cells come model by model. */
 function openModels(device: Device, signal: AbortSignal) {
   const vaes = new Map<string, Autoencoder>();
   const different = new Map<string, Autoencoder>();
@@ -178,7 +178,7 @@ function openModels(device: Device, signal: AbortSignal) {
     async vae(path: string): Promise<Autoencoder> {
       const known = vaes.get(path);
       if (known) return known;
-      // Students and their snapshots bring their teacher's: hundreds of equal ones are one on the device.
+      // Students and their snapshots come with their teacher's VAE: hundreds of equal ones share one on the device.
       const about = await readAutoencoder(path);
       const which = JSON.stringify(about);
       const opened = different.get(which) ?? (await openAutoencoder(path, { ...about, device }));

@@ -21,12 +21,12 @@ export async function readState(path: string): Promise<unknown> {
   }
 }
 
-/** Whole or not at all. */
+/** Writes a file whole or not at all. */
 export async function writeState(path: string, json: unknown): Promise<void> {
   await (await openOutput(path)).write(new TextEncoder().encode(`${JSON.stringify(json)}\n`));
 }
 
-/** What a cell came to, as its file holds it: `identity` is all that its pictures and figures depend on. */
+/** A cell's state from its file, if there is one: `identity` is all that its pictures and figures depend on. */
 export async function readCell(folder: string, name: string, identity: unknown): Promise<CellState | undefined> {
   const path = join(folder, `${name}.json`);
   const found = (await readState(path)) as { identity?: unknown; state?: PackedState } | undefined;
@@ -79,7 +79,7 @@ export const unpackMoments = ({ count, mean, scatter }: PackedMoments): Moments 
 export const packFeatures = ({ data, shape }: Features): PackedFeatures => ({ data: encoded(Float64Array.from(data)), shape });
 export const unpackFeatures = ({ data, shape }: PackedFeatures): Features => ({ data: decoded(data), shape });
 
-// To the last bit, so that a run that went on ends where one that never stopped does.
+// Exact to the last bit, so that a resumed run ends like one that never stopped.
 const encoded = ({ buffer, byteOffset, byteLength }: Float64Array): string =>
   Buffer.from(buffer, byteOffset, byteLength).toString("base64");
 const decoded = (text: string): Float64Array => new Float64Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);

@@ -14,7 +14,7 @@ export interface Drawing {
   readonly model: string;
   readonly steps: number;
   readonly sampler: "ddim" | "few-step";
-  /** Without a method. 1 is no guidance. */
+  /** Applies without `away`. 1 is no guidance. */
   readonly kappa: CellKappa;
   /** Negative guidance by a method of `guidanceNames`. */
   readonly away?: { readonly method: string; readonly negative: string; readonly scale: number };
@@ -27,15 +27,15 @@ export interface Truth {
   readonly noise: number;
 }
 
-/** One number of a table before it is one: pictures to make and to judge. Data, so that it can be compared with what a checkpoint holds. */
+/** One entry of a table: which pictures to make and to judge. Plain data, so that it can be compared with what a state file holds. */
 export interface Cell {
   /** Its file's name. */
   readonly name: string;
   readonly source: Drawing | Truth;
-  /** `captions`: drawn as in training. A list: in turn. `scenes`: full captions of the pictures themselves. */
+  /** `captions`: drawn as in training. A list: in turn. `scenes`: empty; the pictures are judged by all attributes of their scenes. */
   readonly prompts: "captions" | "scenes" | readonly string[];
   readonly pictures: number;
-  /** Names noise, captions and scenes. Two cells of one seed get the same. */
+  /** Determines noise, captions and scenes. Two cells of one seed get the same. */
   readonly seed: number;
   /** What the negative names. */
   readonly lacks?: Constraint;

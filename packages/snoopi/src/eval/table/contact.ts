@@ -17,7 +17,7 @@ export const contactPrompts: readonly string[] = (
   ] as const satisfies readonly Constraint[]
 ).map(captionOf);
 
-/** What is kept away from what. */
+/** A prompt, and the negative to keep away from it. */
 export interface Kept {
   readonly prompt: string;
   readonly negative: string;

@@ -7,7 +7,7 @@ import type { Figures } from "./figures.ts";
 import { type Column, columns, described, headOf, legend, type Measured, measured } from "./rows.ts";
 import { amount, byLabel, type Labelled, slug, type Table, type TableOptions } from "./table.ts";
 
-/** A student with what was kept of it while it was distilled, in the order of its steps. */
+/** A student with the snapshots kept while it was distilled, in the order of its steps. */
 export interface Course extends Labelled {
   readonly snapshots: readonly { readonly taken: number; readonly folder: string }[];
 }
@@ -19,7 +19,7 @@ interface Line {
   readonly cells: readonly (readonly (readonly Cell[])[])[];
 }
 
-/** What has a chart: the paper's, and what tells pictures that fit from pictures that are all alike. */
+/** Figures that get a chart: the paper's, and those that show whether pictures fit their captions and whether they are all alike. */
 const charted = { "": "frechet", fidelity: "fidelity", entropy: "entropy" } as const;
 
 /**
@@ -120,7 +120,7 @@ function showCurves({ key, digits }: Column, lines: readonly Shown[]): string {
   return markdownTable(["student", ...steps.map((step) => `step ${step}`)], body);
 }
 
-/** One figure of a line: the mean, and thin, each training. */
+/** One figure of a line: the mean, and each training as a thin line. */
 function seriesOf(key: string, { label, steps, cells, points }: Line & Shown, figuresOf: (cell: Cell) => Figures): Series[] {
   const along = (some: readonly Measured[]) =>
     steps.flatMap((step, i) => (some[i].figures[key] ? [[step, some[i].figures[key].mean] as const] : []));

@@ -12,11 +12,11 @@ import { emptyTally, mergeTallies, type Tally, tallyOf } from "./tally.ts";
 /** Makes pictures `[n, 3, S, S]`, −1 black and 1 white, for a batch of a cell that begins at picture `first`. */
 export type Painter = (cell: Cell, batch: CellBatch, first: number) => Promise<Numbers>;
 
-/** Looks at pictures as a network does. */
+/** Takes features of pictures with a network. */
 export interface Extractor {
   /** What the features are, for a reader. */
   readonly about: string;
-  /** Tells its weights from others. */
+  /** Identifies its weights. */
   readonly origin: string;
   look(pictures: Numbers, prompts: readonly string[]): Promise<Look>;
 }
@@ -27,14 +27,14 @@ export interface Look {
   readonly likeness?: Float64Array;
 }
 
-/** All that a cell has come to so far. */
+/** All results of a cell so far. */
 export interface CellState {
   readonly tally: Tally;
-  /** Whether `tally.likeness` means anything. */
+  /** Whether likenesses were measured, so that `tally.likeness` counts. */
   readonly likened: boolean;
-  /** Of the features of all pictures. Width 0 without. */
+  /** Of the features of all pictures. Width 0 if none were taken. */
   readonly moments: Moments;
-  /** Of the first pictures, at most `mostRows`. */
+  /** Features of the first pictures, at most `mostRows`. */
   readonly rows: Features;
 }
 
@@ -54,10 +54,10 @@ export interface EvaluateOptions {
   readonly floor: Floor;
   /** Pictures at once. */
   readonly batch: number;
-  /** Where to go on from. */
+  /** The state to resume from. */
   readonly from?: CellState;
   readonly signal?: AbortSignal;
-  /** After every batch, with what there is by then. It is waited for. */
+  /** Called after every batch with the state so far, and awaited. */
   readonly onBatch?: (state: CellState, added: number) => void | Promise<void>;
 }
 

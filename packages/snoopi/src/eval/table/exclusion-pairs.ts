@@ -2,7 +2,7 @@ import { attributeValues, type Constraint } from "../../world/attributes.ts";
 import { captionOf } from "../../world/caption.ts";
 import type { PairsName } from "./table.ts";
 
-/** Prompts under which something is kept away, and what. */
+/** Prompts, and the negatives that are kept away from them. */
 export interface Group {
   readonly pairs: PairsName;
   readonly name: string;

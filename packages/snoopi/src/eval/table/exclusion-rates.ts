@@ -5,7 +5,7 @@ import { type Spread, spreadOf } from "../spread.ts";
 import type { Group, Way } from "./exclusion-pairs.ts";
 import type { Figures } from "./figures.ts";
 
-/** One way with one group of pairs, in percent. */
+/** Results of one way with one group of pairs, in percent. */
 export interface Line {
   readonly model: string;
   readonly steps: number;
@@ -24,7 +24,7 @@ export interface Pair {
 const share = (figures: Figures, key: "lacking" | "valid" | "lackingAndValid" | "fidelity") => 100 * (figures[key] ?? 0);
 const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** What a group comes to: runs by training and seed. Spreads are over trainings where there are several, else over seeds. */
+/** The aggregates of a group, from runs by training and seed. Spreads are over trainings where there are several, else over seeds. */
 export function spreads(runs: readonly (readonly (readonly Pair[])[])[], group: Group): Record<string, Spread> {
   const all = runs.map((seeds) => seeds.map((pairs) => aggregatesOf(pairs, group)));
   const key = (name: string) => all.map((seeds) => seeds.map((one) => one[name]));

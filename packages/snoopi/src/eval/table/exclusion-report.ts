@@ -68,7 +68,7 @@ export const meaning = ({ floors }: About, { groups, trainings, seeds }: Shown) 
     "",
   ].join("\n");
 
-/** Over the scale, for each method with more than one: what stays away, and what is valid beside it. The first model's. */
+/** Charts over the scale, for each method that has scales: what stays away, and what is also valid. Of the first model only. */
 export function chartsOf(
   { name, couples: coupled }: Group,
   lines: readonly Line[],

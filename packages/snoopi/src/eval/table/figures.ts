@@ -14,7 +14,7 @@ export interface Reference {
   readonly rows: Features;
 }
 
-/** What a cell comes to. Shares are from 0 to 1. */
+/** The figures of a cell. Shares are from 0 to 1. */
 export interface Figures {
   readonly pictures: number;
   readonly fidelity: number;
@@ -23,7 +23,7 @@ export interface Figures {
   /** Where a cell has something to keep away: the share that lacks it, and that lacks it and is valid. */
   readonly lacking?: number;
   readonly lackingAndValid?: number;
-  /** Right where named, for each attribute that was. */
+  /** For each attribute that captions named: the share that is right where it was named. */
   readonly attributes: Readonly<Record<string, number>>;
   /** Mean normalised entropy of the attributes that captions left open. */
   readonly entropy?: number;
@@ -33,7 +33,7 @@ export interface Figures {
   readonly clip?: number;
 }
 
-/** Neighbours that reach to the border of a picture's ball. */
+/** The neighbour that sets the radius of a picture's ball. */
 const k = 3;
 
 export function figuresOf({ lacks }: Pick<Cell, "lacks">, { tally, likened, moments, rows }: CellState, reference: Reference): Figures {

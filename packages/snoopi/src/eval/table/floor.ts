@@ -15,7 +15,7 @@ type Seen = Pick<Judgement, "psnr" | "explained">;
 export const isValid = ({ psnr, explained }: Seen, floor: Floor): boolean => psnr >= floor.psnr && explained >= floor.explained;
 
 /**
- * The floor that what a VAE makes of true pictures sets: the worst `share` of it, and no more, stays below. Both thresholds are the same
+ * The floor set by a VAE's round trips of true pictures: at most the worst `share` of them stays below. Both thresholds are the same
  * quantile of their figure, the highest that lets the others pass.
  */
 export function floorOf(seen: readonly Seen[], { share = 0.05 } = {}): Floor {

@@ -2,7 +2,7 @@ import { SnoopiError } from "@snoopi/core";
 import type { Numbers } from "../../train/stage.ts";
 
 /**
- * Pictures `[n, 3, S, S]` of another side: means of squares where it is smaller, repeated pixels where it is larger.
+ * Pictures `[n, 3, S, S]` resized to another side: means over squares where it is smaller, repeated pixels where it is larger.
  * @throws SnoopiError unless one side is a multiple of the other.
  */
 export function resized(pictures: Numbers, side: number): Numbers {

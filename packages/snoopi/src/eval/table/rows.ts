@@ -4,7 +4,7 @@ import type { Cell } from "./cell.ts";
 import type { Figures } from "./figures.ts";
 import type { About } from "./table.ts";
 
-/** A line of a table: its cells by model, one for each seed. */
+/** A row of a table: its cells by training and seed. */
 export interface Row {
   readonly name: string;
   readonly cells: readonly (readonly Cell[])[];
@@ -20,7 +20,7 @@ export interface Column {
   readonly of: (figures: Figures) => number | undefined;
 }
 
-/** Of pictures that should show what captions say. */
+/** Columns for pictures that should show what captions say. */
 export const columns: readonly Column[] = [
   {
     ...{ key: "fidelity", head: "fidelity", better: "higher", digits: 3, of: ({ fidelity }) => fidelity },
@@ -107,7 +107,7 @@ export function legend(about: About, { rows, of, spread }: { rows: readonly Meas
   ].join("\n");
 }
 
-/** The same for a program. */
+/** The legend as data, for programs. */
 export const described = (about: About, rows: readonly Measured[], of: readonly Column[]) =>
   Object.fromEntries(shownOf(rows, of).map(({ key, better, meaning }) => [key, { better, meaning: meaning(about) }]));
 

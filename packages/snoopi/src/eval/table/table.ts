@@ -20,7 +20,7 @@ export interface TableOptions {
   /** The folder of the model that the table is about, or that students are compared with. */
   readonly model: string;
   readonly students: readonly Labelled[];
-  /** Of each cell. */
+  /** For each cell. */
   readonly pictures: number;
   readonly seeds: readonly number[];
   /** DDIM steps and κ of the teacher. */
@@ -53,7 +53,7 @@ export interface Report {
   readonly charts: Readonly<Record<string, string>>;
 }
 
-/** A table of the paper: which pictures it needs, and what is made of their figures. */
+/** A table of the paper: which pictures it needs, and the report on their figures. */
 export interface Table {
   readonly name: string;
   readonly cells: readonly Cell[];

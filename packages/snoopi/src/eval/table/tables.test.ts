@@ -36,7 +36,7 @@ test("every cell of every table has a name of its own, fit for a file", () => {
   const students = ["a", "b"].map((label) => ({ label, model: `models/${label}` }));
   for (const make of [guidanceTable, studentsTable, exclusionTable, judgeTable]) {
     const { cells } = make({ ...options, students });
-    // What is without a negative is asked by several pairs of the table, once for each pair.
+    // The baseline without a negative has a cell of its own for each pair.
     expect(new Set(cells.map(({ name }) => name)).size).toBe(cells.length);
     for (const { name } of cells) expect(name).toMatch(/^[\p{L}\p{N}][\p{L}\p{N}.-]*$/u);
   }

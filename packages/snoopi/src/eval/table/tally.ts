@@ -17,7 +17,7 @@ export interface Tally {
   readonly lackingAndValid: number;
   /** Over all pictures, the sum of the cosines of picture and caption. */
   readonly likeness: number;
-  /** How often each attribute was named, and right then. */
+  /** How often each attribute was named, and how often it was right then. */
   readonly named: Counts;
   readonly hits: Counts;
   /** How often each value was seen where the caption left its attribute open, in the order of `attributeValues`. */

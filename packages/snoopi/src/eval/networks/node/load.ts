@@ -26,7 +26,7 @@ export async function loadFeatureNetwork<Kind extends FeatureNetworkKind>(
   return network as Kind extends "inception" ? FeatureNetwork : ClipFeatureNetwork;
 }
 
-/** The same for a row of one's own: other sizes, another fine-tuning. */
+/** The same for a `PublishedNetwork` of your own: other sizes, another fine-tuning. */
 export async function loadPublished(
   published: PublishedNetwork,
   path: string,
