@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { build, root, snoopi, start, temporary, tiny } from "./command.ts";
+import { killedAgain } from "./kills.ts";
 
 // `snoopi distill` in processes that are stopped and killed. The miniature is small enough for the CPU.
 
@@ -36,8 +37,13 @@ beforeAll(() => {
 });
 
 describe("snoopi distill", () => {
+  /** Milliseconds of the whole run. */
+  let took: number;
+
   test("says how each phase goes and leaves a pipeline that snoopi generate takes", async () => {
+    const begin = performance.now();
     const { code, stdout, stderr } = await snoopi(words("whole"));
+    took = performance.now() - begin;
     expect([code, stdout]).toEqual([0, `student: snoopi generate --model ${join(folder.path, "whole")}\n`]);
     for (const line of ["pairs: 4 in ", "regression: 3 in ", "distill: 8 in "]) expect(stderr).toContain(line);
     expect(readdirSync(join(folder.path, "whole", "training", "distill")).sort()).toEqual([
@@ -78,14 +84,10 @@ describe("snoopi distill", () => {
     expect(read("stopped")).toEqual(read("whole"));
   });
 
-  test("killed at ten random moments and resumed ends with the same bits", { timeout: 300_000 }, async () => {
-    for (let kills = 0; kills < 10; kills++) {
-      const { child, ended } = start(words("killed", "--resume"));
-      // From before the first picture to well into the distillation.
-      await setTimeout(500 + 2500 * Math.random());
-      child.kill("SIGKILL");
-      await ended;
-    }
+  test("killed at ten random moments keeps its checkpoints, and resumed ends with the same bits", { timeout: 900_000 }, async () => {
+    // From before the first picture to well into the distillation.
+    const folders = ["regression", "distill"].map((phase) => join(folder.path, "killed", "training", phase));
+    expect(await killedAgain(() => start(words("killed", "--resume")), { kills: 10, within: took / 4, folders })).toBeGreaterThan(0);
     expect((await snoopi(words("killed", "--resume"))).code).toBe(0);
     expect(read("killed")).toEqual(read("whole"));
     const left = readdirSync(join(folder.path, "killed"), { recursive: true, encoding: "utf8" });

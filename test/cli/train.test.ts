@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { build, snoopi, start, temporary } from "./command.ts";
+import { killedAgain, stepOf } from "./kills.ts";
 
 // `snoopi train` in processes that are stopped and killed. The miniature is small enough for the CPU.
 
@@ -24,8 +25,13 @@ const words = (out: string, steps: number, ...more: string[]) => [
 const read = (out: string, file: string) => readFileSync(join(folder.path, out, "training", "clip", file));
 
 describe("snoopi train", () => {
+  /** Milliseconds of the whole run. */
+  let took: number;
+
   test("trains, says how it goes, and leaves components, curves and sheets", async () => {
+    const begin = performance.now();
     const { code, stdout, stderr } = await snoopi(words("whole", 30));
+    took = performance.now() - begin;
     expect([code, stderr.includes("clip: 30 in ")]).toEqual([0, true]);
     expect(stdout).toMatch(/^clip: of 192 full captions the right one for 0\.\d+ of 256 unseen pictures, in .*text_encoder\n$/);
     expect(readdirSync(join(folder.path, "whole")).sort()).toEqual(["clip", "text_encoder", "tokenizer", "training"]);
@@ -44,15 +50,13 @@ describe("snoopi train", () => {
     for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read("stopped", file)).toEqual(read("whole", file));
   });
 
-  test("killed at ten random moments and resumed ends with the same bits", async () => {
-    for (let kills = 0; kills < 10; kills++) {
-      const { child, ended } = start(words("killed", 30, "--resume"));
-      // From before the first step to well after it.
-      await setTimeout(300 + 1200 * Math.random());
-      child.kill("SIGKILL");
-      await ended;
-    }
-    expect((await snoopi(words("killed", 30, "--resume"))).code).toBe(0);
+  test("killed at ten random moments keeps its checkpoint, and resumed ends with the same bits", { timeout: 300_000 }, async () => {
+    const at = join(folder.path, "killed", "training", "clip");
+    const between = await killedAgain(() => start(words("killed", 30, "--resume")), { kills: 10, within: took / 3, folders: [at] });
+    expect(between).toBeGreaterThan(0);
+    const step = await stepOf(at);
+    const { code, stderr } = await snoopi(words("killed", 30, "--resume"));
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`clip: 30, from ${step}\n`)]);
     for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read("killed", file)).toEqual(read("whole", file));
   });
 

@@ -40,7 +40,7 @@ for (const { name: on, device } of devices) {
       return { schedule, z: normal(1, [1, 4, 8, 8]), positive: text(2, 7), options: { negative: text(3, 5), empty: text(4, 7) } };
     };
 
-    test.each(methods)("%s acts in every cross-attention layer and in no self-attention", (name) =>
+    test.each(methods)("%s acts in every cross-attention layer and in no self-attention, and leaves the network as it was", (name) =>
       scope(async () => {
         const { schedule, z, positive, options } = given();
         const paths = new Set<string>();
@@ -63,6 +63,7 @@ for (const { name: on, device } of devices) {
         // Each layer's own scale acts in it; self-attention has none to take.
         expect(await draw((path) => (path.includes("attn1") ? 5 : 0))).toEqual(plain);
         for (const layer of layers) expect(await draw((path) => (path === layer ? 0.5 : 0))).not.toEqual(plain);
+        expect(await draw()).toEqual(plain);
       }),
     );
 

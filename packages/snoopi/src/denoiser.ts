@@ -36,6 +36,7 @@ const x0Of: Readonly<Record<PredictionType, (output: Tensor, x: Tensor, noise: N
 /** ε from x₀ at the same x_t. */
 export const noiseOf = (x0: Tensor, x: Tensor, { alpha, sigma }: Noise): Tensor => x.sub(x0.mul(alpha)).div(sigma);
 
+/** α_t and σ_t of a timestep: x_t = α_t·x₀ + σ_t·ε (Eq. 1). */
 export const noiseAt = (schedule: NoiseSchedule, t: number): Noise => ({ alpha: schedule.alpha(t), sigma: schedule.sigma(t) });
 
 export interface DenoiserOptions {

@@ -9,7 +9,7 @@ import { pixartShape, pixartTokens } from "../pipeline/pixart.ts";
 import { modelShape } from "../pipeline/stable-diffusion.ts";
 import { encodedAtOnce } from "../prompts/cached-embeddings.ts";
 import { clipSizes } from "../train/clip-sizes.ts";
-import type { DistillConfig } from "../train/distill-config.ts";
+import { type DistillConfig, describeMethod } from "../train/distill-config.ts";
 import { readClipDecoder } from "../train/node/clip-decoder.ts";
 import { readClip } from "../train/node/distill-teacher.ts";
 import { type DistillCost, distillCost, encodingCost, regressionCost, type StepCost } from "../train/student/dry.ts";
@@ -39,7 +39,7 @@ export async function distillDryRun(config: DistillConfig, options: DistillOptio
     return cost;
   };
   const { lines, fits } = shown(costOf(config.batch), limits);
-  process.stdout.write(`${lines.join("\n")}\n`);
+  process.stdout.write(`${describeMethod(config)}\n${lines.join("\n")}\n`);
   const fitting = { fits: (cost: StepCost) => verdictsOf(cost, limits).every(({ fits }) => fits) };
   if (!fits && config.batch > 1) process.stdout.write(`${smallerBatches(config, { costOf, ...fitting }).join("\n")}\n`);
 

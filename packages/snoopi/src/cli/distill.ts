@@ -1,7 +1,7 @@
 import { basename, dirname } from "node:path";
 import { readJson } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
-import { checkDistillConfig, type DistillConfig, distillSchema } from "../train/distill-config.ts";
+import { checkDistillConfig, type DistillConfig, describeMethod, distillSchema } from "../train/distill-config.ts";
 import { distillRun } from "../train/node/distill-run.ts";
 import { checkFolders } from "../train/node/student-folder.ts";
 import { readConfig } from "../train/schema.ts";
@@ -28,6 +28,7 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
   const { progress, say } = openTerminal();
   using opened = await openDevice(options.device);
   say(opened.line);
+  say(describeMethod(config));
   let phase: Phase | undefined;
   try {
     const ended = await distillRun(config, {

@@ -122,6 +122,18 @@ describe("a step of distillation", () => {
     expect(other.result).not.toEqual(first.result);
   });
 
+  test("has κ in the student's gradient alone: the LoRA teacher learns the same by any", async () => {
+    const [random, fixed] = await Promise.all(
+      [distillMethods.pgSb, distillMethods.swiftBrush].map(async (method) => {
+        const { distillation, own, adapter } = setUp(method);
+        const { lora } = await distillStep(distillation, options);
+        return { lora, adapter: await copy(adapter), own: await copy(own) };
+      }),
+    );
+    expect([fixed.lora, fixed.adapter]).toEqual([random.lora, random.adapter]);
+    expect(fixed.own).not.toEqual(random.own);
+  });
+
   test("updates the LoRA teacher r times", async () => {
     const { distillation } = setUp(distillMethods.ttur);
     const { lora } = await distillStep(distillation, options);

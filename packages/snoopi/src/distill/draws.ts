@@ -80,6 +80,7 @@ export const drawStep = (options: DrawOptions, { keys, steps = 1 }: { readonly k
   lora: Array.from({ length: options.method.loraSteps }, (_, i) => drawLora(options, { keys: keys.lora(i) })),
 });
 
+/** Frees the tensors of draws. */
 export function disposeDraws(draws: StepDraws): void {
   for (const t of leaves(draws)) t.dispose();
 }

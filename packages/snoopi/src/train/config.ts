@@ -75,6 +75,7 @@ export const teacherSchema = {
   },
 } satisfies Schema;
 
+/** All keys of the configs of `snoopi train`, by stage: for `readConfig`. */
 export const trainSchemas = { vae: vaeSchema, clip: clipSchema, teacher: teacherSchema } as const;
 
 export type StageName = keyof typeof trainSchemas;

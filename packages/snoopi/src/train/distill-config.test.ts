@@ -6,6 +6,7 @@ import {
   aheadConfig,
   checkDistillConfig,
   type DistillConfig,
+  describeMethod,
   distillSchema,
   methodOf,
   regressionConfig,
@@ -90,6 +91,19 @@ test("the rows of Table 2 and the control at the interval's mean are two keys ea
   expect(kappaOf("method.teacherKappa=2.25", "method.loraKappa=2.25")).toEqual(row({ fixed: 2.25 }, { fixed: 2.25 }));
 });
 
+test("a method's name over a file that says all of its keys changes nothing else, which is told; in place of them it is the method", () => {
+  const of = (...set: string[]) => configOf(withKeys(fileOf("tiny-table2.json"), set));
+  expect(describeMethod(of())).toBe('method: pgSb, but for loraWeighting "one"');
+  expect(describeMethod(of("method.name=dmd2"))).toBe(
+    'method: dmd2, but for teacherKappa [0.5,4], loraKappa [0.5,4], weighting "sigma2", loraWeighting "one", loraSteps 1, maxNorm 1',
+  );
+  for (const name of Object.keys(distillMethods) as (keyof typeof distillMethods)[]) {
+    if (name === "nasaT") continue;
+    const named = of(`method={"name": "${name}"}`, "ahead=0");
+    expect([describeMethod(named), methodOf(named)]).toEqual([`method: ${name}`, { ...distillMethods[name], loraWeighting: "abar" }]);
+  }
+});
+
 test.each([
   [{ regression: { steps: 3 } }, "regression.steps is 3 and pairs.count 0"],
   [{ pairs: { count: 4 } }, "neither regression.steps nor keepRegression.weight uses them"],
@@ -102,6 +116,10 @@ test.each([
   [{ negatives: "world" }, "method pgSb does not use NASA"],
   [{ method: { loraSteps: 0 } }, "only sds goes without a LoRA teacher"],
   [{ method: { name: "sds" }, ahead: 3 }, "method sds has no LoRA teacher"],
+  [{ method: { name: "sds", loraSteps: 5, nullText: 0.1 } }, "method.loraSteps, method.nullText given, and sds has no LoRA teacher"],
+  [{ method: { against: "sds", loraKappa: 2 } }, "method.loraKappa given, and sds has no LoRA teacher"],
+  [{ method: { nasa: -0.5 }, negatives: "world" }, "method.nasa is -0.5. Give a number of 0 or more, or two"],
+  [{ method: { nasa: [-1, 1] }, negatives: "world" }, "method.nasa is [-1,1]"],
   [{ method: { studentRange: [500, 20] } }, "method.studentRange is [500, 20]"],
   [{ method: { loraKappa: [4, 0.5] } }, "method.loraKappa is [4,0.5]"],
   [{ student: { lr: 1 }, stps: 2 }, "student.lr, stps are unknown"],

@@ -3,7 +3,7 @@ import type { Kappa } from "../distill/kappa.ts";
 import { type DistillMethod, distillMethods } from "../distill/method.ts";
 import { weightings } from "../distill/weighting.ts";
 import { promptsFrom } from "./prompts-from.ts";
-import { type ConfigOf, choice, type Field, flag, number, open, pair, type Schema, text, whole } from "./schema.ts";
+import { type ConfigOf, choice, type Field, flag, isObject, number, open, pair, type Schema, text, whole } from "./schema.ts";
 
 // What the configs of `snoopi distill` may say. Defaults are the paper's; where it is silent, SwiftBrush's or marked INFERRED.
 
@@ -33,16 +33,18 @@ const adapter = (rank: number, alpha: number) => ({
 });
 
 /** A number, or the two ends of an interval. */
-const kappa = (about: string): Field<Kappa> => ({
+const kappa = (about: string, { least = -Infinity } = {}): Field<Kappa> => ({
   absent: { fixed: 1 },
   about,
   read(value, path) {
-    if (typeof value === "number" && Number.isFinite(value)) return { fixed: value };
-    if (Array.isArray(value) && value.length === 2 && value.every((v) => Number.isFinite(v)) && value[0] <= value[1]) {
+    const fits = (one: unknown) => Number.isFinite(one) && (one as number) >= least;
+    if (fits(value)) return { fixed: value as number };
+    if (Array.isArray(value) && value.length === 2 && value.every(fits) && value[0] <= value[1]) {
       return { uniform: [value[0], value[1]] };
     }
+    const wanted = least === -Infinity ? "a number" : `a number of ${least} or more`;
     throw new SnoopiError(
-      `config: ${path} is ${JSON.stringify(value)}. Give a number, or two of which the first is the smaller, for an interval.`,
+      `config: ${path} is ${JSON.stringify(value)}. Give ${wanted}, or two of which the first is the smaller, for an interval.`,
     );
   },
 });
@@ -51,6 +53,7 @@ const names = Object.keys(distillMethods) as (keyof typeof distillMethods)[];
 const weightingNames = Object.keys(weightings) as (keyof typeof weightings)[];
 const timesteps = (about: string) => open(pair([0, 1000], about, { least: 0 }));
 
+/** All keys of a config of `snoopi distill`, with their defaults and what they are: for `readConfig`. */
 export const distillSchema = {
   preset: open(choice("sd15", "whose sizes --dry-run counts with where no --model is given", ["sd15", "sd21", "pixart512"])),
   seed: whole(0, "all randomness: prompts, noise, timesteps, κ and the adapters"),
@@ -111,7 +114,7 @@ export const distillSchema = {
     loraWeighting: open(choice("abar", "how the LoRA teacher's errors count over t", ["abar", "one"])),
     loraSteps: open(whole(1, "updates of the LoRA teacher for one of the student")),
     nullText: open(number(0.1, "share of the LoRA teacher's updates with the empty text", { least: 0, most: 1 })),
-    nasa: open(kappa("NASA-T: α of NASA in the student, a number or [min, max]; needs a negative for each prompt")),
+    nasa: open(kappa("NASA-T: α of NASA in the student, a number or [min, max]; needs a negative for each prompt", { least: 0 })),
     maxNorm: open(number(1, "gradients are scaled down to at most this norm", { least: 1e-12 })),
   },
   negatives: open(promptsFrom("world", "what NASA-T keeps away: a file as for prompts, or world for the values of the tiny world")),
@@ -165,6 +168,9 @@ export const distillFreeKeys: readonly string[] = [
   ...["embeddings.folder", "clip.decoder"],
 ];
 
+/** What is about a LoRA teacher alone. */
+const sdsIgnores = ["loraKappa", "loraRange", "loraWeighting", "loraSteps", "nullText"] as const;
+
 /** @throws SnoopiError for keys that contradict each other. */
 export function checkDistillConfig(config: DistillConfig): void {
   const refuse = (what: string): never => {
@@ -197,6 +203,9 @@ export function checkDistillConfig(config: DistillConfig): void {
     if (!(Number.isSafeInteger(range.from) && Number.isSafeInteger(range.below) && range.from < range.below && range.below <= 1000))
       refuse(`method.${name} is [${range.from}, ${range.below}]. Give whole numbers from 0 to 1000, the smaller first`);
   }
+  const unread = sdsIgnores.filter((key) => config.method[key] !== null && config.method[key] !== 0);
+  if (chosen.against === "sds" && unread.length > 0)
+    refuse(`${unread.map((key) => `method.${key}`).join(", ")} given, and sds has no LoRA teacher. Leave out, or write null`);
   if (chosen.against === "vsd" && chosen.loraSteps === 0) refuse("method.loraSteps is 0, and only sds goes without a LoRA teacher");
   if (chosen.loraSteps === 0 && config.ahead > 0) refuse(`ahead is ${config.ahead}, and method ${method.name} has no LoRA teacher`);
   if (chosen.nasa && negatives === null) refuse("method.nasa has nothing to keep away. Give negatives");
@@ -269,4 +278,25 @@ export function methodOf({ method: { name, ...over } }: DistillConfig): DistillM
     maxNorm: over.maxNorm ?? named.maxNorm,
     ...(nasa && { nasa }),
   };
+}
+
+/**
+ * What a config says otherwise than the method that it names, such as `loraSteps 3`. Keys that are said count, whatever the name: another name over
+ * a file that says all of them would else be another name and nothing more.
+ */
+export function departures(config: DistillConfig): string[] {
+  const same = (a: DistillMethod, b: DistillMethod) => JSON.stringify(a) === JSON.stringify(b);
+  // κ is shown as a config says it.
+  const shown = (value: unknown) => JSON.stringify(isObject(value) ? (value.fixed ?? value.uniform) : value);
+  return Object.entries(config.method).flatMap(([key, value]) => {
+    if (key === "name" || value === null) return [];
+    const without = { ...config, method: { ...config.method, [key]: null } };
+    return same(methodOf(without), methodOf(config)) ? [] : [`${key} ${shown(value)}`];
+  });
+}
+
+/** The method in a line. */
+export function describeMethod(config: DistillConfig): string {
+  const otherwise = departures(config);
+  return `method: ${config.method.name}${otherwise.length > 0 ? `, but for ${otherwise.join(", ")}` : ""}`;
 }

@@ -21,6 +21,7 @@ export interface Packed extends Disposable {
 /** Elements of f32 after which a GPU can bind a part of a buffer (256 bytes): a kernel would copy a parameter that begins elsewhere. */
 const alignment = 64;
 
+/** Parameters end to end in one tensor, each from where a GPU can bind it: a step then moves all of them by one kernel. */
 export function packed(parameters: Readonly<Record<string, Tensor>>): Packed {
   let length = 0;
   const places = Object.entries(parameters).map(([name, { shape }]) => {

@@ -15,6 +15,7 @@ export type Attributes = { readonly [N in AttributeName]: (typeof attributeValue
 /** What a caption asks for: the attributes it leaves out may be anything. */
 export type Constraint = { readonly [N in AttributeName]?: Attributes[N] };
 
+/** What a scene is described by. */
 export const attributeNames = Object.keys(attributeValues) as AttributeName[];
 
 /** Whether a picture of `attributes` shows all that `constraint` names. */

@@ -36,6 +36,7 @@ export interface Figures {
 /** The neighbour that sets the radius of a picture's ball. */
 const k = 3;
 
+/** The figures of a cell, of what was counted of its pictures: distances need a reference of the same features. */
 export function figuresOf({ lacks }: Pick<Cell, "lacks">, { tally, likened, moments, rows }: CellState, reference: Reference): Figures {
   const { pictures, named, hits } = tally;
   const entropy = entropyOf(tally);

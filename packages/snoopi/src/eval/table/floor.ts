@@ -12,6 +12,7 @@ export interface Floor {
 
 type Seen = Pick<Judgement, "psnr" | "explained">;
 
+/** Whether the world could have drawn a picture: what the judge redraws of it comes as near as the floor asks, in both figures. */
 export const isValid = ({ psnr, explained }: Seen, floor: Floor): boolean => psnr >= floor.psnr && explained >= floor.explained;
 
 /**

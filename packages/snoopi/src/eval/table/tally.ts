@@ -27,6 +27,7 @@ export interface Tally {
 const each = <T>(make: (name: AttributeName) => T) =>
   Object.fromEntries(attributeNames.map((name) => [name, make(name)])) as Record<AttributeName, T>;
 
+/** Of no pictures: what others are merged into. */
 export const emptyTally = (): Tally => ({
   pictures: 0,
   right: 0,

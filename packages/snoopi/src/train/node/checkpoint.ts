@@ -8,6 +8,7 @@ import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
 /** The config's place in a checkpoint's metadata. */
 const configField = "snoopi.config";
 
+/** Where in its folder a training stands. */
 export const checkpointPath = (folder: string): string => join(folder, "checkpoint.safetensors");
 
 export interface CheckpointOptions {
@@ -16,14 +17,25 @@ export interface CheckpointOptions {
   readonly config: unknown;
 }
 
-/** Writes where training stands: beside the file until it is complete, so that the one before stays whole whatever happens. */
+/**
+ * Writes where training stands: beside the file until it is complete, so that the one before stays whole whatever happens. A state that is not
+ * finite is not written, for nothing could go on from it: the first such tensor is returned by its name.
+ */
 export async function writeCheckpoint(
   folder: string,
   parts: Parts,
   { step, model, config }: CheckpointOptions & { readonly step: number },
-) {
+): Promise<string | undefined> {
   const { tensors, metadata } = await saveState(parts, { step, model });
+  for (const [name, { data }] of tensors) if (!allFinite(data)) return name;
   await writeSafetensors(checkpointPath(folder), tensors, { metadata: { ...metadata, [configField]: JSON.stringify(config) } });
+  return undefined;
+}
+
+/** A loop: an optimiser's billions of numbers go through it, and `every` would call a function for each. */
+function allFinite(values: ArrayLike<number>): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 /**

@@ -1,7 +1,7 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpu, type Device, fillNormal, foldIn, keep, keyFromSeed, linear, mean, square, sub, tensor } from "@snoopi/core";
+import { cpu, type Device, fillNormal, foldIn, keep, keyFromSeed, linear, mean, mul, square, sub, tensor } from "@snoopi/core";
 import { afterAll, describe, expect, test } from "vitest";
 import { gpu } from "../../../../../test/gpu.ts";
 import type { Rate } from "../rate.ts";
@@ -38,6 +38,13 @@ function fit({ device = cpu, infinite = -1 }: Fit = {}): Stage {
     },
     loss: ({ x, y }) => ({ loss: mean(square(sub(linear(x, parameters.weight, parameters.bias), y))) }),
   };
+}
+
+/** A stage without a bottom: the loss is its one weight. */
+function drift(): Stage {
+  const parameters = { weight: keep(tensor([0])) };
+  const batch = () => ({ x: { shape: [1], data: Float32Array.of(1) } });
+  return { name: "drift", device: cpu, parameters, batch, loss: ({ x }) => ({ loss: mean(mul(x, parameters.weight)) }) };
 }
 
 const rate: Rate = { peak: 0.1, warmup: 0.1, shape: "linear" };
@@ -149,6 +156,34 @@ describe("a run", () => {
     expect(bytes(broken)).toEqual(bytes(whole));
     const { finished } = await run(broken, fit(), { resume: true });
     expect(finished).toBe(true);
+  });
+
+  // The weight goes down by the rate at each step, and after the seventh it is below −3.4e38, with a loss that was finite until then.
+  test.each([
+    {
+      steps: 20,
+      checkpointEvery: 5,
+      says: "drift: step 7 has a loss of -Infinity; the parameter weight is the first that is not finite. ",
+    },
+    { steps: 20, checkpointEvery: 7, says: "drift: after step 6 weights.weight is not finite. There is no checkpoint yet" },
+    { steps: 7, checkpointEvery: 5, says: "drift: after step 6 weights.weight is not finite. " },
+  ])("whose weights leave f32 keeps the checkpoint before and is not finished: %o", async ({ steps, checkpointEvery, says }) => {
+    const [whole, broken] = [fresh(), fresh()];
+    const calm = {
+      steps,
+      betas: [0, 0],
+      weightDecay: 0,
+      maxNorm: 1,
+      ema: 0,
+      rate: { peak: 5e37, warmup: 0, shape: "constant" },
+    } as const;
+    const ended = run(broken, drift(), { settings: calm, checkpointEvery });
+    await expect(ended).rejects.toThrow(says);
+    await expect(ended).rejects.toThrow("Begin anew with a lower learning rate in another --out.");
+    if (checkpointEvery === 7) return expect(existsSync(checkpointPath(broken))).toBe(false);
+    await run(whole, drift(), { settings: calm, checkpointEvery, ...stoppedAfter(5) });
+    expect(bytes(broken)).toEqual(bytes(whole));
+    await expect(ended).rejects.toThrow("checkpoint.safetensors holds the state before step 5. ");
   });
 
   test("that cannot write leaves the checkpoint before in place, and says of which step it is", async () => {

@@ -59,13 +59,16 @@ export interface Ended {
  * Trains a stage, or goes on where a checkpoint stands, until its steps are taken or the signal asks to stop; either way the checkpoint is then
  * up to date. A failure to write leaves the checkpoint before in place.
  *
- * @throws SnoopiError when there is a checkpoint and `resume` is false, when it is of another config, and when a loss or gradient is not finite:
- * the state before that step is then what the checkpoint holds.
+ * @throws SnoopiError when there is a checkpoint and `resume` is false, when it is of another config, and when a loss, a gradient or what a step
+ * has made of the weights is not finite: the checkpoint is then the last state that was.
  */
 export async function runTraining(stage: Stage, options: RunOptions): Promise<Ended> {
   using training = stepperOf(stage, options.settings);
   return await runSteps(training, options);
 }
+
+/** A run is resumed with its own config alone, of which the rate is a part. */
+const calmer = "Begin anew with a lower learning rate in another --out.";
 
 /** {@link runTraining} of anything that goes step by step. */
 export async function runSteps(training: Stepper, options: StepsOptions): Promise<Ended> {
@@ -84,11 +87,16 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
   }
   const rows = at ? (await oldRows(folder)).filter(({ step }) => step < taken) : [];
   let saved = at ? taken : -1;
-  const save = async () => {
-    if (saved === taken) return;
+  /** Where the state before a step that failed is. A run with the same config would come to that step again. */
+  const left = () =>
+    `${saved < 0 ? "There is no checkpoint yet" : `${checkpointPath(folder)} holds the state before step ${saved}`}. ${calmer}`;
+  /** Writes the checkpoint, or returns the tensor that is not finite. */
+  const written = async (): Promise<string | undefined> => {
+    if (saved === taken) return undefined;
     try {
       await writeCurves(folder, rows, { title: name, columns: options.columns });
-      await writeCheckpoint(folder, training.parts(taken), { ...identity, step: taken });
+      const broken = await writeCheckpoint(folder, training.parts(taken), { ...identity, step: taken });
+      if (broken !== undefined) return broken;
     } catch (error) {
       if (!(error instanceof SnoopiError)) throw error;
       const kept =
@@ -96,6 +104,11 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
       throw new SnoopiError(`${error.message} ${kept}`, { cause: error });
     }
     saved = taken;
+    return undefined;
+  };
+  const save = async () => {
+    const broken = await written();
+    if (broken !== undefined) throw new SnoopiError(`${name}: after step ${taken - 1} ${broken} is not finite. ${left()}`);
   };
   const draw = async () => {
     const png = await encodePng(await options.sheet(await training.weights()));
@@ -108,12 +121,10 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
     const report = await training.step(taken, { next: taken + 1 < settings.steps });
     if (!Object.values(report).every(Number.isFinite)) {
       const first = (await training.firstNotFinite(taken)) ?? "no tensor";
-      const whole = training.unmoved(report);
-      if (whole) await save();
+      const whole = training.unmoved(report) && (await written()) === undefined;
       const figures = Object.entries(report).flatMap(([key, value]) => (Number.isFinite(value) ? [] : [`a ${key} of ${value}`]));
-      const kept = saved < 0 ? "There is no checkpoint yet" : `${checkpointPath(folder)} holds the state before step ${saved}`;
       throw new SnoopiError(
-        `${name}: step ${taken} has ${figures.join(" and ")}; ${first} is the first that is not finite. ${whole ? "Nothing moved, and " : ""}${kept}. Lower the learning rate.`,
+        `${name}: step ${taken} has ${figures.join(" and ")}; ${first} is the first that is not finite. ${whole ? "Nothing moved, and " : ""}${left()}`,
       );
     }
     rows.push(rounded({ step: taken, ...report }));
