@@ -44,7 +44,7 @@ function options(): Parameters<typeof ship>[0] {
   if (ownStudent !== undefined) models.student = ownStudent;
   const before = start ?? (teacher === undefined ? inRun("first") : undefined);
   const root = resolve(import.meta.dirname, "..");
-  // As short as it can be: the last line printed names it.
+  // Relative, for the last line printed names it.
   const path = (given: string | undefined, absent: string) => relative(process.cwd(), given ?? join(root, absent)) || ".";
   return {
     models,

@@ -21,9 +21,9 @@ import { contactNegatives, contactPrompts } from "../packages/snoopi/src/eval/ta
 import { normals } from "../packages/snoopi/src/train/examples.ts";
 import { pixelsOf } from "../packages/snoopi/src/train/sheet.ts";
 
-// The README's pictures, by the student that ships: docs/images/tiny-prompts.png has a prompt in each column, docs/images/tiny-negatives.png a prompt
-// and its negative, below each picture the same noise with the negative. Noises are taken as they come; those of the negatives are the first
-// whose picture shows what is to stay away, or there would be nothing to see.
+// Draws the README's pictures with the student that ships: docs/images/tiny-prompts.png has a prompt in each column,
+// docs/images/tiny-negatives.png a prompt and its negative, and below each picture the same noise with the negative. Noises are not
+// selected, except that with negatives they are the first whose picture shows what is to be kept away, or there would be nothing to see.
 // node --conditions=source --import tsx scripts/tiny-pictures.ts
 
 const rows = 3;
@@ -31,7 +31,7 @@ const noisesOfPair = 2;
 const tried = 16;
 /** α of NASA, the scale of the paper's listing. */
 const nasaScale = 1;
-/** What a README may weigh. */
+/** The most bytes of a picture in the README. */
 const most = 200_000;
 
 const folder = resolve(import.meta.dirname, "../docs/images");

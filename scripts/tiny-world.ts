@@ -4,12 +4,12 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Size, stepsOf } from "./tiny-world/steps.ts";
 
-// The tiny world's models and tables, from nothing: `npm run tiny-world -- --out DIR [--size miniature]`. Each step is a snoopi command that
-// anyone may type. What has ended is written down in DIR/steps.json, so that the same line goes on where it was stopped.
+// The tiny world's models and tables, from scratch: `npm run tiny-world -- --out DIR [--size miniature]`. Each step is a snoopi command
+// that anyone may type. Steps that have ended are recorded in DIR/steps.json, so that the same command goes on where it was stopped.
 
 interface Ended {
   readonly command: string;
-  /** Of all runs of the step together. */
+  /** Summed over all runs of the step. */
   readonly seconds: number;
   readonly done: boolean;
 }
@@ -18,7 +18,7 @@ const usage = "usage: npm run tiny-world -- --out DIR [--size full|miniature] [-
 const { out, size, device } = options();
 const record = join(out, "steps.json");
 mkdirSync(out, { recursive: true });
-// Ctrl-C reaches the step as well, which ends with a checkpoint and an exit code.
+// Ctrl-C also reaches the step's process, which ends with a checkpoint and an exit code.
 process.on("SIGINT", () => {});
 
 for (const { name, args } of stepsOf(size, out)) {

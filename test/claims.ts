@@ -2,8 +2,8 @@ import { parseSync } from "vite";
 
 /**
  * Turns the claims of an example into assertions: `expression; // => value` must equal the value, and so must the variable in `const x = …; // => value`.
- * Both may go over several lines; the comment stands behind the end. Typed arrays are compared as arrays.
- * @throws when a claim stands behind nothing that has a value, so that none goes unchecked
+ * Both may span several lines; the comment follows the end. Typed arrays are compared as arrays.
+ * @throws when a claim follows nothing that has a value, so that none goes unchecked
  */
 export function withAssertions(code: string): string {
   const { program, comments, errors } = parseSync("example.ts", code, { lang: "ts" });

@@ -28,7 +28,7 @@ export const examplesOf = (root: string, page: string): Example[] =>
     code: code!,
   }));
 
-/** Those for browsers, of all pages. Throws where there are none: then they are not found, for there are some. */
+/** The examples for browsers, of all pages. Throws if none is found, since there are some. */
 export function browserExamples(root: string): Example[] {
   const found = pagesOf(root)
     .flatMap((page) => examplesOf(root, page))

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { join, sep } from "node:path";
 import { gzipSync } from "node:zlib";
 
-// A model hub on this machine, with the answers of the real one as far as they are asked for: https://huggingface.co/docs/hub/api.
+// A local model hub that answers like the real one, as far as it is asked: https://huggingface.co/docs/hub/api.
 
 export const commit = "0123456789abcdef0123456789abcdef01234567";
 
@@ -18,18 +18,18 @@ export interface Hub extends AsyncDisposable {
 }
 
 export interface Fault {
-  /** Connections that break off after so many bytes; how many of them. */
+  /** Breaks connections off after this many bytes, `times` times. */
   breakAfter?: number;
   times?: number;
-  /** A connection that brings nothing after so many bytes, and does not end. */
+  /** Sends nothing after this many bytes, without ending the connection. */
   stallAfter?: number;
-  /** Bytes that are not those of the file. */
+  /** Sends bytes that are not those of the file. */
   wrong?: boolean;
-  /** An answer in place of the file, once. */
+  /** Answers with this status in place of the file, once. */
   status?: number;
-  /** So many answers with all of the file where a part was asked for. */
+  /** Answers this many requests for a part with the whole file. */
   whole?: number;
-  /** Answers that end after so many bytes as if that were all; how many of them is in `times`. */
+  /** Ends answers after this many bytes as if that were all, `times` times. */
   endAfter?: number;
 }
 
@@ -52,8 +52,8 @@ const large = (path: string) => path.endsWith(".safetensors");
 const hex = (by: string, bytes: Uint8Array, head = "") => createHash(by).update(head).update(bytes).digest("hex");
 
 /**
- * Serves one repository. As those of the real one, large files are elsewhere; small ones are behind a path of the hub, and compressed where that is
- * asked for. Lists are of three files a page.
+ * Serves one repository. As on the real hub, large files are on another server; small ones are behind a path of the hub, and compressed if
+ * that is asked for. Lists have three files a page.
  */
 export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
   const asked: Hub["asked"] = [];
@@ -93,7 +93,7 @@ export async function serveHub({ repo, files, token }: Options): Promise<Hub> {
       ...{ type: "file", path, size: bytes.length, oid: hex("sha1", bytes, `blob ${bytes.length}\0`) },
       ...(large(path) && { oid: "pointer", size: bytes.length, lfs: { oid: hex("sha256", bytes), size: bytes.length, pointerSize: 130 } }),
     }));
-    // As a mirror does it: the link is the original's.
+    // As on a mirror: the link points to the original.
     const rest = `<https://huggingface.co/api/models/${repo}/tree/${commit}?recursive=true&cursor=${at + 3}>; rel="next"`;
     if (at + 3 < files.size) response.setHeader("link", rest);
     response.end(JSON.stringify([...entries, { type: "directory", path: `folder-${at}`, oid: "tree", size: 0 }]));
@@ -152,7 +152,7 @@ const cors = {
   "access-control-expose-headers": "link, x-error-code, x-error-message, content-range",
 };
 
-/** Only the hub answers what browsers ask before a request that is not simple. One for a single range is. */
+/** Only the hub answers the preflight of a request that is not simple. A request for a single range is simple. */
 async function listening(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   preflights = true,

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect } from "vitest";
 import { liveStorages } from "../packages/core/src/node.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 
-// A test ends with as many live storages as it began with: what it makes outside scopes it disposes of, or drops for the garbage collector, and
-// what it makes for others it computes before any of them begins.
+// A test ends with as many live storages as it began with: what it makes outside scopes it disposes of, or drops for the garbage collector.
+// What a file makes for all its tests is computed before the first begins.
 
 let before = 0;
 

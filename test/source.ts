@@ -16,7 +16,7 @@ export interface Source {
   readonly path: string;
   readonly lines: number;
   readonly edges: readonly Edge[];
-  /** Names of the surroundings (`navigator`, `process` …) that stand outside every function. */
+  /** Globals of the environment (`navigator`, `process` …) used outside every function. */
   readonly globalsAtImport: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function readSource(root: string, path: string): Source {
   return { path, lines: text.split("\n").length - 1, edges, globalsAtImport: [...new Set(globalsOutsideFunctions(program))] };
 }
 
-/** Identifiers that name a surrounding and are reached when the module runs. Property names and types are none. */
+/** Globals of the environment that are reached when the module runs. Property names and types do not count. */
 function* globalsOutsideFunctions(node: unknown): Generator<string> {
   if (Array.isArray(node)) for (const child of node) yield* globalsOutsideFunctions(child);
   if (!isNode(node) || /^TS(Type|Interface)|Function/.test(node.type)) return;

@@ -3,7 +3,8 @@ import { webgpu } from "@snoopi/kernels";
 import { encodePng, generate, type LoadedModel, loadModel, openModel, type Request } from "@snoopi/snoopi";
 import { choiceOf, type ModelChoice } from "./models.ts";
 
-// A page that draws with snoopi. Everything runs here; a model of the Hub is read from there, and prompts go nowhere. Pictures stay until it is closed.
+// A page that draws with snoopi. Everything runs in the browser: models may come from the Hub, but prompts never leave the page. Pictures
+// stay until it is closed.
 
 const element = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
 const form = element<HTMLFormElement>("request");
@@ -28,7 +29,7 @@ form.addEventListener("submit", (event) => {
   if (!running) draw();
 });
 
-/** The GPU, or the CPU where there is none, and says which. */
+/** Opens the GPU, or else the CPU, and shows which. */
 async function open(): Promise<Device> {
   try {
     const device = await webgpu();
@@ -46,7 +47,7 @@ function show(): void {
     label.hidden = !label.dataset.for!.split(" ").includes(field("source").value);
 }
 
-/** Draws what the form asks for, and with a negative the same noise without it beside. */
+/** Draws what the form asks for. With a negative, the same noise is drawn without it first, to compare. */
 async function draw(): Promise<void> {
   running = new AbortController();
   const { signal } = running;
@@ -68,7 +69,7 @@ async function draw(): Promise<void> {
   }
 }
 
-/** The model in memory, loaded where it is another than before. */
+/** The chosen model: the one in memory, or loaded if another was chosen. */
 async function modelOf(choice: ModelChoice, signal: AbortSignal): Promise<LoadedModel> {
   if (model?.key === choice.key) return model.loaded;
   model?.loaded[Symbol.dispose]();

@@ -1,10 +1,10 @@
 /// <reference types="vite/client" />
 import { type Folder, filesFolder, hubFolder } from "@snoopi/models";
 
-/** The student's files as this page's bundler serves them: paths to addresses. */
+/** The shipped student's files as this page's bundler serves them: path → URL. */
 const tiny = import.meta.glob<string>("../../packages/tiny/student/**", { query: "?url", import: "default", eager: true });
 
-/** Where a model is taken from, and what says whether two are the same. */
+/** Where a model is taken from. Choices of one `key` are the same model. */
 export interface ModelChoice {
   readonly key: string;
   readonly variant?: string;

@@ -6,7 +6,7 @@ const root = import.meta.dirname;
 export default defineConfig({
   root,
   base: "./",
-  // The packages' sources, so that nothing has to be built before.
+  // Imports resolve to the packages' sources, so that nothing has to be built first.
   resolve: { conditions: ["source", "module", "browser"] },
   server: { fs: { allow: [resolve(root, "../..")] } },
   build: { target: "es2023", assetsInlineLimit: 0, modulePreload: false },

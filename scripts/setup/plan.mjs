@@ -73,7 +73,7 @@ function parseOneLine(line) {
 function parseDeb822(text) {
   const withoutComments = text.replace(/^#.*\n?/gm, "");
   return withoutComments.split(/\n\s*\n/).flatMap((stanza) => {
-    // A field goes on over the lines that begin with a blank: Signed-By may hold a whole key that way.
+    // A field continues on lines that begin with a blank: Signed-By may hold a whole key that way.
     const found = stanza.matchAll(/^([A-Za-z-]+):[ \t]*(.*(?:\n[ \t].*)*)/gm);
     const fields = new Map([...found].map(([, key = "", value = ""]) => [key.toLowerCase(), value.trim()]));
     const words = (/** @type {string} */ key) => (fields.get(key) ?? "").split(/\s+/).filter(Boolean);
@@ -135,7 +135,7 @@ export function planFor({ platform, osRelease, hasApt, sources }) {
   };
 }
 
-// A source of the user's that does not answer must not stop us: whether the lists were good enough is what installing tells.
+// A source of the user's that does not answer must not stop set-up: installing shows whether the lists were good enough.
 /** @type {Step} */
 const update = { argv: ["apt-get", "update"], essential: false };
 
@@ -168,7 +168,7 @@ export function stepsOf(plans) {
 function addBackports(archives) {
   const bookworm = archives.find(({ suite }) => suite === "bookworm") ?? { uri: "http://deb.debian.org/debian", signedBy: debianKey };
   const key = bookworm.signedBy ?? debianKey;
-  // A key written out stands on the lines below its field's name.
+  // An inline key goes on the lines below its field's name.
   const signedBy = key.includes("\n") ? `Signed-By:\n ${key}` : `Signed-By: ${key}`;
   const lines = ["Types: deb", `URIs: ${bookworm.uri}`, "Suites: bookworm-backports", "Components: main", signedBy];
   return { argv: ["tee", backportsPath], input: `${lines.join("\n")}\n`, essential: true };

@@ -6,7 +6,7 @@ import { fileSource, writeSafetensors } from "@snoopi/models/node";
 import { openOutput } from "@snoopi/snoopi/node";
 import { makeFolder } from "../../packages/snoopi/src/train/node/folder.ts";
 
-/** Copies a component, or a file, of a pipeline with its weights in f16. `name` is that of both. */
+/** Copies a component, or a file, of a pipeline with its weights in f16. `name` is its name in both folders. */
 export async function copyInHalf(name: string, { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
   const [source, target] = [join(from, name), join(to, name)];
   if (!(await stat(source)).isDirectory()) return copyFile(source, target);
@@ -18,8 +18,9 @@ export async function copyInHalf(name: string, { from, to }: { readonly from: st
 }
 
 /**
- * transformers takes a network into the type that its config names, or where it names none into that of the weights; diffusers takes its own into
- * f32. One of f16 among others of f32 would not run. As text: to transformers 1 is not 1.0, which JSON.parse would make of it.
+ * transformers loads a network in the dtype that its config names, or else in that of the weights; diffusers loads its own in f32. One in
+ * f16 among others in f32 would not run, so configs name float32. They are edited as text: JSON.parse would make 1.0 into 1, which
+ * transformers tells apart.
  */
 async function copyFile(source: string, target: string): Promise<void> {
   const bytes = await readFile(source);

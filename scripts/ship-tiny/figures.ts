@@ -9,7 +9,7 @@ export interface Row {
   readonly figures: Readonly<Record<string, Spread>>;
 }
 
-/** What is shown of one table, with the words that it has for itself. */
+/** What the card shows of one table, in the table's own words. */
 export interface Shown {
   readonly title: string;
   readonly meanings: Readonly<Record<string, string>>;
@@ -38,7 +38,7 @@ const shown: { readonly [N in keyof Figures]-?: (json: any) => Row[] } = {
 
 const plain = ({ name, figures }: Row): Row => ({ name, figures });
 
-/** What the tables in a folder say of the models that ship. A table that is not there, or has no row of them, is left out. */
+/** The tables in a folder, as far as they are about the models that ship. A table without such rows is left out. */
 export function figuresIn(results: string): Figures {
   const found = Object.entries(shown).flatMap(([name, rowsOf]) => {
     const path = join(results, `${name}.json`);

@@ -12,7 +12,7 @@ export interface Holding {
   /** Whether it is a pipeline, not parts of one. */
   readonly whole: boolean;
   readonly components: readonly Component[];
-  /** Tells its autoencoder from others, where it has one. */
+  /** Identifies its autoencoder, if it has one. */
   readonly vae?: string;
 }
 

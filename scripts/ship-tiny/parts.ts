@@ -1,4 +1,4 @@
-/** A training, told by its folder under `training/`, and what it leaves in a model's folder when it has come to its end. */
+/** A training, named by its folder under `training/`, and what it leaves in a model's folder once finished. */
 export interface Part {
   readonly stage: string;
   /** Trainings before it that leave nothing of their own. */
@@ -9,8 +9,8 @@ export interface Part {
 export type ModelName = "teacher" | "student";
 
 /**
- * What ships of each model, in the order in which it is trained. A teacher may ship before all of it is there; a student is whole. The scheduler
- * of a student is written for it, so that diffusers draws as many steps as it learned.
+ * What ships of each model, in the order in which it is trained. A teacher may ship before all of it is there; a student ships whole. A
+ * student has a scheduler of its own, so that diffusers draws in as many steps as it learned.
  */
 export const partsOf: { readonly [N in ModelName]: readonly Part[] } = {
   teacher: [

@@ -26,11 +26,11 @@ export interface ShipOptions {
 }
 
 /**
- * Puts trained models into the package, in f16, and writes its model card. A teacher may come part by part: what it has is taken. Models that come
- * together appear whole, or none of them.
+ * Puts trained models into the package, in f16, and writes its model card. A teacher may ship part by part: what it has is taken. Models
+ * that ship together appear whole, or none of them.
  *
- * @throws SnoopiError for a training that has not come to its end, for weights that are not what their config says, and for a model with less than
- * ships of it already.
+ * @throws SnoopiError for an unfinished training, for weights that do not match their config, and for a model that lacks parts of it that
+ * ship already.
  */
 export async function ship({ models, start, results, to }: ShipOptions): Promise<string[]> {
   const before = await madeIn(to);
@@ -44,7 +44,7 @@ export async function ship({ models, start, results, to }: ShipOptions): Promise
       trained[name] = before === undefined ? await trainingsOf(parts, from) : await trainingsFrom(before, parts, from);
       notes.push(await prepare(name, { from, to, parts }));
     }
-    // Not before each of them is found good: the card would be of other weights.
+    // Only once all of them are found good: else the card would be about other weights.
     for (const [name] of asked) await replaced(placesOf(name, to));
   } finally {
     for (const [name] of asked) await rm(placesOf(name, to).temporary, { recursive: true, force: true });
@@ -55,7 +55,7 @@ export async function ship({ models, start, results, to }: ShipOptions): Promise
   return [...notes, `card: figures of ${Object.keys(made.figures).join(", ") || "no table"}, from ${results}`];
 }
 
-/** What the package says of itself. */
+/** The package's made.json. */
 export async function madeIn(folder: string): Promise<Made> {
   const path = join(folder, "made.json");
   return isThere(path) ? JSON.parse(await readFile(path, "utf8")) : { trained: {}, figures: {} };
@@ -73,7 +73,7 @@ function readyParts(name: ModelName, from: string): readonly Part[] {
   throw new SnoopiError(`${from}: there is no ${lacking.join(", ")}. Ship the ${name} when its training has come to its end.`);
 }
 
-/** Of a teacher that went on from another: that one's trainings, and its own, told apart by their names. */
+/** For a teacher that went on from another: that one's trainings, and its own, under names with `-on`. */
 async function trainingsFrom(start: string, parts: readonly Part[], from: string): Promise<Record<string, Training>> {
   const own = Object.entries(await trainingsOf(parts, from)).map(([stage, training]) => [`${stage}-on`, training] as const);
   return { ...(await trainingsOf(parts, start)), ...Object.fromEntries(own) };
@@ -94,7 +94,7 @@ interface Shipped {
   readonly parts: readonly Part[];
 }
 
-/** Where a model is, where it grows, and where the one before it waits until it is there. */
+/** Where a model is, where it is built, and where the one before it waits until it is in place. */
 const placesOf = (name: ModelName, to: string) => ({
   target: join(to, name),
   temporary: join(to, `.${name}.tmp`),
@@ -115,7 +115,7 @@ async function prepare(name: ModelName, { from, to, parts }: Shipped): Promise<s
   return `${name}: ${parts.map(({ stage }) => stage).join(", ")}${missing.length > 0 ? `; ${missing.join(", ")} not there yet` : ""}`;
 }
 
-/** @throws SnoopiError when parts that ship are not among those that would take their place: they would be gone. */
+/** @throws SnoopiError when parts that ship already are not among the new ones and would be lost. */
 function requireAll(name: ModelName, { from, target, parts }: Pick<Shipped, "from" | "parts"> & { readonly target: string }): void {
   const stages = (of: readonly Part[]) => of.map(({ stage }) => stage).join(", ");
   const gone = partsIn(name, target).filter((part) => !parts.includes(part));
@@ -125,7 +125,7 @@ function requireAll(name: ModelName, { from, target, parts }: Pick<Shipped, "fro
   );
 }
 
-/** A student whose folder is older than the rule that its scheduler names its steps is given one. */
+/** Writes a scheduler for a student whose folder is from before schedulers named a student's steps. */
 async function studentScheduler(from: string, temporary: string): Promise<void> {
   const { sampling } = await openModel(nodeFolder(from));
   if (sampling.sampler !== "few-step") await writeScheduler(temporary, { teacher: from, steps: 1 });

@@ -22,8 +22,8 @@ import { vaeJson } from "../../packages/snoopi/src/train/vae-config.ts";
 import { worldVocabulary } from "../../packages/snoopi/src/world/vocabulary.ts";
 import { table2Rows } from "./table2.ts";
 
-// What the training of the tiny world's models costs: parameters, and FLOPs of a step, without running any. Of networks the loss and its gradients,
-// of students the distillation, without the start that they share.
+// What the training of the tiny world's models costs: parameters, and FLOPs of a step, without running any. For networks the loss and its
+// gradients are counted, for students the distillation, without the start that they share.
 // node --conditions=source --import tsx scripts/tiny-world/cost.ts
 
 const vae = readConfig(trainSchemas.vae, {});

@@ -10,15 +10,15 @@ export interface Step {
 }
 
 interface Student {
-  /** Of its config and its folder. */
+  /** The name of its config and its folder. */
   readonly name: string;
-  /** That it draws a picture in. Default 1. */
+  /** Passes per picture. Default 1. */
   readonly passes?: number;
 }
 
 const configs = resolve(import.meta.dirname, "../../packages/snoopi/configs");
 
-/** What differs between the whole and what a few minutes can show. */
+/** What differs between the full run and one of a few minutes. */
 const sizes = {
   full: {
     config: (name: string) => join(configs, `tiny-${name}.json`),
@@ -38,8 +38,8 @@ const sizes = {
 } as const;
 
 /**
- * The commands that make everything in `out`, in order: `first/`, the `teacher/` that goes on from it, the students and in `methods/` those of Table 2
- * are model folders, `results/` has the tables.
+ * The commands that make everything in `out`, in order. Model folders are `first/`, the `teacher/` that goes on from it, the students, and
+ * those of Table 2 in `methods/`; tables go to `results/`.
  */
 export function stepsOf(size: Size, out: string): Step[] {
   const { config, students, methods, eval: less, exclusion } = sizes[size];
@@ -58,7 +58,7 @@ export function stepsOf(size: Size, out: string): Step[] {
     args: [
       ...["distill", "--config", config(by), "--model", teacher, "--out", join(out, name), "--resume"],
       ...set.flatMap((one) => ["--set", one]),
-      // Pairs and regression of the first are those of all.
+      // All students share the pairs and regression of the first.
       ...(name === students[0].name ? [] : ["--start", join(out, students[0].name)]),
     ],
   });
@@ -80,7 +80,7 @@ export function stepsOf(size: Size, out: string): Step[] {
     table("judge", ...less),
     table("guidance", ...less, ...(size === "miniature" ? words("--teacher-steps 2 --kappas 1,3") : [])),
     table("students", ...each, ...labelled, ...less, ...(size === "miniature" ? words("--teacher-steps 2") : [])),
-    // Trainings differ by more than seeds of noise do.
+    // One seed of noise is enough: trainings differ by more.
     table("curves", ...labelled, ...(size === "miniature" ? less : words("--seeds 0"))),
     table("exclusion", ...each, ...less, ...exclusion),
     table("contact", "--student", join(out, "student")),

@@ -1,6 +1,7 @@
 /**
- * The methods of the paper's Table 2 and Fig. 2, and a control that the paper lacks: what each says otherwise than `tiny-table2.json`, which draws one
- * κ from 0.5 to 4 for both teachers. Where κ is not drawn it is SwiftBrush's 4.5, since the paper names none, or in the control the interval's mean.
+ * The methods of the paper's Table 2 and Fig. 2, and a control that the paper lacks, each as overrides of `tiny-table2.json`, which draws
+ * one κ from 0.5 to 4 for both teachers. A κ that is not drawn is SwiftBrush's 4.5, since the paper names none, or in the control the
+ * interval's mean.
  */
 export const table2Rows = {
   "random-both": [],

@@ -3,8 +3,8 @@ import { type Browser, chromium } from "playwright-core";
 /**
  * Opens a browser without a window and with WebGPU, on a profile that is thrown away.
  *
- * Its adapter is SwiftShader, the Vulkan driver that Chromium brings along: of drivers that run on the CPU, Chromium uses others, lavapipe among
- * them, only where they import images from other processes, which lavapipe does with /dev/udmabuf alone. So the tests see one driver everywhere.
+ * Its adapter is SwiftShader, the Vulkan driver that comes with Chromium, so that the tests see one driver everywhere. Chromium uses other
+ * CPU drivers, such as lavapipe, only if they can import images from other processes, for which lavapipe needs /dev/udmabuf.
  */
 export function openChromium(executablePath: string): Promise<Browser> {
   const webGpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];

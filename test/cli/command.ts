@@ -14,7 +14,7 @@ export const build = (): void => {
 
 export const tiny = (name: "sd15" | "sd21" | "third"): string => join(root, "test", "golden", `${name}-tiny`);
 
-/** A folder that is gone after the test. */
+/** A folder for the test to remove at its end. */
 export function temporary(): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), "snoopi-test-"));
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
@@ -31,7 +31,7 @@ const driver = /^(Warning: |\s+at CheckVkSuccessImpl|$)/;
 
 export function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): { child: ChildProcess; ended: Promise<Ran> } {
   const child = spawn(process.execPath, [join(root, "packages/snoopi/bin/snoopi.mjs"), ...args], {
-    // Vitest's own settings (FORCE_COLOR, DEBUG) are no part of the command's surroundings.
+    // Vitest's own settings (FORCE_COLOR, DEBUG) are kept from the command.
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -54,5 +54,5 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
 
 export const snoopi = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> => start(args, env).ended;
 
-/** Surroundings in which no Vulkan driver is found. */
+/** An environment in which no Vulkan driver is found. */
 export const withoutAdapter = { VK_DRIVER_FILES: "/nonexistent", VK_ICD_FILENAMES: "/nonexistent" };

@@ -35,7 +35,7 @@ const calls = fc
 
 const largest = (x: Value): number => Array.from(x.data).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 
-/** The mask's element that is stretched onto one of the scores. */
+/** The mask's element that is broadcast onto one of the scores. */
 function onto({ shape, data }: Value, place: readonly number[]): number {
   const own = place.slice(4 - shape.length);
   return data[shape.reduce((at, n, i) => at * n + (n === 1 ? 0 : own[i]), 0)];

@@ -12,7 +12,7 @@ function sizes(length: number, n: number, key: (i: number) => number, term: (i: 
   return sums;
 }
 
-/** |x − mean| / σ at most, as sizes: what cancels in it does not. */
+/** An upper bound of |x − mean| / σ, in which nothing cancels. */
 const distance = (x: Value, moments: Value, i: number, row: number): number =>
   (Math.abs(x.data[i]) + Math.abs(moments.data[row * 2])) * Math.abs(moments.data[row * 2 + 1]);
 

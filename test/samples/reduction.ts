@@ -27,7 +27,7 @@ const amax: Samples<AttrsOf<"amax">> = {
   valid: reduced(1),
   invalid: [{ inputs: [[2, 0]], attrs: { axes: [1] }, says: "amax: [2, 0] has no elements to choose from." }],
   integers: true,
-  // Elements that share a maximum have a kink in common.
+  // Where elements tie for the maximum, the function has a kink.
   repeats: false,
   bound: () => () => 0,
 };

@@ -45,5 +45,5 @@ export const tiled = fc.constantFrom(1, 3, 4, 7, 8, 9, 16, 17, 33, 35, 65);
 export const edged = fc.constantFrom(1, 2, 3, 5, 8, 9, 17);
 /** Axes that are only looped over. */
 export const small = fc.integer({ min: 1, max: 4 });
-/** `small`, and now and then nothing at all. */
+/** {@link small}, and now and then 0. */
 export const perhapsNone = fc.oneof({ weight: 9, arbitrary: small }, { weight: 1, arbitrary: fc.constant(0) });

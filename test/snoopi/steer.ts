@@ -7,7 +7,7 @@ afterEach(() => {
   for (const steering of opened.splice(0)) steering[Symbol.dispose]();
 });
 
-/** NASA until the test ends. */
+/** NASA, disposed of when the test ends. */
 export const steer = (options: NasaOptions, attend?: Attend): Attend => {
   const steering = nasa(options);
   opened.push(steering);

@@ -19,7 +19,7 @@ const config = unetConfig({
 const shapes = manifest((p) => unet(p, config));
 const process = processOf(noiseSchedule({ ...ddimDefaults, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: "scaled_linear" }));
 
-/** Of a batch of two. */
+/** The shape of a batch of two. */
 export const latentShape = [2, 4, 4, 4];
 
 export const tinyPrompts = (device: Device) => {
@@ -27,7 +27,7 @@ export const tinyPrompts = (device: Device) => {
   return { text: context(21, [2, 3, 6]), nullText: context(22, [1, 3, 6]), negative: context(23, [1, 5, 6]) };
 };
 
-/** Norms' weights around one, the others by the size of their input. */
+/** Norms' weights are around one, others are scaled by the size of their input. */
 function weights(seed: number, device: Device): Map<string, Tensor> {
   const draw = (name: string, shape: Shape, i: number) => {
     const drawn = uniform(shape, { key: foldIn(keyFromSeed(seed), i), device }).sub(0.5);
@@ -39,7 +39,7 @@ function weights(seed: number, device: Device): Map<string, Tensor> {
 
 export interface TinyOptions {
   readonly device: Device;
-  /** Steps count on the device. */
+  /** Whether the device counts the steps. */
   readonly gated?: boolean;
   readonly timesteps?: readonly number[];
 }
@@ -51,7 +51,7 @@ export function tinyDistillation(method: DistillMethod, { device, gated = false,
   const network = unet(lora.wrap(params(load(base))), config);
   lora.add("pi", { rank: 2, alpha: 4, match: [/to_[qv]$/], key: 3, device });
   const adapter = lora.tensors("pi");
-  // An adapter begins as nothing, and the student's gradient with it.
+  // A new adapter adds nothing, and the student's gradient would be nothing as well.
   for (const [name, t] of adapter) if (name.endsWith("lora_B.weight")) t.assign(normal(t.shape, { key: 4, device }));
   const distillation: Distillation = {
     method,

@@ -10,11 +10,11 @@ import { startListening, Tape } from "./tape.ts";
 import type { Tensor } from "./tensor.ts";
 import { leaves, mapTree } from "./tree.ts";
 
-/** Listens from when it was made, for gradients of what is computed meanwhile. */
+/** Records what is computed from its creation on, to give gradients of it. */
 export interface GradientTape<X> extends Disposable {
   /**
-   * The gradients of `loss`, a scalar, in a tree like the parameters'. The tape stops listening and lets go of what it held, unless
-   * `retain` says that more losses follow. Nothing is added up between calls and no gradient is hidden in a parameter: sum with an
+   * The gradients of `loss`, a scalar, in a tree like the parameters'. The tape stops recording and releases what it held, unless `retain`
+   * says that more losses follow. Gradients neither accumulate between calls nor are stored in the parameters: sum them with an
    * `accumulator` of `@snoopi/core/optim`.
    * @throws SnoopiError when `loss` is no scalar, was not computed from a parameter while the tape listened, or when the tape has ended.
    */
@@ -31,7 +31,8 @@ const forgotten = new FinalizationRegistry<() => void>((end) => end());
  *     const loss = mean(square(model(x).sub(target)));
  *     const gradients = tape.backward(loss);
  *
- * It ends with its first `backward`, when disposed of, or with the scope that was current here. `params` is a tree of float tensors.
+ * It ends with the first `backward` without `retain`, when disposed of, or with the scope that was current here. `params` is a tree of
+ * float tensors.
  */
 export function gradientTape<X>(params: X): GradientTape<X> {
   const own = leaves(params);
@@ -40,7 +41,7 @@ export function gradientTape<X>(params: X): GradientTape<X> {
     if (!isFloat(t.dtype)) throw new OpError("gradientTape", `a parameter is ${t.dtype} ${show(t.shape)}, and only floats have gradients`);
   }
   const tape = new Tape(own);
-  // Now: an optimiser may give the handles other values before `backward`.
+  // Taken now: an optimiser may assign other values to the handles before `backward`.
   const wrt = own.map((t) => t.node);
   const stop = startListening(tape);
   const owner = currentScope();

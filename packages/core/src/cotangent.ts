@@ -5,10 +5,10 @@ import { full } from "./ops/full.ts";
 import { type Pad, padOp } from "./ops/slice.ts";
 import { Tensor } from "./tensor.ts";
 
-/** What has arrived of the cotangent of one tensor. */
+/** The part of one tensor's cotangent that has arrived so far. */
 export interface Cotangent {
   readonly sum?: Tensor;
-  /** Cotangents of slices that lie side by side. Each is the whole tensor's size, mostly zeros: they are joined instead of added. */
+  /** Cotangents of slices that do not overlap. Each is padded with zeros to the whole tensor's size: they are joined instead of added. */
   readonly pieces: readonly Piece[];
 }
 
@@ -22,8 +22,8 @@ interface Piece {
 }
 
 /**
- * What had arrived, and `g`. The sum is that of adding one after the other, in the order of arrival and bit for bit: among what is joined
- * there is one number and zeros for each element. Nothing waits that is larger than the tensor.
+ * `before` and one more contribution, `g`. The total is that of adding in the order of arrival, bit for bit but for the sign of zeros: of
+ * joined pieces, at most one is not zero at each element. Waiting pieces are together no larger than the tensor.
  */
 export function arrived(before: Cotangent | undefined, g: Tensor): Cotangent {
   const piece = pieceOf(g);

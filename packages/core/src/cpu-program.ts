@@ -2,7 +2,7 @@ import type { Program } from "./device.ts";
 import { type DType, type TypedArray, zerosOf } from "./dtype.ts";
 import { Storage } from "./node.ts";
 
-/** Calls to be made again and again, and the arrays they work on. */
+/** Collects the calls to be replayed, and the arrays they work on. */
 export interface Collecting {
   allocate(dtype: DType, length: number): Storage;
   add(call: () => void): void;
@@ -10,7 +10,7 @@ export interface Collecting {
   dispose(): void;
 }
 
-/** `hold` accounts for an array as the device does. Arrays that a value no longer needs serve the next of their type and length. */
+/** `hold` accounts for an array as the device does. An array that a value no longer needs is reused for the next of its type and length. */
 export function createCollecting(hold: (data: TypedArray) => Storage): Collecting {
   const calls: (() => void)[] = [];
   let dispatches = 0;
@@ -30,7 +30,7 @@ export function createCollecting(hold: (data: TypedArray) => Storage): Collectin
       }
       const base = held;
       const data = base.buffer as TypedArray;
-      // References add into fresh zeros; the array has been used when the program comes round again.
+      // References may count on fresh zeros, but a replay finds what the last run left in the array.
       calls.push(() => data.fill(0));
       return new Storage(data, base.bytes, () => {
         const same = free.get(key);

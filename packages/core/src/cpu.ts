@@ -9,7 +9,7 @@ import { Storage } from "./node.ts";
 import type { Op, Value } from "./op.ts";
 import { sizeOf } from "./shape.ts";
 
-/** Runs every op by its reference, on the calling thread. The meaning of the library, and what is used where there is no adapter. */
+/** Runs every op by its reference, on the calling thread. It defines what ops mean, and serves where there is no GPU adapter. */
 export function createCpu(): Device {
   const live = { tensors: 0, bytes: 0, peakBytes: 0 };
   const hold = (data: TypedArray): Storage => {
@@ -59,7 +59,7 @@ export function createCpu(): Device {
       return own.program();
     },
     submit() {},
-    // Everything has run: what is left is to let timers and signals have their turn, which a resolved promise would not.
+    // Everything has run already: this gives timers and signals their turn, which a resolved promise would not.
     idle: () => new Promise((resolve) => setTimeout(resolve)),
     read: async (storage, _dtype, length) => (storage.buffer as TypedArray).slice(0, length),
     memory: (): MemoryReport => ({ ...live, pooledBytes: 0, peakDeviceBytes: live.peakBytes }),
@@ -95,7 +95,7 @@ function elementwise(expression: Expression, inputs: readonly Operand[], out: Op
   else for (let i = 0; i < n; i++) data[to(i)] = value(i);
 }
 
-/** Element index to place in storage: the index itself, or a table of places. */
+/** Maps an element's index to its place in storage: by the offset, or by a table. */
 function offsetsOf(layout: Layout): Read {
   if (isDense(layout)) return layout.offset === 0 ? (i) => i : (i) => i + layout.offset;
   const places = new Uint32Array(sizeOf(layout.shape));

@@ -63,7 +63,7 @@ export function fromData(
   return new Tensor(node);
 }
 
-/** A tensor whose elements are whatever its memory held. On a dry device, one of which only the shape matters. */
+/** A tensor with uninitialised elements: enough on a dry device, where only its shape matters. */
 export function empty(shape: Shape, on: On = {}): Tensor {
   const { dtype = "f32", device = defaultDevice() } = checkOptions("empty", on, onNames);
   const length = sizeOf(checkShape("empty", shape));

@@ -8,11 +8,11 @@ import { isTensor, type Tensor } from "./tensor.ts";
 export interface CustomVjp {
   /** Named in errors. */
   readonly name: string;
-  /** The output; or in an array the output and what `backward` reads beside it, such as further results of a kernel. */
+  /** The output, or an array of the output and whatever else `backward` reads, such as further results of a kernel. */
   forward(...inputs: Tensor[]): Tensor | readonly [output: Tensor, ...saved: Tensor[]];
   /**
-   * One cotangent per input, null where there is none. Built from ops, so that it can be differentiated again, as far as its ops can be and
-   * through inputs and output only: what `forward` saved is not differentiated.
+   * One cotangent per input, null where there is none. Built from ops, so that it can be differentiated again where its ops can, but only
+   * through inputs and output, not through what `forward` saved.
    */
   backward(
     g: Tensor,
@@ -21,8 +21,8 @@ export interface CustomVjp {
 }
 
 /**
- * A function with a gradient of its own: `forward` is not differentiated through. Either direction may be JavaScript over tensors, or WGSL
- * by `wgslOp` of `@snoopi/kernels`.
+ * A function with a custom gradient: `forward` is not differentiated through. Either direction may be JavaScript over tensors, or WGSL by
+ * `wgslOp` of `@snoopi/kernels`.
  * @throws OpError when `backward` returns another number of cotangents than there are inputs
  */
 export function customVjp({ name, forward, backward }: CustomVjp): (...inputs: Tensor[]) => Tensor {
@@ -32,10 +32,10 @@ export function customVjp({ name, forward, backward }: CustomVjp): (...inputs: T
   return (...inputs) => {
     const [output, ...saved] = noGrad(() => {
       const made = forward(...inputs);
-      // Nodes of their own, whatever `forward` returns: the tape tells values apart by their nodes.
+      // Fresh nodes, even if `forward` returns an input: the tape tells values apart by their nodes.
       return (isTensor(made) ? [made] : made).map(alias);
     });
-    // Before the call: what comes back for these comes only when the backward pass is itself differentiated.
+    // Recorded before the call that reads them. They get a cotangent only when the backward pass is itself differentiated.
     for (const kept of saved) recordOnTapes({ name, vjp: notAgain }, inputs, kept, undefined);
     const vjp = (g: Tensor, ctx: Pick<Pullback<unknown>, "inputs" | "output">): readonly (Tensor | null)[] => {
       const [own, kept] = [ctx.inputs.slice(0, inputs.length), ctx.inputs.slice(inputs.length)];

@@ -11,7 +11,7 @@ export interface Operand {
   readonly dtype: DType;
 }
 
-/** Where an operand is, as far as a kernel that only reads it cares. */
+/** How an operand is laid out: all that decides whether a kernel can read it in place. */
 export type Placement = Pick<Operand, "layout" | "dtype">;
 
 /** Bytes held by live tensors and by the device in all, and the most that live tensors ever held. */
@@ -33,7 +33,7 @@ export interface Program extends Disposable {
   replay(): void;
 }
 
-/** What core asks of whatever computes. `cpu` is one; `webgpu()` of `@snoopi/kernels` is another. */
+/** What core requires of a backend. `cpu` is one; `webgpu()` of `@snoopi/kernels` is another. */
 export interface Device {
   readonly name: string;
   /** Most inputs one elementwise kernel may read. */
@@ -44,11 +44,11 @@ export interface Device {
   allocate(dtype: DType, length: number): Storage;
   /** Room for `data`, filled with it. */
   upload(dtype: DType, data: TypedArray): Storage;
-  /** Whether the kernel of `op` reads input `index` where it lies; otherwise it gets a dense copy. */
+  /** Whether the kernel of `op` can read input `index` with its layout; otherwise it gets a dense copy. */
   accepts(op: Op<any>, attrs: unknown, index: number, lies: Placement): boolean;
   /**
-   * The order of the axes, slowest first, in which the kernel of `op` writes result `index` (further results follow the first), given how
-   * its inputs lie. Row-major where there is none: a kernel that writes what its reader wants saves a copy.
+   * The order of the axes, slowest first, in which the kernel of `op` writes result `index` (further results follow the first), given its
+   * inputs' layouts. Undefined means row-major. A kernel that writes the order its reader wants saves a copy.
    */
   orderOf?(op: Op<any>, index: number, inputs: readonly Layout[]): readonly number[] | undefined;
   /** `extras`: room for the op's further results. */
@@ -61,8 +61,8 @@ export interface Device {
    */
   capture(calls: () => void): Program;
   /**
-   * What is to be waited for before `pending` nodes may run, such as a compiler: rejects with what it found wrong, while all of them are
-   * still recorded. Nothing where nothing is.
+   * What to wait for before `pending` nodes may run, such as a compiler: rejects with what it found wrong, while all of them are still
+   * recorded. Undefined when there is nothing to wait for.
    */
   ready?(pending: () => readonly Node[]): Promise<void> | undefined;
   /** Hands over what was encoded so far; does not wait. */

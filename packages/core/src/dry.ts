@@ -21,21 +21,21 @@ export interface DryPlan {
   readonly accepts: Device["accepts"];
   /** As {@link Device.orderOf}. */
   readonly orderOf?: Device["orderOf"];
-  /** Kernels that {@link Device.run} would start. `temporary` is room for what lies between them, freed after the call. */
+  /** How many kernels {@link Device.run} would start. `temporary` gives room for values between them, freed after the call. */
   run(temporary: (spec: Spec) => Operand, ...call: Parameters<Device["run"]>): number;
-  /** Kernels that {@link Device.elementwise} would start. */
+  /** How many kernels {@link Device.elementwise} would start. */
   elementwise(temporary: (spec: Spec) => Operand, ...call: Parameters<Device["elementwise"]>): number;
 }
 
 export interface DryOptions {
   /**
-   * Bytes that a device takes for so many elements. Default: what JavaScript takes. Tensors that it closes over are never collected: whatever frees
-   * forgotten ones holds the device.
+   * Bytes that a device takes for `length` elements. Default: what JavaScript takes. Tensors that it closes over are never collected,
+   * because the registry that frees forgotten tensors holds the device.
    */
   readonly bytes?: (dtype: DType, length: number) => number;
   /** Most inputs of one fused kernel, which decides what is fused. Default 7. */
   readonly maxInputs?: number;
-  /** Stands in for the kernels of a device. Default: one kernel a call, which reads any layout and needs no room. */
+  /** Stands in for the kernels of a device. Default: one kernel per call, which reads any layout and needs no temporary room. */
   readonly plan?: DryPlan;
 }
 
@@ -138,7 +138,7 @@ export function createDryDevice(options: DryOptions = {}): DryDevice {
   };
 }
 
-/** Storages of a captured program: what one value no longer needs serves the next of its size, and nobody else. */
+/** Storages of a captured program: one that a value no longer needs is reused for the next of its size, in this program only. */
 function planned(take: (size: number) => Storage) {
   const owned: Storage[] = [];
   const free = new Map<number, Storage[]>();

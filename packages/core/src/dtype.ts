@@ -25,7 +25,7 @@ export const arrays = {
   bool: Uint8Array,
 } as const;
 
-/** Throws where a type is none, as a program without type checks may ask for. */
+/** Throws unless `dtype` is an element type: a program without type checks may pass anything. */
 export function checkType(op: string, dtype: DType): void {
   if (!Object.hasOwn(arrays, dtype)) throw new OpError(op, `the type is ${dtype}, expected one of ${Object.keys(arrays).join(", ")}`);
 }
@@ -38,20 +38,20 @@ export const zerosOf = (dtype: DType, length: number): TypedArray => new arrays[
 
 export const isFloat = (dtype: DType): boolean => dtype === "f32" || dtype === "f16" || dtype === "f64";
 
-/** What each type of whole numbers holds. */
+/** The range of each integer type. */
 export const wholeLimits: Partial<Record<DType, readonly [least: number, most: number]>> = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
   u32: [0, 2 ** 32 - 1],
 };
 
-/** A float as a type of whole numbers has it: without its fraction, the nearest that there is where it is out of range, and 0 for NaN. */
+/** Converts a float to an integer type: truncates it, clamps it to the type's range, and makes 0 of NaN. */
 export function wholeOf(v: number, [least, most]: readonly [number, number]): number {
   return Number.isNaN(v) ? 0 : Math.min(Math.max(Math.trunc(v), least), most);
 }
 
 const rank: readonly DType[] = ["bool", "u32", "i32", "f16", "f32", "f64"];
 
-/** The type two operands meet in: `bool < u32 < i32 < f16 < f32 < f64`. */
+/** The type that two operands are promoted to: `bool < u32 < i32 < f16 < f32 < f64`. */
 export const promote = (a: DType, b: DType): DType => (rank.indexOf(a) >= rank.indexOf(b) ? a : b);
 
 /** Reads any element array as numbers: f16 bits are widened, everything else passes. */

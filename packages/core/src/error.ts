@@ -2,11 +2,11 @@
 export class SnoopiError extends Error {
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options);
-    // Until it is read, V8 keeps a stack as the functions and objects on it, and their tensors with them, for as long as the error is kept.
+    // Until `stack` is read, V8 keeps the functions and objects on it alive, and their tensors with them, as long as the error itself.
     void this.stack;
   }
 
-  // On the prototype, where the stack's first line finds it in time.
+  // On the prototype, so that it is already set when the stack's first line is written.
   override get name(): string {
     return "SnoopiError";
   }
@@ -26,7 +26,7 @@ export class OpError extends SnoopiError {
   }
 }
 
-/** What a value is that is not what was expected, in words. */
+/** What kind of value this is, in words for an error message. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";

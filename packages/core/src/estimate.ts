@@ -22,11 +22,11 @@ export type SpecsOf<T> = T extends Tensor
       ? { readonly [K in keyof T]: SpecsOf<T[K]> }
       : T;
 
-/** What a program takes. Bytes count its arguments. */
+/** What running a program takes. Bytes include its arguments. */
 export interface Cost {
   /** The most that live tensors hold together. */
   readonly peakBytes: number;
-  /** What arguments, results and whatever the program keeps hold when it has run. */
+  /** What arguments, results and whatever else the program keeps hold together after it has run. */
   readonly bytes: number;
   /** The most that live tensors and freed blocks kept for reuse hold together. */
   readonly peakDeviceBytes: number;
@@ -36,13 +36,13 @@ export interface Cost {
 }
 
 /**
- * What `fn` takes, before there is anything to run it on: it is called with tensors of the given shapes on a device that computes nothing,
- * and what it returns (tensors, alone or in arrays and plain objects) is realized together. `args` holds a tree of `{ shape, dtype }` for
- * each argument; other values in it pass through. `fn` may be async and realize on the way, but must not read values. What it makes outside
- * of a `scope` counts to the end, as it does when it really runs.
+ * What running `fn` takes, without running it: it is called with tensors of the given shapes on a device that computes nothing, and what it
+ * returns (tensors, alone or in arrays and plain objects) is realized together. `args` holds a tree of `{ shape, dtype }` for each
+ * argument; other values in it pass through. `fn` may be async and realize on the way, but must not read values. Tensors that it makes
+ * outside of a `scope` count to the end, as in a real run.
  *
  * Without `options` bytes are those of JavaScript arrays and every call is one kernel. For a GPU give `webgpuPlan(device.facts)` of
- * `@snoopi/kernels`: then kernels are chosen as they will be, and counted with the room they need.
+ * `@snoopi/kernels`: then the kernels that would really run are counted, with the memory they need.
  * @throws SnoopiError when `fn` reads a value.
  */
 export async function estimate<A extends readonly unknown[]>(

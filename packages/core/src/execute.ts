@@ -11,16 +11,16 @@ import { type Shape, sizeOf } from "./shape.ts";
  * Runs what `wanted` needs and nothing else, producers first. Yields the FLOPs of every kernel just encoded, so that a caller may
  * submit, wait or stop in between: at each yield the graph is consistent, and what has not run is still recorded.
  *
- * Memory follows reference counts: a node that ran lets go of its inputs, so a storage returns to the device right after its
- * last reader, and the next allocation may take it. An elementwise kernel writes over an input that it is the last to read, and over the
- * value that `over` names for its result, where nothing reads that later.
+ * Memory follows reference counts: a node that ran lets go of its inputs, so a storage returns to the device right after its last reader,
+ * and the next allocation may take it. An elementwise kernel writes over the value that `over` names for its result, where nothing reads
+ * that later, or else over an input that it is the last to read.
  */
 export function* execute(device: Device, wanted: readonly Node[], over: Over = new Map()): Generator<number, void> {
   const { order, readers } = needed(wanted);
   const keep = new Set(wanted);
   const { groups, inlined } = fuse(order, readers, keep, device.maxInputs);
   const stored = readBeyondGroups(order, groups, inlined);
-  // Between two yields another execution may run an inlined node by itself, and with it let go of what this one will read.
+  // Between two yields another execution may run an inlined node by itself, and so release nodes that this one will read.
   const held = new Set(groups.values());
   for (const { inputs } of held) for (const n of inputs) n.retain();
   const done = (group: Group) => {
@@ -100,8 +100,8 @@ export function costToRun(wanted: readonly Node[]): number {
 }
 
 /**
- * Pending nodes reachable from `wanted`, in the order they were recorded, and how often each is read among them. The program's own
- * order: producers come first, and a part that is recorded again to save memory runs where it is asked for, not all of them at once.
+ * Pending nodes reachable from `wanted`, in the order they were recorded, and how often each is read among them. In program order producers
+ * come first, and each part that is recomputed to save memory runs where it is needed, not all of them at once.
  */
 function needed(wanted: readonly Node[]): { order: Node[]; readers: Map<Node, number> } {
   const found = new Set<Node>();
@@ -127,7 +127,7 @@ function readBeyondGroups(order: readonly Node[], groups: ReadonlyMap<Node, Grou
 
 const operand = (node: Node): Operand => ({ ...(node.value as Materialized), dtype: node.spec.dtype });
 
-/** Evaluates an expression into a fresh dense storage, or over that of an input that lies like the result. */
+/** Evaluates an expression into a fresh dense storage, or into `over`, that of an input with the result's layout. */
 function compute(device: Device, shape: Shape, expression: Expression, inputs: readonly Operand[], over?: Storage): Materialized {
   const { dtype } = expression.term;
   const out = { storage: over?.retain() ?? device.allocate(dtype, sizeOf(shape)), layout: dense(shape) };
@@ -158,8 +158,8 @@ function look(device: Device, node: Node, movable: (n: Node) => boolean): Materi
 }
 
 /**
- * Lets a value be where its copy is, for its other readers, unless something else looks into its storage: then both would be kept, where
- * the copy alone can go as soon as it was read.
+ * Moves a value into its dense copy, for its other readers, unless something else uses its storage: then both would be kept, whereas the
+ * copy alone can be freed as soon as it was read.
  */
 function moveIfAlone(node: Node, copy: Materialized): void {
   const { storage, ...rest } = node.value as Materialized;
@@ -168,7 +168,7 @@ function moveIfAlone(node: Node, copy: Materialized): void {
   storage.release();
 }
 
-/** Runs the op's own kernel, with dense copies of the inputs it cannot read as they lie. */
+/** Runs the op's own kernel, with dense copies of the inputs whose layout it cannot read. */
 function call(device: Device, node: Node, movable: (n: Node) => boolean): void {
   const { attrs, inputs } = node.origin!;
   const op = node.origin!.op as Op<any>;
@@ -205,7 +205,7 @@ function call(device: Device, node: Node, movable: (n: Node) => boolean): void {
 export const duplicate = (device: Device, node: Node): Materialized =>
   compute(device, node.spec.shape, copyOf(node.spec.dtype), [operand(node)]);
 
-/** Writes the values of one computed node, or one number, over those of another of its shape. */
+/** Overwrites `target` with the values of another computed node of its shape, or with one number. */
 export function overwrite(device: Device, target: Node, source: Node | number): void {
   if (sizeOf(target.spec.shape) === 0) return;
   const { dtype } = target.spec;

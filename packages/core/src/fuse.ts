@@ -15,22 +15,22 @@ export interface Expression {
   readonly constants: readonly number[];
 }
 
-/** One kernel to be: the node it computes and the nodes it reads. */
+/** A kernel to run: the node it computes and the nodes it reads. */
 export interface Group {
   readonly root: Node;
-  /** What is computed on the way, without being stored. */
+  /** Nodes computed inside the kernel and never stored. */
   readonly inside: ReadonlySet<Node>;
   readonly inputs: readonly Node[];
   readonly expression: Expression;
 }
 
-/** Formulas in one kernel: enough that memory traffic no longer matters, few enough for every shader compiler and for the stack. */
+/** Most formulas in one kernel: enough that memory traffic no longer matters, few enough for every shader compiler and for the stack. */
 const maxFormulas = 64;
 
-/** What a kernel is handed beside its operands, of four bytes each: a device may have room for 512. */
+/** Most numbers, of four bytes each, that a kernel takes beside its operands: a device may have room for 512 bytes. */
 const maxNumbers = 128;
 
-/** Sizes of what it computes, for each operand and the result an offset and steps along the axes, and constants. */
+/** How many numbers that is: the result's sizes, an offset and strides for the result and each operand, and the constants. */
 const numbersOf = ({ spec }: Node, { leaves, constants }: Read): number => (1 + spec.shape.length) * (2 + leaves.size) + constants;
 
 /**
@@ -75,7 +75,7 @@ const isNumber = (n: Node): boolean => n.origin !== undefined && isConstant(n.or
 interface Read {
   /** The nodes a kernel must read from memory. */
   readonly leaves: Set<Node>;
-  /** How many numbers its formulas have. */
+  /** How many constants its formulas have. */
   readonly constants: number;
 }
 

@@ -15,8 +15,8 @@ import { traced } from "./tracing.ts";
 import { leaves, mapTree } from "./tree.ts";
 
 /**
- * Pulls a cotangent of the output back to the primals. It may be called more than once, until it is disposed of: what the backward
- * pass reads stays alive as long. The scope that was current at `vjp` does so when it ends.
+ * Pulls a cotangent of the output back to the primals. It may be called more than once, until it is disposed of: the values that the
+ * backward pass reads stay alive that long. The scope that was current at `vjp` disposes of it when it ends.
  */
 export type PullbackOf<X> = ((cotangent: Tensor) => X) & Disposable;
 
@@ -34,7 +34,7 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
     if (!isFloat(t.dtype))
       throw new OpError("vjp", `a primal is ${t.dtype} ${show(t.shape)}, and only floats have gradients`, "Pass it as a further argument.");
   }
-  // Fresh nodes, so that a primal that `fn` also reaches from outside stays a constant there.
+  // Fresh nodes, so that a primal that `fn` also reaches through its closure is a constant there.
   const variables = mapTree(primals, (t) => alias(t));
   const own = leaves(variables);
   const tape = new Tape(own);
@@ -45,7 +45,7 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
     output = listen(tape, () => fn(variables));
     if (!isTensor(output)) throw new SnoopiError(`vjp: the function must return a tensor, got ${describe(output)}.`);
     if (own.includes(output)) output = share(output);
-    // An outer tape keeps all of it anyway, for a derivative of this one.
+    // An outer tape keeps all values anyway, to differentiate this pass.
     if (!isListening()) prune(tape, output.node, wrt);
   } catch (error) {
     tape[Symbol.dispose]();
@@ -53,7 +53,7 @@ export function vjp<X>(fn: (primals: X) => Tensor, primals: X): [output: Tensor,
   }
   const root = output.node;
   const letGo = () => own.forEach((v) => void v.dispose());
-  // A checkpoint or a gradient of one's own runs the caller's code on the way back, which may read the variables again.
+  // A checkpoint or a custom vjp runs the caller's code in the backward pass, which may read the variables again.
   if (!tape.callsBack) letGo();
   const pull = (cotangent: Tensor): X => {
     tape.check();
@@ -98,8 +98,8 @@ export function grad<X, R extends unknown[]>(fn: (x: X, ...rest: R) => Tensor): 
 }
 
 /**
- * The value of `loss` and its gradient in `params`, a tree of tensors that it reaches by itself: the weights of a model. `loss` returns
- * a scalar. Tensors made on the way are freed, as in a `scope`.
+ * The value of `loss` and its gradient with respect to `params`, a tree of tensors that `loss` closes over, such as the weights of a model.
+ * `loss` returns a scalar. Tensors made on the way are freed, as in a `scope`.
  */
 export function valueAndGradients<X>(params: X, loss: () => Tensor): [value: Tensor, gradients: X] {
   const own = leaves(params);
@@ -125,8 +125,8 @@ export function valueAndGradients<X>(params: X, loss: () => Tensor): [value: Ten
 }
 
 /**
- * Pulls a stand-in back, which computes nothing, to see which values a backward pass reads; the tape lets go of the others. A caller may then
- * compute the output first and pull back later, and hold no more in between than a pass in one go does.
+ * Records the pullback of a stand-in cotangent, without running it, to see which values a backward pass reads; the tape releases the
+ * others. A caller may then compute the output first and pull back later, and hold no more in between than one combined pass does.
  */
 function prune(tape: Tape, root: Node, wrt: readonly Node[]): void {
   traced(undefined, () =>
@@ -142,11 +142,11 @@ function prune(tape: Tape, root: Node, wrt: readonly Node[]): void {
 export const notScalar = (value: Tensor): OpError =>
   new OpError("grad", `the function must return one number, got ${show(value.shape)}`, "Reduce it with sum or mean, or use vjp.");
 
-/** The cotangents of `wrt`, each a handle of its own, given that of `root`. What is cheap is computed again instead of kept. */
+/** The cotangents of `wrt`, each a handle of its own, given that of `root`. Cheap values are recomputed instead of kept. */
 export function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
   const to = nextSerial();
   const results = record(tape, root, seed, wrt);
-  // A derivative of this pass reads what it reads.
+  // Under an outer tape, a derivative of this pass reads the same values.
   if (!isListening() && tape.mostBytes >= leastBytes) {
     const nodes = results.map((t) => t.node);
     recompute(nodes, to, tape.recipes ?? recipesFor(nodes, { from: tape.start, to, output: root }));
@@ -154,7 +154,7 @@ export function pullBack(tape: Tape, root: Node, seed: Tensor, wrt: readonly Nod
   return results;
 }
 
-/** Consumers before producers, adding up where a tensor was read more than once. */
+/** Visits consumers before producers, adding up where a tensor was read more than once. */
 function record(tape: Tape, root: Node, seed: Tensor, wrt: readonly Node[]): Tensor[] {
   const cotangents = new Map<Node, Cotangent>([[root, arrived(undefined, cast(seed, root.spec.dtype))]]);
   for (const { op, attrs, inputs, output } of tape.entries.toReversed()) {

@@ -1,4 +1,4 @@
-/** IEEE half precision as bits: the two directions, exact, round-to-nearest-even. */
+/** IEEE half precision as bits: exact widening, and rounding to nearest even. */
 
 const word = new Uint32Array(1);
 const real = new Float32Array(word.buffer);

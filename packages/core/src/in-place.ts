@@ -4,12 +4,12 @@ import type { Materialized, Node, Storage } from "./node.ts";
 import { isView } from "./op.ts";
 import { sameShape, sizeOf } from "./shape.ts";
 
-/** Results that are to lie where something else lies now: the next value of a state, over the one before. */
+/** From a result to the node whose storage it may take over: from the next value of a state to its current one. */
 export type Over = ReadonlyMap<Node, Node>;
 
 const lies = (node: Node): Materialized => node.value as Materialized;
 
-/** Whether element `i` of an input can give way to element `i` of the result. f16 is written by words, of two elements. */
+/** Whether element `i` of the result can overwrite element `i` of an input. f16 is written in words of two elements, so it cannot. */
 function alike(input: Node, result: Node): boolean {
   const { layout, extras } = lies(input);
   const { dtype, shape } = input.spec;
@@ -23,12 +23,12 @@ function alike(input: Node, result: Node): boolean {
   );
 }
 
-/** Whether little is in a storage beside a value of it: a small part would keep all of a large storage alive. */
+/** Whether a storage is not much larger than the input in it: a small result would keep all of a large storage alive. */
 const small = ({ bytes }: Storage, input: Node): boolean => bytes <= 8 * sizeOf(input.spec.shape) + 256;
 
 /**
- * The input that nobody but this kernel looks at, now or later. A group that is about to run holds its inputs, as each of its nodes does; of
- * these, one that somebody else holds as well will read its inputs again.
+ * Finds an input that only this kernel reads, now or later. A group that is about to run holds its inputs, and so does each of its nodes; a
+ * node inside it that something else also holds will read its own inputs again.
  */
 export function expendable({ root, inside, inputs }: Group): Node | undefined {
   if ([...inside].some((n) => n.refs > 1)) return undefined;
@@ -38,8 +38,8 @@ export function expendable({ root, inside, inputs }: Group): Node | undefined {
 }
 
 /**
- * Who looks into each storage last, of those that run in this order; what is kept is looked at after all of them. A view that is still to be made
- * will look where its input lies.
+ * The last node of `order` to read each storage; `kept` nodes count as read after all of them. A view that is still to be made will share
+ * its input's storage.
  */
 export function lastReaders(
   order: readonly Node[],
@@ -59,7 +59,7 @@ export function lastReaders(
   return last;
 }
 
-/** Whether a kernel can write its result over a state's value: it is the `last` to look into its storage, and looks at nothing else there. */
+/** Whether a kernel can write its result over a state's value: it is the `last` to read that storage, and reads nothing else in it. */
 export function supersedes({ root, inputs }: Group, before: Node, last: ReadonlyMap<Storage, Node>): boolean {
   const { storage } = lies(before);
   const within = inputs.filter((n) => lies(n).storage === storage);

@@ -10,7 +10,7 @@ import { leaves } from "./tree.ts";
 
 /**
  * The value of `fn` at `primals` and its derivative there along `tangents`, a tree of the same form. Forward mode by two reverse passes:
- * the pullback u ↦ Jᵀu is linear, and the gradient of ⟨Jᵀu, t⟩ in u is J t. Every op that can be differentiated twice can be pushed.
+ * the pullback u ↦ Jᵀu is linear, and the gradient of ⟨Jᵀu, t⟩ in u is J t. Works for every op that can be differentiated twice.
  */
 export function jvp<X>(fn: (primals: X) => Tensor, primals: X, tangents: X): [output: Tensor, tangent: Tensor] {
   const [count, directions] = [leaves(primals).length, leaves(tangents)];

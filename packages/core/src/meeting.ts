@@ -1,15 +1,15 @@
 import { type DType, isFloat, promote } from "./dtype.ts";
 import { integers, numbers, type Scalar } from "./scalar.ts";
 
-/** How a formula is computed with JavaScript's numbers where operands of several types meet. */
+/** How a formula over operands of several types is computed with JavaScript numbers. */
 export interface Meeting {
-  /** The arithmetic of the type they meet in. */
+  /** The arithmetic of the operands' common type. */
   readonly scalar: Scalar<number>;
-  /** What an element of an operand becomes first, where that changes it: f32 does not hold every integer, nor i32 every u32. */
+  /** How an element of an operand is converted first, where that changes it: f32 does not hold every integer, nor i32 every u32. */
   become(from: DType): ((v: number) => number) | undefined;
 }
 
-/** Operands meet in their widest type, and integers whose result is none in f32. */
+/** Operands are converted to their widest type; integers with a float result, to its type. */
 export function meeting(operands: readonly DType[], result: DType): Meeting {
   const widest = operands.reduce(promote);
   const type = isFloat(result) && !isFloat(widest) ? result : widest;

@@ -5,7 +5,7 @@ import type { AnyOp, Spec } from "./op.ts";
 
 let live = 0;
 
-/** Storages of every device that were not returned to it yet. */
+/** How many storages, over all devices, have not been returned to their device. */
 export const liveStorages = (): number => live;
 
 /** A buffer of a device, shared by every value that lies in it and returned to the device by the last of them. */
@@ -15,7 +15,7 @@ export class Storage {
   readonly #free: ((storage: Storage) => void) | undefined;
   #refs = 1;
 
-  /** Without `free` it stands for one that there is not, and nobody has to let go of it. */
+  /** Without `free` it stands for memory that does not exist, and need not be released. */
   constructor(buffer: unknown, bytes: number, free?: (storage: Storage) => void) {
     this.buffer = buffer;
     this.bytes = bytes;
@@ -23,7 +23,7 @@ export class Storage {
     if (free) live++;
   }
 
-  /** Values that lie in it, and whoever else holds it. */
+  /** How many values lie in it, plus any other holders. */
   get refs(): number {
     return this.#refs;
   }

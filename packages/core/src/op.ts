@@ -40,7 +40,7 @@ export interface Op<A = void> {
 export interface ViewOp<A = void> extends Pick<Op<A>, "name" | "infer" | "vjp"> {
   /** The input's elements under the output's shape, or undefined where this needs a copy of the input first. */
   view(layout: Layout, attrs: A, shape: Shape): Layout | undefined;
-  /** Set where the view is of a further result of the call that made the input: which of them. */
+  /** Set where the view is of a further result of the call that made the input: gives its index. */
   readonly extra?: (attrs: A) => number;
 }
 
@@ -50,7 +50,7 @@ export interface Elementwise<A = void> extends Op<A> {
   readonly formula: <T>(s: Scalar<T>, x: readonly T[]) => T;
 }
 
-/** An op whose every element is one number. It takes no storage: whoever reads it reads the number. */
+/** An op whose elements are all one number. Formulas read the number itself, and only other readers need storage for it. */
 export interface Constant<A> extends Op<A> {
   readonly constant: (attrs: A) => number;
   /** The type in which a formula reads it, where that is not the type it has when it is stored. */

@@ -1,12 +1,13 @@
 import { kindOf, OpError } from "./error.ts";
 import { isTensor } from "./tensor.ts";
 
-/** Every option of `T` by its name: the compiler asks for one that is missing. */
+/** Every option of `T` by its name: the compiler reports one that is missing. */
 export type NamesOf<T> = { readonly [K in keyof T]-?: true };
 
 /**
- * The options, as they are. What TypeScript refuses, JavaScript would ignore: `sum(x, 1)` would sum all, and so would `sum(x, { dim: 1 })`.
- * @throws OpError unless they are an object of none but `names`.
+ * Returns the options unchanged. Unchecked JavaScript would ignore what TypeScript refuses: `sum(x, 1)` would sum all, and so would
+ * `sum(x, { dim: 1 })`.
+ * @throws OpError unless they are an object with no keys but `names`.
  */
 export function checkOptions<T extends object>(op: string, options: T, names: NamesOf<T>): T {
   if (typeof options !== "object" || options === null || Array.isArray(options) || isTensor(options)) {

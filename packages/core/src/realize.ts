@@ -12,14 +12,14 @@ import type { Tensor } from "./tensor.ts";
 export interface RealizeOptions {
   /** Stops between two submits: what has run stays, the rest is still recorded. */
   readonly signal?: AbortSignal;
-  /** Called after each submit has run, with the FLOPs done and to be done in all. */
+  /** Called after each submit has run, with the FLOPs done so far and in total. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** FLOPs after which work is handed over, so that one submit stays far below a browser's watchdog (seconds) on slow devices. */
+/** FLOPs after which work is submitted, so that one submit stays far below a browser's watchdog (seconds) on slow devices. */
 const perSubmit = 4e9;
 
-/** Milliseconds after which a device that computes while it is told what to (the CPU) lets timers, signals and progress have their turn. */
+/** Milliseconds after which a device that computes synchronously (the CPU) gives timers, signals and progress their turn. */
 const perTurn = 100;
 
 /** Computes the given tensors now, all on one device, and resolves when they have been. */
@@ -86,7 +86,7 @@ export async function item(x: Tensor): Promise<number> {
   return (await data(x))[0];
 }
 
-/** The same values on another device. Nothing of the recording comes along: gradients stop here. */
+/** The same values on another device. The recording is not copied: gradients stop here. */
 export async function copyTo(x: Tensor, device: Device): Promise<Tensor> {
   const home = currentScope() ?? x.scope;
   const values = await data(x);

@@ -4,21 +4,21 @@ import { Node, type Origin } from "./node.ts";
 import { isConstant, isView, type Op } from "./op.ts";
 import { sizeOf } from "./shape.ts";
 
-// A backward pass that reads a value which is cheap to compute from others that it keeps anyway, such as the output of a norm whose input it
-// reads as well, computes it again instead of keeping it. What is kept is never more for it, and mostly the copy is fused into its reader.
+// A backward pass does not keep a value that is cheap to compute from others that it keeps anyway, such as the output of a norm whose input
+// it also reads: it recomputes that value. This never adds to what is kept, and the copy is mostly fused into its reader.
 
-/** Floating-point operations an element that a value may cost: whatever is bound by memory, as formulas of one element and norms are. */
+/** Most FLOPs per element that recomputing may cost: allows whatever is bound by memory, such as elementwise formulas and norms. */
 const mostCost = 16;
 
-/** Smaller values are kept: there, starting a kernel costs more than the memory is worth. */
+/** Values of fewer bytes are kept: starting a kernel costs more than their memory is worth. */
 export const leastBytes = 2 ** 20;
 
-/** Values that are computed again, and from what. */
+/** The values to recompute, and the call that makes each. */
 export type Recipes = ReadonlyMap<Node, Origin>;
 
 export const bytesFor = ({ spec }: Pick<Node, "spec">): number => sizeOf(spec.shape) * bytesOf[spec.dtype];
 
-/** The value whose storage a view of the forward pass will share. Whatever was made before number `from` is a value by itself, run or not. */
+/** The node whose storage a view of the forward pass will share. A node with a serial below `from` counts as its own owner, run or not. */
 function ownerOf(node: Node, from: number): Node {
   let at = node;
   while (at.serial >= from && at.origin && isView(at.origin.op) && !at.origin.op.extra) at = at.origin.inputs[0];
@@ -48,7 +48,7 @@ function backwardOf(results: readonly Node[], start: number): { made: Node[]; re
   return { made: [...made].sort((a, b) => a.serial - b.serial), read };
 }
 
-/** A forward pass: nodes from the number `from` on, of which the caller holds `output`, and a backward pass from the number `to` on. */
+/** A forward pass: nodes from serial `from` on, of which the caller holds `output`, and a backward pass from serial `to` on. */
 export interface Passes {
   readonly from: number;
   readonly to: number;
@@ -56,8 +56,8 @@ export interface Passes {
 }
 
 /**
- * Which values of the forward pass that the backward pass reads are to be computed again: those whose inputs are kept, and what stands
- * between. What was made before either pass, such as a weight, is whoever's who made it, and never computed again.
+ * Decides which values of the forward pass that the backward pass reads are recomputed: those whose inputs are kept, and the calls in
+ * between. Values made before either pass, such as weights, belong to whoever made them and are never recomputed.
  */
 export function recipesFor(results: readonly Node[], { from, to, output }: Passes): Recipes {
   const { read } = backwardOf(results, to);
@@ -78,10 +78,10 @@ export function recipesFor(results: readonly Node[], { from, to, output }: Passe
   return recipes;
 }
 
-/** What is kept in the place of a value may be as large as this part of it: the weights of a norm, one of two that are joined. */
+/** Most that may be kept in place of a value, as a part of its size: the weights of a norm, or one of two joined tensors. */
 const mostInstead = 0.75;
 
-/** How a value is made again: by which calls, and from what that is kept in its place. */
+/** How to recompute a value: by which calls, and what is kept `instead` of it. */
 interface Way {
   readonly calls: ReadonlyMap<Node, Origin>;
   readonly instead: ReadonlySet<Node>;
@@ -96,14 +96,14 @@ const both = (a: Way, b: Way): Way => ({
   bytes: a.bytes + b.bytes,
 });
 
-/** What is known of the values of a forward pass while it is decided which are kept. */
+/** What has been decided so far about the values of a forward pass. */
 interface Known {
   readonly from: number;
   readonly kept: ReadonlySet<Node>;
   readonly recipes: Recipes;
 }
 
-/** The way to a value that holds the least instead of it, or nothing where the value is not cheap. */
+/** The way to recompute a value that keeps the least instead of it, or undefined where the value is not cheap. */
 function wayTo(node: Node, known: Known, depth = 4): Way | undefined {
   if (!isCheap(node) || depth === 0) return undefined;
   return node.origin!.inputs.reduce<Way>(
@@ -127,7 +127,7 @@ function viewsBetween(node: Node, base: Node, into: Map<Node, Origin>): void {
   for (let at = node; at !== base; at = at.origin!.inputs[0]) into.set(at, at.origin!);
 }
 
-/** Puts calls that are made again, right before their first reader, in the place of the values of `recipes`. */
+/** Replaces the values of `recipes` by repeated calls, each placed right before its first reader. */
 export function recompute(results: readonly Node[], start: number, recipes: Recipes): void {
   if (recipes.size === 0) return;
   const copies = new Map<Node, Node>();
@@ -140,7 +140,7 @@ export function recompute(results: readonly Node[], start: number, recipes: Reci
       const recipe = recipes.get(node);
       if (known || !recipe) return known ?? node;
       const inputs = recipe.inputs.map(copyOf);
-      // Between whatever was recorded before the reader and the reader, after the copies that it reads itself: −1/2, −1/3, −1/4, …
+      // A serial between that of the node before the reader and the reader's, after the copies that this copy reads: −1/2, −1/3, −1/4, …
       const copy = new Node(node.device, node.spec, { origin: { ...recipe, inputs } }, reader.serial - 1 / (++count + 1));
       copies.set(node, copy);
       return copy;

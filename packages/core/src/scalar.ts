@@ -1,8 +1,8 @@
 /**
  * The arithmetic an elementwise op may use, over any carrier `T`.
  *
- * A row of the table is written once against this interface and then read three ways: with numbers it is the CPU reference, with
- * strings it is WGSL, and with dual numbers it is an exact derivative that the tests compare against the row's own `vjp`.
+ * An op's formula is written once against this interface and then read three ways: with numbers it is the CPU reference, with strings it is
+ * WGSL, and with dual numbers it is an exact derivative that the tests compare against the op's own `vjp`.
  */
 export interface Scalar<T> {
   num(value: number): T;
@@ -49,12 +49,12 @@ export const numbers: Scalar<number> = {
   equal: (a, b, yes, no) => (a === b ? yes : no),
 };
 
-/** As {@link numbers}, for elements of 32 bits that wrap: a product beyond 2⁵³ has lost the low bits that wrapping leaves. */
+/** As {@link numbers}, for 32-bit integers that wrap: a float product beyond 2⁵³ would lose the low bits that wrapping keeps. */
 export const integers: Scalar<number> = { ...numbers, mul: Math.imul };
 
 /**
- * The error function in double precision (absolute error below 1e-15): its Maclaurin series near zero, where the terms alternate
- * without cancelling much, and the continued fraction of erfc beyond (Abramowitz & Stegun 7.1.6 and 7.1.14).
+ * The error function in double precision (absolute error below 1e-15): a series of positive terms near zero, which cannot cancel, and the
+ * continued fraction of erfc beyond (Abramowitz & Stegun 7.1.6 and 7.1.14).
  */
 export function erf(x: number): number {
   const a = Math.abs(x);

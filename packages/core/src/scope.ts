@@ -7,7 +7,7 @@ import { leaves } from "./tree.ts";
  * surrounding scope. `fn` may be async: after an `await`, a result belongs to the innermost scope among its operands, and
  * `s.run(() => …)` claims anything else.
  *
- * Nothing is computed by leaving a scope: what escapes is still a recipe, and what does not is never run.
+ * Leaving a scope computes nothing: pending tensors that escape stay pending, and what nothing needs is never run.
  */
 export function scope<R>(fn: (s: Scope) => R): R {
   const s = new Scope(currentScope());
@@ -34,7 +34,7 @@ export function scope<R>(fn: (s: Scope) => R): R {
   return result;
 }
 
-/** The name tfjs gave it. */
+/** TensorFlow.js's name for {@link scope}. */
 export const tidy = scope;
 
 const tensorsIn = (value: unknown): Set<Tensor> => new Set(leaves(value));

@@ -1,14 +1,14 @@
-/** A value that functions take from their surroundings, for as long as one of them runs. */
+/** A dynamically scoped value: set by {@link Surrounding.with}, and read by `fn` and whatever it calls. */
 export interface Surrounding<T> {
-  /** What it is here; `undefined` outside of every {@link Surrounding.with}. */
+  /** The current value; `undefined` outside of every {@link Surrounding.with}. */
   get(): T | undefined;
-  /** Runs `fn`, which is synchronous, with a value. */
+  /** Runs `fn`, which must be synchronous, with `value` as the current one. */
   with<R>(value: T, fn: () => R): R;
 }
 
 let here: ReadonlyMap<symbol, unknown> = new Map();
 
-/** A new kind of value. What runs a function again later, as {@link checkpoint} does, runs it with the values of the first time. */
+/** Makes a new one. Whatever runs a function again later, as {@link checkpoint} does, restores the values of the first run. */
 export function surrounding<T>(): Surrounding<T> {
   const key = Symbol();
   return {
@@ -17,7 +17,7 @@ export function surrounding<T>(): Surrounding<T> {
   };
 }
 
-/** Brings a function back to the surroundings of this moment. */
+/** Remembers all current values; the returned function runs `fn` with them. */
 export function surroundings(): <R>(fn: () => R) => R {
   const then = here;
   return (fn) => inside(then, fn);

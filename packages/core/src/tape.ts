@@ -19,17 +19,17 @@ interface Entry {
 export class Tape implements Disposable {
   readonly entries: Entry[] = [];
   readonly #tracked = new Set<Node>();
-  /** What is kept alive, once for each time it was retained. */
+  /** The nodes kept alive, listed once for each time they were retained. */
   #held: Node[] = [];
   #disposed = false;
-  /** The largest value that was made. */
+  /** Bytes of the largest recorded value. */
   mostBytes = 0;
-  /** How values that were let go of are made again. Set with {@link Tape.prune}. */
+  /** How to recompute the values that were released. Set with {@link Tape.prune}. */
   recipes: Recipes | undefined;
-  /** Set while the tape is to hear nothing, as during its own backward pass. */
+  /** While set, the tape records nothing, as during its own backward pass. */
   paused = false;
 
-  /** The number of the first node that it may hear of. */
+  /** The serial of the first node that it may record. */
   readonly start = nextSerial();
 
   constructor(variables: readonly Tensor[]) {
@@ -49,19 +49,19 @@ export class Tape implements Disposable {
     return this.#disposed;
   }
 
-  /** Whether the backward pass of a call is the caller's own code, and not that of an op. */
+  /** Whether any recorded call has a backward pass of the caller's own code, instead of an op's. */
   get callsBack(): boolean {
     return this.entries.some(({ op }) => !("infer" in op));
   }
 
-  /** Throws when the tape has been let go. */
+  /** Throws when the tape was disposed of. */
   check(): void {
     if (this.#disposed)
       throw new SnoopiError("vjp: the pullback is called after it was disposed. Call it before the scope around vjp ends.");
   }
 
   /**
-   * Notes a call when it depends on a variable. What the backward pass will read stays alive with the tape. A result that is no
+   * Records a call when it depends on a variable. Values that the backward pass will read stay alive with the tape. A result that is not a
    * float is constant almost everywhere, so nothing is pulled back through it.
    */
   record(op: Differentiable, inputs: readonly Tensor[], output: Tensor, attrs: unknown): void {
@@ -75,8 +75,8 @@ export class Tape implements Disposable {
   }
 
   /**
-   * Lets go of every value that `results` of a pull do not read, or that `recipes` make again. Their shapes stay, which is all that the next
-   * pull takes of them.
+   * Releases every value that `results`, those of a pullback, do not read or that `recipes` recompute. The shapes stay, which is all that
+   * the next pullback needs of them.
    */
   prune(results: readonly Node[], recipes: Recipes): void {
     const own = new Set(this.#held);
@@ -107,12 +107,12 @@ export class Tape implements Disposable {
   }
 }
 
-/** Whoever hears of calls. */
+/** Whatever calls are reported to. */
 type Listener = Pick<Tape, "tracks" | "record" | "disposed">;
 
 const active: Listener[] = [];
 
-/** From here on `tape` hears every call, until the function returned is called. */
+/** Reports every call to `tape` until the returned function is called. */
 export function startListening(tape: Tape): () => void {
   active.push(tape);
   return () => {
@@ -138,10 +138,10 @@ export function recordOnTapes(op: Differentiable, inputs: readonly Tensor[], out
   for (const tape of active) tape.record(op, inputs, output, attrs);
 }
 
-/** Whether a gradient with respect to any of these may be asked for: what a call saves for its backward pass is worth saving. */
+/** Whether a gradient with respect to any of these may be needed, so that a call should save what its backward pass reads. */
 export const isTracked = (tensors: readonly Tensor[]): boolean => active.some((tape) => tensors.some((t) => tape.tracks(t.node)));
 
-/** Runs `fn` unheard: nothing in it is differentiated. */
+/** Runs `fn` with no tape listening: nothing in it is differentiated. */
 export function noGrad<R>(fn: () => R): R {
   const silenced = active.splice(0);
   try {
@@ -151,7 +151,7 @@ export function noGrad<R>(fn: () => R): R {
   }
 }
 
-/** Runs `fn` unheard, and finds the tensors it read that gradients may be asked for: what it takes from its surroundings. */
+/** As {@link noGrad}; also returns the tensors that `fn` read and that the active tapes track. */
 export function noGradFinding<R>(fn: () => R): [result: R, read: Tensor[]] {
   const around = [...active];
   const read = new Map<Node, Tensor>();

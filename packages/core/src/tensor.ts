@@ -8,12 +8,12 @@ import { type Shape, sameShape, show } from "./shape.ts";
 import { noGrad, recordOnTapes } from "./tape.ts";
 import { tracing } from "./tracing.ts";
 
-/** Frees what a program forgot, some time after the garbage collector noticed. Scopes and `dispose` do it at once. */
+/** Frees tensors that a program forgot, some time after they are garbage-collected. Scopes and `dispose` free them at once. */
 const forgotten = new FinalizationRegistry<Node>((node) => node.release());
 
 /**
- * A handle to an n-dimensional array, computed or still to be. Values are immutable and handles are cheap; disposing of one never
- * breaks a pending computation or a backward pass that uses what it stood for.
+ * A handle to an n-dimensional array, computed or pending. Values are immutable and handles are cheap; disposing of a handle never breaks a
+ * pending computation or a backward pass that uses its value.
  *
  * Arithmetic methods live in `methods.ts`; every op is also a free function.
  */
@@ -65,8 +65,8 @@ export class Tensor implements Disposable {
   }
 
   /**
-   * Makes this handle stand for another value of the same shape and type: how an optimiser updates a parameter that models hold. What
-   * was recorded with the value before keeps it.
+   * Makes this handle refer to another value of the same shape and type: how an optimiser updates a parameter that models hold. Calls
+   * recorded before keep the old value.
    */
   assign(value: Tensor): void {
     if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype || value.device !== this.device) {
@@ -105,7 +105,7 @@ export function keep(tensor: Tensor): Tensor {
   return tensor;
 }
 
-/** Another handle to the same value: what an op returns that has nothing to do, so that disposing of its result leaves its input alone. */
+/** Another handle to the same value. An op with nothing to do returns this, so that disposing of its result leaves its input alone. */
 export function share(x: Tensor): Tensor {
   tracing()?.read(x);
   return new Tensor(x.node, currentScope() ?? innermost([x]));
@@ -126,7 +126,7 @@ export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device:
   return out;
 }
 
-/** As {@link apply}, for an op with further results: all of them, the first first. No gradient flows through the others. */
+/** As {@link apply}, for an op with further results: returns all of them, the main result first. No gradient flows through the others. */
 export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
   const first = apply(op, inputs, attrs);
   const specs = op.extras?.(
@@ -136,7 +136,7 @@ export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Ten
   return [first, ...(specs ?? []).map((spec, index) => extraOf(first, index, spec))];
 }
 
-/** A further result of the call whose first is given: what a backward pass reads. */
+/** Further result `index` of the call that made `first`: what a backward pass reads. */
 export const extraOf = (first: Tensor, index: number, spec: Spec): Tensor => noGrad(() => apply(extraOp, [first], { spec, index }));
 
 const extraOp: ViewOp<{ readonly spec: Spec; readonly index: number }> = {

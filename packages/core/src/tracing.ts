@@ -2,21 +2,21 @@ import type { TypedArray } from "./dtype.ts";
 import type { Node } from "./node.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Hears which handles a recording reads and which it assigns: how `capture` learns what a function uses beside its arguments. */
+/** Is told which handles a recording reads and which it assigns: how `capture` learns what a function uses beside its arguments. */
 export interface Tracing {
   read(tensor: Tensor): void;
   /** Called before the handle changes, while it still stands for `before`. */
   assign(tensor: Tensor, before: Node): void;
-  /** Called for a value that is made of JavaScript's numbers. */
+  /** Called for a value made from JavaScript numbers. */
   upload(node: Node, data: TypedArray): void;
 }
 
 let current: Tracing | undefined;
 
-/** Who listens, if anyone does. */
+/** The current listener, if there is one. */
 export const tracing = (): Tracing | undefined => current;
 
-/** Runs `fn` while `listener` hears. */
+/** Runs `fn` with `listener` as the current one. */
 export function traced<R>(listener: Tracing | undefined, fn: () => R): R {
   const before = current;
   current = listener;

@@ -1,6 +1,6 @@
 import { isTensor, type Tensor } from "./tensor.ts";
 
-/** Tensors in nested arrays, plain objects and maps with names. Anything else in them passes through untouched. */
+/** Tensors in nested arrays, plain objects and `Map`s. Anything else in them passes through untouched. */
 export type Tree = Tensor | readonly Tree[] | { readonly [key: string]: Tree } | unknown;
 
 /** A tree of the same form with every tensor replaced. */
@@ -23,7 +23,7 @@ export function leaves(tree: unknown): Tensor[] {
   return found;
 }
 
-/** Whether a tree is looked into: an object that is of no class. */
+/** Whether a value is a plain object, of no class, whose entries belong to a tree. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);

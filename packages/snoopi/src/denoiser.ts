@@ -5,8 +5,8 @@ import type { PredictionType } from "./schedule/config.ts";
 import type { NoiseSchedule } from "./schedule/noise-schedule.ts";
 
 /**
- * The picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. A sampler says which of
- * its steps this is, from 0 on: guidance may change with it.
+ * Predicts the picture behind a noisy one: `x_t [B, C, H, W]`, a training timestep and a text → x₀ `[B, C, H, W]`, in f32. `step` is the
+ * sampler's step, from 0 on: guidance may depend on it.
  */
 export type Denoiser = (x: Tensor, t: number, context: Context, step?: number) => Tensor;
 

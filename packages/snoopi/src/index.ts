@@ -118,7 +118,7 @@ export { ddimDefaults, type ScheduleConfig, stableDiffusionConfig } from "./sche
 export { type DdimCoefficients, ddimCoefficients, previousTimestep } from "./schedule/ddim.ts";
 export { lastTimestep, type NoiseSchedule, noiseSchedule } from "./schedule/noise-schedule.ts";
 export { timesteps } from "./schedule/timesteps.ts";
-// Training from nothing.
+// Training from scratch.
 export { type CaptionIds, type ClipStageOptions, clipStage } from "./train/clip.ts";
 export { type ClipImageSizes, clipImage } from "./train/clip-image.ts";
 export { clipModel } from "./train/clip-model.ts";
@@ -140,7 +140,7 @@ export { type DistillStepper, type DistillStepperOptions, distillStepper } from 
 export { type TeacherStageOptions, teacherStage } from "./train/teacher.ts";
 export { type VaeLoss, type VaeStageOptions, vaeStage } from "./train/vae.ts";
 export { withNetwork } from "./train/weights.ts";
-// Prompts from files, and embeddings of them that are kept.
+// Prompts from files, and their cached embeddings.
 export {
   type CachedEmbeddings,
   type CachedEmbeddingsOptions,

@@ -1,4 +1,4 @@
-// What a Node script needs to make a picture and keep it, and to train: `@snoopi/snoopi` for the rest.
+// What a Node script needs to make and save a picture, and to train; the rest is in `@snoopi/snoopi`.
 export { webgpu } from "@snoopi/kernels/node";
 export { nodeFolder } from "@snoopi/models/node";
 export { type Output, openOutput } from "./cli/output.ts";

@@ -27,7 +27,7 @@ export interface CaptureOptions {
 /** A function that runs as one program. */
 export interface Captured<A extends readonly unknown[], R> extends Disposable {
   (...args: A): R;
-  /** Kernels that the latest call started, the copies of its arguments and results apart; 0 before the first. */
+  /** Kernels that the latest call started, not counting copies of its arguments and results; 0 before the first. */
   readonly dispatches: number;
   /** Programs made so far: one for each combination of shapes. */
   readonly programs: number;
@@ -43,11 +43,11 @@ interface Entry {
 
 /**
  * Traces `fn` once for each combination of argument shapes, and from then on replays a program with planned memory: no recording, no
- * planning, no bindings to make. `fn` may assign tensors made outside (parameters, what an optimiser remembers, an average); they are moved
- * in place. A whole training step, backward and update included, is one program.
+ * planning, no bindings to make. `fn` may assign tensors made outside (parameters, optimiser state, averages); they are updated in place. A
+ * whole training step, backward and update included, is one program.
  *
  * Arguments are trees of tensors; results are too, and belong to the caller. What changes from call to call must be an argument or assigned
- * by `fn`: JavaScript inside runs when it is traced only. Random numbers are made outside and passed in.
+ * by `fn`: JavaScript inside runs only while `fn` is traced. Random numbers are made outside and passed in.
  *
  * @throws SnoopiError when `fn` is async, when a recording differs from the first one (see `check`), when a tensor that `fn` reads was
  * assigned or disposed of since, or when a gradient would have to flow through the call.
@@ -120,7 +120,7 @@ function make<A extends readonly unknown[]>(device: Device, fn: (...args: A) => 
   }
 }
 
-/** Traces, and again after states that share a storage were given their own. */
+/** Traces, and traces again after giving states that share a storage their own. */
 function settled<A extends readonly unknown[]>(device: Device, slots: readonly Tensor[], fn: (...args: A) => unknown, args: A): Trace {
   for (;;) {
     const found = trace(device, slots, () => fn(...filled(args, slots)));

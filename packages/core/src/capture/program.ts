@@ -8,28 +8,28 @@ import { show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { restore, type State, type Trace } from "./trace.ts";
 
-/** A recorded function made ready: its results lie in the same storages after every run, and its state is moved in place. */
+/** A compiled recording: its results lie in the same storages after every run, and its state is updated in place. */
 export interface Planned extends Disposable {
   readonly dispatches: number;
-  /** @throws SnoopiError when what it only reads was assigned or disposed of, except by captured functions. */
+  /** @throws SnoopiError when a tensor that it only reads was assigned or disposed of, except by captured functions. */
   check(): void;
   /**
-   * False when it cannot be run as it is: something outside looks into a storage of its state, states that shared one no longer do, or
-   * what it reads has come to lie elsewhere.
+   * False when it must be made again: something outside uses a storage of its state, states that shared a storage no longer do, or a tensor
+   * that it reads has moved to another storage.
    */
   fresh(): boolean;
   /** Runs everything once, and gives each output in a storage of its own. */
   run(): Node[];
 }
 
-/** FLOPs after which work is handed over, far below a browser's watchdog. */
+/** FLOPs after which work is submitted, far below a browser's watchdog. */
 const perSubmit = 4e9;
 
 const lies = (node: Node): Materialized => node.value as Materialized;
 const storageOf = (node: Node): Storage => lies(node).storage;
 const fills = (node: Node): boolean => isDense(lies(node).layout) && lies(node).layout.offset === 0;
 
-/** The nodes that lie in a storage from its start, the largest in each: the others are parts of theirs. */
+/** For each storage, the largest node that is dense from its start: the others are parts of it. */
 function wholes(nodes: readonly Node[]): Set<Node> {
   const largest = new Map<Storage, Node>();
   for (const node of nodes) {
@@ -39,13 +39,13 @@ function wholes(nodes: readonly Node[]): Set<Node> {
   return new Set(largest.values());
 }
 
-/** States that are moved; the others are views of theirs, now and after. */
+/** States that are updated themselves; the others are views of them, before and after a run. */
 function leadersOf(states: readonly State[]): State[] {
   const found = wholes(states.map((s) => s.before));
   return states.filter((s, i) => found.has(s.before) && states.findIndex((o) => o.before === s.before) === i);
 }
 
-/** Whether a state is a view of another's storage now, and will be a view of its next value. */
+/** Whether a state is a view of the leader's storage now, and will be a view of the leader's next value. */
 function follows(state: State, leader: State): boolean {
   if (state.before === leader.before || storageOf(state.before) !== storageOf(leader.before)) return false;
   let node = state.after;
@@ -61,7 +61,7 @@ function census(nodes: Iterable<Node>): Map<Storage, number> {
 }
 
 /**
- * States that need a storage of their own before they can be moved in place: they share one with something that does not follow them, or
+ * States that need a storage of their own before they can be updated in place: they share one with something that does not follow them, or
  * do not fill it. Parameters that are views of one packed tensor follow that tensor.
  */
 export function entangled(states: readonly State[]): State[] {
@@ -94,7 +94,7 @@ export function plan(device: Device, args: readonly Node[], trace: Trace): Plann
       device.submit();
       pending = 0;
     }
-    // What is only passed on has to be read before the state moves.
+    // An output that is only passed through must be copied before the state is overwritten.
     outputs = trace.outputs.map((node) => (given.has(storageOf(node)) ? copied(node) : node.retain()));
     const moves = leaders
       .filter(({ before, after }) => storageOf(before) !== storageOf(after))
@@ -160,8 +160,8 @@ const sameView = (a: Materialized, b: Materialized): boolean =>
   a.layout.offset === b.layout.offset && a.layout.strides.every((s, i) => s === b.layout.strides[i]);
 
 /**
- * The place of a state between two runs: its handle, and the node whose storage programs move. Programs that were made for one node share
- * its home, because readying the state for one of them may put another node in its place, with the storage that all of them move.
+ * Where a state lives between runs: its handle, and the node whose storage programs update. Programs made for the same node share its home,
+ * because settling the state for one of them may put another node in its place, with the storage that all of them update.
  */
 interface Home {
   readonly handle: Tensor;
@@ -197,7 +197,7 @@ export function detach(device: Device, { handle, before }: Pick<State, "handle" 
   }
 }
 
-/** Whether a state was a part of another, and one of them was assigned from outside as something else. */
+/** Whether a state that was a part of another no longer is, after one of them was assigned from outside. */
 function comesApart(device: Device, part: Home, homes: readonly Home[]): boolean {
   const found = wholes(homes.map((h) => h.node));
   const whole = homes.find(({ node }) => found.has(node) && storageOf(node) === storageOf(part.node));
@@ -210,8 +210,8 @@ function comesApart(device: Device, part: Home, homes: readonly Home[]): boolean
 }
 
 /**
- * Readies a state for a run: a value that was assigned from outside moves into our storage, and whoever else holds the value that is about
- * to be overwritten keeps it, as a copy.
+ * Prepares a state for a run: a value that was assigned from outside is copied into our storage, and whatever else holds the value that is
+ * about to be overwritten is left a copy of it.
  */
 function settle(device: Device, home: Home): void {
   const { handle } = home;

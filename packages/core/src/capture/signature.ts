@@ -4,7 +4,7 @@ import { isRecord } from "../tree.ts";
 /** The tensors of a call's arguments in the order of {@link leaves}, and what decides which program serves the call. */
 export interface Signature {
   readonly given: readonly Tensor[];
-  /** The form of the arguments, the tensors' shapes and types, and what in them is no tensor. */
+  /** The structure of the arguments, the tensors' shapes and types, and all other values in them. */
   readonly key: string;
 }
 
@@ -34,7 +34,7 @@ export function signature(args: readonly unknown[]): Signature {
   return { key: form(args), given };
 }
 
-/** JSON, and what it cannot write. */
+/** JSON, extended to some values that it cannot write. */
 function other(value: unknown): string {
   if (typeof value === "number" || value === undefined) return `${value}`;
   return JSON.stringify(value, (_, v) => (v instanceof Map ? [...v] : typeof v === "bigint" ? `${v}n` : v)) ?? typeof value;

@@ -8,28 +8,28 @@ import { isTensor, keep, Tensor } from "../tensor.ts";
 import { type Tracing, traced } from "../tracing.ts";
 import { leaves } from "../tree.ts";
 
-/** A handle that the function assigns: what it stands for before a call, and what it is to stand for after. */
+/** A handle that the function assigns: its node before a call, and its node after. */
 export interface State {
   readonly handle: Tensor;
   readonly before: Node;
   readonly after: Node;
 }
 
-/** What one recording of a function found. It holds its nodes until it is let go. */
+/** What one recording of a function found. It holds its nodes until it is disposed of. */
 export interface Trace extends Disposable {
-  /** What the function returned, with tensors that are disposed of already: a form. */
+  /** What the function returned, as a template: its tensors are disposed of already. */
   readonly result: unknown;
   readonly outputs: readonly Node[];
   readonly states: readonly State[];
-  /** Handles made outside that the function reads, and what they stood for. */
+  /** Handles made outside that the function reads, and their nodes. */
   readonly reads: ReadonlyMap<Tensor, Node>;
   /** Values that the recorded calls start from, beside the arguments. */
   readonly sources: readonly Node[];
-  /** The recording in words, one line a call: two recordings with equal lines compute the same. */
+  /** The recording in words, one line per call: two recordings with equal lines make the same calls. */
   readonly lines: readonly string[];
 }
 
-/** Runs `fn` once, recording what it would compute. Nothing is computed, and the handles it assigned are put back. */
+/** Runs `fn` once, recording what it would compute. Nothing is computed, and the handles it assigned are restored. */
 export function trace(device: Device, args: readonly Tensor[], fn: () => unknown): Trace {
   const given = new Map(args.map((t, i) => [t.node, `argument ${i}`]));
   const start = nextSerial();
@@ -99,7 +99,7 @@ export function trace(device: Device, args: readonly Tensor[], fn: () => unknown
   };
 }
 
-/** Makes a handle stand for a node again. */
+/** Makes a handle refer to a node again. */
 export function restore(handle: Tensor, node: Node): void {
   const other = keep(new Tensor(node));
   handle.assign(other);
@@ -126,7 +126,7 @@ function describe(
   const sources: Node[] = [];
   const names = new Map<Node, string>();
   const lines: string[] = [];
-  // Sources are numbered as they are met: the serials of values from outside change, when a state is given a storage of its own.
+  // Sources are numbered in the order they are met, not by serial, which changes when a state is given a storage of its own.
   const nameOf = (node: Node): string => {
     const known = names.get(node) ?? given.get(node);
     if (known) return known;

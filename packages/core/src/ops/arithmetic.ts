@@ -23,7 +23,7 @@ export const mul = binary(
   (g, a, b) => [mul(g, b), mul(g, a)],
 );
 
-/** `a / b`, never an integer */
+/** `a / b`, always a float */
 export const div = binary(
   { name: "div", dtype: real, wideNumbers: true },
   (s, a, b) => s.div(a, b),
@@ -35,7 +35,7 @@ export const pow = binary(
   { name: "pow", dtype: real },
   (s, a, b) => s.pow(a, b),
   (g, a, b, y) => {
-    // 0 · ∞ is avoided in what is computed and not chosen away afterwards: its derivative would be 0 · ∞ again.
+    // Operands that give 0 · ∞ are replaced beforehand. Masking the result instead would leave a 0 · ∞ in its derivative.
     const slope = mul(b, pow(a, sub(where(both(equal(b, 0), logicalNot(greater(abs(a), 0))), 1, b), 1)));
     const growth = mul(y, log(where(both(equal(a, 0), greaterEqual(b, 0)), 1, a)));
     return [mul(g, slope), mul(g, growth)];
@@ -134,7 +134,7 @@ export const maximum = binary(
 /** Whether two conditions hold. */
 const both = (a: Tensor, b: Tensor): Tensor => minimum(a, b);
 
-/** What the first operand gets of a gradient that goes to the smaller: all of it where either is NaN, and so does the other. */
+/** The first operand's share of a gradient that goes to the smaller. Where either is NaN, each operand gets all of it. */
 const share = (a: Tensor, b: Tensor): Tensor => where(equal(a, b), 0.5, where(less(b, a), 0, 1));
 
 /** `x` limited to `[low, high]` */

@@ -15,18 +15,18 @@ import { sum } from "./sum.ts";
 
 // P = softmax(S), S = scale·qkᵀ + mask, o = Pv. Given the cotangent g of o: dP = gvᵀ, dS = P ∘ (dP − D) with D = Σ dP∘P = Σ g∘o along a
 // row, and from it dq = scale·dS·k, dk = scale·dSᵀ·q, dv = Pᵀg (Dao, FlashAttention-2, §3.1). Devices recompute P, a tile at a time, from
-// each row's largest score and the reciprocal of its sum. Those two are what log-sum-exp holds in one number, which loses the sum beside a
-// largest score of 10⁴, or of −3·10³⁸ under a mask of finite numbers.
+// each row's largest score and the reciprocal of its sum. Log-sum-exp would hold both in one number, but lose the sum beside a largest
+// score of 10⁴, or of −3·10³⁸ under a mask of finite numbers.
 
 /** The type of what attention saves, and of gradients. */
 const wide = ({ dtype }: Spec) => (dtype === "f64" ? "f64" : "f32");
 
-/** What attention saves: of every query the largest score, 0 where none may be looked at, and 1/Σexp(score − largest), there 0. */
+/** What attention saves for every query: the largest score and 1/Σexp(score − largest), both 0 where it may attend to nothing. */
 export const savedOf = (out: Spec): Spec => ({ shape: [2, ...out.shape.slice(0, 3)], dtype: wide(out) });
 
 /**
- * Inputs q, k, v and g as `[B, H, L, D]`, the rows' `[3, B, H, Lq]` of largest score, reciprocal sum and D, and optionally the mask.
- * Gives dq. The rows are held to be what the other inputs make them: the op is differentiated as a function of those.
+ * Inputs q, k, v and g as `[B, H, L, D]`, the rows' `[3, B, H, Lq]` of largest score, reciprocal sum and Σ g∘o, and optionally the mask.
+ * Gives dq. The rows are assumed to follow from the other inputs: the op is differentiated as a function of those alone.
  */
 export const attentionGradQueryOp: Op<Scoring> = {
   name: "attentionGradQuery",
@@ -73,7 +73,7 @@ export const attentionGradKeyValueOp: Op<Scoring> = {
   cost: ([q, k]) => 8 * sizeOf(q.shape) * k.shape[2],
 };
 
-/** How the further result is differentiated. */
+/** The derivative of the further result, dv. */
 const gradValue: Differentiable = {
   name: "attentionGradKeyValue",
   vjp: (h, ctx: Pullback<Scoring>) => throughOps(h, ctx, ({ q, k, g, mask }) => matmul(transpose(probabilities(q, k, mask, ctx.attrs)), g)),
@@ -108,7 +108,7 @@ const dScores = (p: Tensor, v: Tensor, g: Tensor): Tensor => {
 
 type Operands = Readonly<Record<"q" | "k" | "v" | "g", Tensor>> & { readonly mask: Tensor | undefined };
 
-/** The gradient of ⟨h, expression⟩, the expression being what one of the results means, written with ops. */
+/** The gradient of ⟨h, expression⟩, where `expression` computes one of the results with ordinary ops. */
 function throughOps(h: Tensor, { inputs }: Pullback<Scoring>, expression: (x: Operands) => Tensor): (Tensor | null)[] {
   const varies = inputs.map((x, i) => i !== 4 && isFloat(x.dtype));
   const put = (floats: readonly Tensor[]) => {

@@ -51,7 +51,7 @@ export function probabilities(q: Tensor, k: Tensor, mask: Tensor | undefined, { 
   const max = noGrad(() => amax(scores, { axis: -1, keepdims: true }));
   const shifted = exp(sub(scores, where(equal(max, Number.NEGATIVE_INFINITY), 0, max)));
   const total = sum(shifted, { axis: -1, keepdims: true });
-  // Not 1/total with a zero chosen afterwards: its derivative would be 0 · ∞.
+  // Not 1/total masked afterwards: its derivative would be 0 · ∞.
   return div(shifted, where(equal(total, 0), 1, total));
 }
 

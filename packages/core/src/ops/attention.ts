@@ -9,13 +9,13 @@ import { attentionGrads, savedOf } from "./attention-grad.ts";
 import { eachQuery, type Scoring } from "./attention-scores.ts";
 
 export interface Attention extends Scoring {
-  /** A further result, two numbers of every query, is kept for the backward pass, which then need not store scores either. */
+  /** Keeps a further result, two numbers per query, for the backward pass, which then need not store scores either. */
   readonly saves?: boolean;
 }
 
 /**
- * Inputs q `[B, H, Lq, D]`, k `[B, H, Lk, D]`, v `[B, H, Lk, D]` and, optionally, a mask that broadcasts to `[B, H, Lq, Lk]`: added
- * to the scores when it is a float, and excluding where it is false when it is boolean. A query that may look at nothing gets zeros.
+ * Inputs q `[B, H, Lq, D]`, k `[B, H, Lk, D]`, v `[B, H, Lk, D]` and, optionally, a mask that broadcasts to `[B, H, Lq, Lk]`: floats are
+ * added to the scores, and false excludes a key. A query that may attend to nothing gets zeros.
  */
 export const attentionOp: Op<Attention> = {
   name: "attention",
@@ -47,7 +47,7 @@ export const attentionOp: Op<Attention> = {
     eachQuery([q, k, mask], attrs, (row, head, scores) => {
       let max = scores.reduce((a, x) => Math.max(a, x), Number.NEGATIVE_INFINITY);
       if (max === Number.NEGATIVE_INFINITY) max = 0;
-      // Zero where nothing may be looked at, and NaN where what is looked at is none.
+      // Zero where the query may attend to nothing, and NaN where a score is NaN.
       let total = 0;
       for (let j = 0; j < lk; j++) total += scores[j] = Math.exp(scores[j] - max);
       for (let c = 0; c < d; c++) {

@@ -20,7 +20,7 @@ export const castOp: Elementwise<{ dtype: DType }> = {
 };
 
 /**
- * `x` as another element type: anything but zero is true, and floats truncate towards zero on the way to integers, those out of range to the
- * nearest integer that there is and NaN to 0.
+ * `x` as another element type. Anything but zero is true; floats are truncated towards zero to integers and clamped to their range, and NaN
+ * becomes 0.
  */
 export const cast = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? share(x) : apply(castOp, [x], { dtype }));

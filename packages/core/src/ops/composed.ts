@@ -2,7 +2,7 @@ import { vjp } from "../grad.ts";
 import type { Op } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The vjp of an op that equals `composition`, a function of other ops: for the gradients of gradients, which need no kernels of their own. */
+/** The vjp of an op that equals `composition`, a function of other ops: second derivatives then need no kernels of their own. */
 export const vjpOf =
   <A>(composition: (inputs: readonly Tensor[], attrs: A) => Tensor): NonNullable<Op<A>["vjp"]> =>
   (g, { inputs, attrs }) =>

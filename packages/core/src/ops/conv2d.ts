@@ -52,7 +52,7 @@ export const conv2dOp: Op<Window> = {
   cost: ([, weight], _, out) => 2 * sizeOf(out.shape) * sizeOf(weight.shape.slice(1)),
 };
 
-/** The transpose of a convolution in its image: cotangent `[B, O, H', W']` and weight to `[B, I, H, W]`. */
+/** The gradient of a convolution with respect to its image: from cotangent `[B, O, H', W']` and weight to `[B, I, H, W]`. */
 export const conv2dInputGradOp: Op<Window & { shape: Shape }> = {
   name: "conv2dInputGrad",
   infer: ([g, weight], { shape }) => ({ shape, dtype: promote(g.dtype, weight.dtype) }),
@@ -70,7 +70,7 @@ export const conv2dInputGradOp: Op<Window & { shape: Shape }> = {
   cost: ([g, weight]) => 2 * sizeOf(g.shape) * sizeOf(weight.shape.slice(1)),
 };
 
-/** The transpose of a convolution in its weight: image and cotangent to `[O, I, kh, kw]`. */
+/** The gradient of a convolution with respect to its weight: from image and cotangent to `[O, I, kh, kw]`. */
 export const conv2dWeightGradOp: Op<Window & { shape: Shape }> = {
   name: "conv2dWeightGrad",
   infer: ([x, g], { shape }) => ({ shape, dtype: promote(x.dtype, g.dtype) }),

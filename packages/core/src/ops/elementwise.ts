@@ -14,7 +14,7 @@ export type Like = Tensor | number;
 
 type Result = (inputs: readonly DType[]) => DType;
 
-/** The type the operands meet in. */
+/** The type the operands are promoted to. */
 export const common: Result = (inputs) => inputs.reduce(promote);
 /** As {@link common}, but integers and booleans become f32: for functions whose values are not whole. */
 export const real: Result = (inputs) => {
@@ -25,7 +25,7 @@ export const truth: Result = () => "bool";
 
 export interface Row {
   readonly name: string;
-  /** Whether a number that meets f16 stays what it is in f32, as in PyTorch: a factor of 10⁵ or 10⁻⁸ is none that f16 holds. */
+  /** Whether a number combined with f16 is kept in f32, as in PyTorch: f16 cannot hold a factor of 10⁵ or 10⁻⁸. */
   readonly wideNumbers?: boolean;
   /** Of the result. Default {@link common}. */
   readonly dtype?: Result;
@@ -58,7 +58,7 @@ export function binary(
   return Object.assign((a: Like, b: Like): Tensor => apply(op, lift(row, [a, b]), undefined), { op });
 }
 
-/** Numbers become constants of the tensors' type; a fraction meeting integers becomes f32. */
+/** Numbers become constants of the tensors' type, or of i32 or f32 where that cannot hold them. */
 export function lift({ name: op, wideNumbers }: Row, operands: readonly Like[]): Tensor[] {
   const tensor = operands.find(isTensor);
   for (const v of operands) {

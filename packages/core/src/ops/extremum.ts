@@ -26,7 +26,7 @@ export const amaxOp: Op<Axes> = {
     });
     out.data.set(best);
   },
-  // Elements that share the maximum share its gradient, as in PyTorch's amax. They are counted as integers: in f16 many are infinitely many.
+  // Elements that equal the maximum share its gradient, as in PyTorch's amax. They are counted as integers, since a count in f16 overflows.
   vjp(g, { inputs: [x], output, attrs: { axes } }) {
     const hit = equal(x, output);
     return [mul(cast(hit, g.dtype), div(g, sum(hit, { axis: axes, keepdims: true })))];
@@ -41,7 +41,7 @@ export function amax(x: Tensor, options: ReduceOptions = {}): Tensor {
   return squeezed(apply(amaxOp, [x], { axes }), axes, keepdims);
 }
 
-/** The smallest element over `axis`: the largest of what reverses the order. */
+/** The smallest element over `axis`: the largest, after reversing the order of values. */
 export function amin(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkOptions("amin", options, reduceNames);
   checkSome("amin", x.shape, axesOf("amin", x.rank, options.axis));

@@ -11,7 +11,7 @@ export interface Full {
   readonly shape: Shape;
   readonly value: number;
   readonly dtype: DType;
-  /** In which formulas read it. Default `dtype`. */
+  /** The type in which formulas read it. Default `dtype`. */
   readonly readAs?: DType;
 }
 
@@ -67,7 +67,7 @@ export function checkShape(op: string, shape: Shape): Shape {
   return shape;
 }
 
-/** Throws where a type of whole numbers does not hold a number; fractions are cut off. */
+/** Throws where an integer type does not hold a number, whose fraction is cut off first. */
 export function checkFits(op: string, value: number, dtype: DType, fix?: string): void {
   if (typeof value !== "number") throw new OpError(op, `the value is ${kindOf(value)}, expected a number`);
   const [least, most] = wholeLimits[dtype] ?? [];

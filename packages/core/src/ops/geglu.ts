@@ -10,7 +10,7 @@ import { vjpOf } from "./composed.ts";
 import { concat } from "./concat.ts";
 import { chunk } from "./slice.ts";
 
-/** Calls `visit` for every element of half a row: its place among the halves, and those of value and gate in x. */
+/** Calls `visit` for every element of the result: its place there, and those of its value and gate in x. */
 function pairs(x: Value, visit: (at: number, value: number, gate: number) => void): void {
   const half = x.shape[x.shape.length - 1] / 2;
   for (let at = 0; at < x.data.length / 2; at++) {
@@ -40,7 +40,7 @@ export const gegluOp: Op = {
   cost: ([x]) => 5 * sizeOf(x.shape),
 };
 
-/** The cotangent `[..., D]` of geglu and its input `[..., 2D]` to the input's cotangent. */
+/** From the cotangent `[..., D]` of geglu and its input `[..., 2D]` to the input's cotangent. */
 export const gegluGradOp: Op = {
   name: "gegluGrad",
   infer([g, x]) {

@@ -25,7 +25,7 @@ const { add, sub, mul, div, pow, neg, abs, sign, floor, exp, log, sqrt, rsqrt, s
 const { tanh, erf, sigmoid, relu, silu, quickGelu, gelu } = activation;
 const { less, lessEqual, greater, greaterEqual, equal, notEqual, logicalNot, whereOp } = compare;
 
-/** One formula each: every device evaluates them with the one machinery, fused. */
+/** One formula each: every device evaluates all of them, fused, by the same code. */
 export const elementwiseOps = {
   add: add.op,
   sub: sub.op,

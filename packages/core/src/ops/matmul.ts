@@ -53,7 +53,7 @@ export const matmulOp: Op = {
 
   vjp: (g, { inputs: [a, b, bias] }) => [
     unbroadcast(matmul(g, transpose(b)), a.shape),
-    // The gradient lies as b does: that of a weight [out, in], read transposed, is in order where the weight is.
+    // Computed in b's memory order: the gradient of a weight [out, in] that is read transposed is then row-major, as the weight is.
     unbroadcast(liesTransposed(b) ? transpose(matmul(transpose(g), a)) : matmul(transpose(a), g), b.shape),
     ...(bias ? [sumTo(g, bias.shape)] : []),
   ],
@@ -61,7 +61,7 @@ export const matmulOp: Op = {
   cost: ([a], _, out) => 2 * sizeOf(out.shape) * a.shape[a.shape.length - 1],
 };
 
-/** Whether the last two axes lie in memory, or will, with the first of them the faster. */
+/** Whether the last two axes are stored transposed, or will be, the second-to-last varying fastest. */
 function liesTransposed({ node: { value, origin } }: Tensor): boolean {
   if (value) return value.layout.strides.at(-2) === 1 && value.layout.strides.at(-1) !== 1;
   if (origin?.op !== permuteOp) return false;
@@ -69,7 +69,7 @@ function liesTransposed({ node: { value, origin } }: Tensor): boolean {
   return order.at(-1) === order.length - 2 && order.at(-2) === order.length - 1;
 }
 
-/** Matrix product `[..., m, k] × [..., k, n] → [..., m, n]`; leading axes broadcast. f16 operands are read as they lie, sums are f32. */
+/** Matrix product `[..., m, k] × [..., k, n] → [..., m, n]`; leading axes broadcast. f16 operands are read directly, sums are f32. */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   return product(a, b, []);
 }
@@ -86,7 +86,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return x.rank === 1 ? reshape(y, [weight.shape[0]]) : y;
 }
 
-/** One matrix on the right serves all rows at once, however they are stacked. */
+/** Flattens the leading axes of `a` where one matrix on the right serves all its rows. */
 function product(a: Tensor, b: Tensor, bias: Tensor[]): Tensor {
   if (a.rank <= 2 || b.rank !== 2 || a.shape[a.rank - 1] !== b.shape[0]) return apply(matmulOp, [a, b, ...bias], undefined);
   const flat = apply(matmulOp, [reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape[a.rank - 1]]), b, ...bias], undefined);

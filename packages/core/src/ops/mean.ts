@@ -8,7 +8,7 @@ const countOf = (op: string, x: Tensor, axis: ReduceOptions["axis"]): number =>
   axesOf(op, x.rank, axis).reduce((n, a) => n * x.shape[a], 1);
 
 /**
- * NaN, for a total of nothing. To divide it by zero would divide the cotangent as well: a derivative of the gradient, itself a total of nothing,
+ * NaN, for an empty total. Dividing it by zero would divide the cotangent as well: a derivative of the gradient, itself an empty total,
  * would be 0 / 0 instead of 0.
  */
 const ofNothing = (total: Tensor): Tensor => add(total, Number.NaN);
@@ -30,7 +30,7 @@ export interface VarianceOptions extends ReduceOptions {
   readonly correction?: number;
 }
 
-/** The variance over `axis`, from squared distances to the mean. Where nothing is left to divide by it is infinite, or NaN. */
+/** The variance over `axis`, from squared distances to the mean. Infinite or NaN where n − correction is not positive. */
 export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   const { correction = 1, ...along } = checkOptions("variance", options, { ...reduceNames, correction: true });
   const count = countOf("variance", x, along.axis);

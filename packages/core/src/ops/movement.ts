@@ -72,5 +72,5 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
   return permute(x, order);
 }
 
-/** Another name for the same value, which gradients tell apart. */
+/** The same value as a separate node, which gradients tell apart. */
 export const alias = (x: Tensor): Tensor => apply(aliasOp, [x], undefined);

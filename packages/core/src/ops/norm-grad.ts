@@ -13,10 +13,10 @@ import { slice } from "./slice.ts";
 import { sum } from "./sum.ts";
 
 // The backward passes of groupNorm and layerNorm, in steps that several results share. With x̂ = (x − mean)/σ and γ the weight,
-// dx = (γg − mean(γg) − x̂ · mean(γg x̂))/σ over each row that was normalised, dγ = Σ g x̂ and dβ = Σ g. Statistics are computed again
-// from x: that reads x twice, and saves nothing from the forward pass, which may not be differentiated at all.
+// dx = (γg − mean(γg) − x̂ · mean(γg x̂))/σ over each row that was normalised, dγ = Σ g x̂ and dβ = Σ g. Statistics are recomputed from x:
+// that reads x twice, but saves nothing in the forward pass, which may never be differentiated.
 
-/** What is small and feeds further sums is never rounded to f16. */
+/** Small results that feed further sums are never rounded to f16. */
 const wide = (dtype: DType): DType => (dtype === "f16" ? "f32" : dtype);
 
 /** `x [rows, n]` to `[rows, 2]`: the mean of each row and 1/√(variance + eps). */
@@ -50,7 +50,7 @@ export interface Groups {
   readonly groups: number;
 }
 
-/** g and x `[B, C, ...]` and the moments of x's groups, `[B · groups, 2]`, to `[B, C, 2]`: Σ g and Σ g x̂ of each channel plane. */
+/** From g and x `[B, C, ...]` and the moments of x's groups, `[B · groups, 2]`, to `[B, C, 2]`: Σ g and Σ g x̂ of each channel plane. */
 export const groupNormSumsOp: Op<Groups> = {
   name: "groupNormSums",
   infer([g, x, moments], { groups }) {
@@ -83,7 +83,7 @@ export const groupNormSumsOp: Op<Groups> = {
   cost: ([x]) => 5 * sizeOf(x.shape),
 };
 
-/** g, x, the moments of x's groups, the channel planes' {@link groupNormSumsOp} and, optionally, weight `[C]` to dx. */
+/** From g, x, the moments of x's groups, the result of {@link groupNormSumsOp} and, optionally, weight `[C]` to dx. */
 export const groupNormGradOp: Op<Groups> = {
   name: "groupNormGrad",
   infer([g, x, moments, sums, weight], { groups }) {
@@ -120,7 +120,7 @@ export const groupNormGradOp: Op<Groups> = {
     const weighed = (t: Tensor) => (gain ? mul(t, gain) : t);
     const mean = (which: 0 | 1) => {
       const one = reshape(slice(sums, [null, null, [which, which + 1]]), [b, groups, c / groups, 1]);
-      // Where channels have no elements nothing reads these means, and a factor of ∞ would make NaN of that nothing's gradient.
+      // Channels without elements do not read these means, but a factor of ∞ would make their empty gradient NaN.
       return mul(sum(weighed(one), { axis: 2, keepdims: true }), groups / Math.max(1, c * inner));
     };
     return reshape(mul(scale, sub(sub(weighed(planes(g)), mean(0)), mul(xhat, mean(1)))), x.shape);
@@ -128,7 +128,7 @@ export const groupNormGradOp: Op<Groups> = {
   cost: ([x]) => 6 * sizeOf(x.shape),
 };
 
-/** g and x `[..., D]`, the moments of x's rows, `[rows, 2]`, and, optionally, weight `[D]` to dx. */
+/** From g and x `[..., D]`, the moments of x's rows, `[rows, 2]`, and, optionally, weight `[D]` to dx. */
 export const layerNormGradOp: Op = {
   name: "layerNormGrad",
   infer([g, x, moments, weight]) {
@@ -159,7 +159,7 @@ export const layerNormGradOp: Op = {
   cost: ([x]) => 12 * sizeOf(x.shape),
 };
 
-/** g and x `[..., D]` and the moments of x's rows, `[rows, 2]`, to `[2, D]`: Σ g x̂ and Σ g over the rows, the weight's and the bias' gradients. */
+/** From g and x `[..., D]` and the moments of x's rows, `[rows, 2]`, to `[2, D]`: Σ g x̂ and Σ g over the rows, dγ and dβ. */
 export const layerNormAffineGradOp: Op = {
   name: "layerNormAffineGrad",
   infer([g, x, moments]) {
@@ -185,7 +185,7 @@ export const layerNormAffineGradOp: Op = {
   cost: ([x]) => 5 * sizeOf(x.shape),
 };
 
-/** x̂ and 1/σ from the moments `[rows, 2]`, brought to `shape` to meet x. */
+/** x̂ and 1/σ from the moments `[rows, 2]`, reshaped to `shape` to broadcast with x. */
 function centred(x: Tensor, moments: Tensor, shape: Shape) {
   const [centre, scale] = [0, 1].map((i) => reshape(slice(moments, [null, [i, i + 1]]), shape));
   return { xhat: mul(sub(x, centre), scale), scale };

@@ -30,7 +30,7 @@ export const randomOp: Op<Random> = {
 export interface RandomOptions extends Pick<On, "device"> {
   /** A key, or a seed to make one from. */
   readonly key: Key | number | bigint;
-  /** Tells independent draws with one key apart. Default 0. */
+  /** Distinguishes independent draws with the same key. Default 0. */
   readonly stream?: number;
 }
 

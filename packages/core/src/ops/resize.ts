@@ -19,7 +19,7 @@ export interface Tap {
   readonly mix: number;
 }
 
-/** Where output `i` of `to` looks in an axis of length `from`, in f32 as PyTorch computes it (align_corners false). */
+/** Where output `i` of `to` reads along an axis of length `from`, in f32 as PyTorch computes it (align_corners false). */
 export function tapOf(mode: ResizeMode, from: number, to: number, i: number): Tap {
   const scale = Math.fround(from / to);
   if (mode === "nearest") {
@@ -53,7 +53,7 @@ export const resizeOp: Op<Resize> = {
         const [top, bottom] = [(p * h + r.low) * w, (p * h + r.high) * w];
         for (const c of columns) {
           if (mode === "nearest") {
-            // Not a mean of weight zero: ∞ stays ∞.
+            // Copied, not mixed with a weight of zero: ∞ stays ∞.
             out.data[to++] = x.data[top + c.low];
             continue;
           }

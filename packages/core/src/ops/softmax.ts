@@ -30,7 +30,7 @@ export const softmaxOp: Op = {
   cost: ([x]) => 5 * sizeOf(x.shape),
 };
 
-/** The cotangent g of y = softmax(x) to that of x: y ∘ (g − Σ g∘y), for ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ). Along the last axis. */
+/** From the cotangent g of y = softmax(x) to that of x: y ∘ (g − Σ g∘y), for ∂yᵢ/∂xⱼ = yᵢ(δᵢⱼ − yⱼ). Along the last axis. */
 export const softmaxGradOp: Op = {
   name: "softmaxGrad",
   infer([g, y]) {

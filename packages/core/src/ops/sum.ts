@@ -52,7 +52,7 @@ export interface ReduceOptions {
 
 export const reduceNames: NamesOf<ReduceOptions> = { axis: true, keepdims: true };
 
-/** The options of a reduction, resolved against a rank. */
+/** The axes of a reduction, sorted and counted from the front. */
 export function axesOf(op: string, rank: number, axis: ReduceOptions["axis"]): number[] {
   if (axis === undefined) return Array.from({ length: rank }, (_, i) => i);
   if (typeof axis !== "number" && !Array.isArray(axis)) throw new OpError(op, `axis is ${kindOf(axis)}, expected a number or several`);
@@ -70,7 +70,7 @@ export const squeezed = (y: Tensor, axes: readonly number[], keepdims = false): 
         y.shape.filter((_, i) => !axes.includes(i)),
       );
 
-/** Sums over `axis`. Booleans count, as i32. */
+/** Sums over `axis`. Booleans are counted, in i32. */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { axis, keepdims } = checkOptions("sum", options, reduceNames);
   const axes = axesOf("sum", x.rank, axis);

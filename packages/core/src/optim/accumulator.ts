@@ -9,22 +9,22 @@ import { mapTree } from "../tree.ts";
 import { gradientsFor, named } from "./named.ts";
 
 /**
- * Gradients of several small batches, on their way to one step. Realize {@link Accumulator.tensors} after each, which frees its activations; in
- * a captured function they are freed without it.
+ * Accumulates gradients of several small batches for one step. Realize {@link Accumulator.tensors} after each batch to free its
+ * activations; in a captured function they are freed without it.
  */
 export interface Accumulator<X> extends Disposable {
   /** Batches since the last `take`. */
   readonly count: number;
   /** @throws SnoopiError when the gradients are not those of the same parameters. */
   add(gradients: X): void;
-  /** The mean over the batches, in f32 where the gradients are f16, and a new start. @throws SnoopiError when there was none. */
+  /** The mean over the batches, in f32 where the gradients are f16; starts anew. @throws SnoopiError when none was added. */
   take(): X;
   tensors(): Tensor[];
 }
 
 /**
- * A look at a sum, which is stored for it. Sums that read each other would become one kernel, which holds the gradients of every batch until
- * the last.
+ * A view of a sum, which forces it to be stored. Sums that read each other directly would become one kernel, which holds the gradients of
+ * every batch until the last.
  */
 const stored = alias;
 

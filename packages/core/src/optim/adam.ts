@@ -7,11 +7,11 @@ import { type Optimizer, type OptimizerOptions, optimizer, optimizerNames } from
 import type { Moving } from "./rule.ts";
 
 export interface AdamOptions extends OptimizerOptions {
-  /** How much of the averages of gradients and of their squares stays at each step. Default `[0.9, 0.999]`. */
+  /** Decay of the running averages of gradients and of their squares at each step. Default `[0.9, 0.999]`. */
   readonly betas?: readonly [number, number];
   /** Default 1e-8. */
   readonly eps?: number;
-  /** AdamW: share of a parameter lost at each step, per learning rate, default 0.01. Adam: pull towards zero in the gradient, default 0. */
+  /** AdamW: a step multiplies a parameter by `1 − lr · weightDecay`, default 0.01. Adam: an L2 penalty in the gradient, default 0. */
   readonly weightDecay?: number;
 }
 
@@ -42,7 +42,7 @@ function adamOf(
     {
       name,
       slots: ["exp_avg", "exp_avg_sq"],
-      // The bias corrections 1 − βᵗ. As a recurrence they keep their digits, which the power in f32 would lose.
+      // The bias corrections 1 − βᵗ. On the device, a recurrence keeps digits that the power in f32 would lose.
       factors: (steps) => [1 - beta1 ** steps, 1 - beta2 ** steps],
       nextFactors: ([c1, c2]) => [add(mul(c1, beta1), 1 - beta1), add(mul(c2, beta2), 1 - beta2)],
       remember: (moving) => {

@@ -7,14 +7,14 @@ import { noGrad } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { leaves, mapTree } from "../tree.ts";
 
-/** The Euclidean norm of all elements of all tensors of a tree, in f32 (f64 where all are). Not a number when any of them is not. */
+/** The Euclidean norm of all elements of all tensors of a tree, in f32 (f64 where any is). NaN when any of them is. */
 export function globalNorm(tree: unknown): Tensor {
   const tensors = leaves(tree);
   if (tensors.length === 0) throw new SnoopiError("globalNorm: there are no tensors. Pass them in an array or a plain object.");
   return scope(() => sqrt(tensors.map((t) => sum(square(t.dtype === "f16" ? cast(t, "f32") : t))).reduce((a, b) => add(a, b))));
 }
 
-/** What gradients of this norm are multiplied by so that it is at most `maxNorm`, as PyTorch has it: `min(maxNorm / (norm + 1e-6), 1)`. */
+/** The factor that limits gradients of this norm to `maxNorm`, as in PyTorch: `min(maxNorm / (norm + 1e-6), 1)`. */
 export function clipFactor(norm: Tensor, maxNorm: number): Tensor {
   if (!(maxNorm > 0)) throw new SnoopiError(`clipGradNorm: maxNorm is ${maxNorm}. Give a number above 0.`);
   return scope(() => minimum(div(maxNorm, add(norm, 1e-6)), 1));

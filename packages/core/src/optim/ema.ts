@@ -13,20 +13,18 @@ import { parametersOf } from "./named.ts";
 import type { Stateful } from "./state.ts";
 
 export interface EmaOptions {
-  /** How much of the average stays at each update, at most. Default 0.9999. */
+  /** Upper limit of the decay, the part of the average that stays at each update. Default 0.9999. */
   readonly decay?: number;
   /**
-   * How it gets there with the number n of updates before: `"rational"` is `(1 + n) / (10 + n)`, `"none"` begins with `decay`, and
+   * How the decay grows with the number n of earlier updates: `"rational"` is `(1 + n) / (10 + n)`, `"none"` begins with `decay`, and
    * `{ invGamma, power }` is `1 − (1 + n / invGamma)^−power`. Default `"rational"`, as in diffusers.
    */
   readonly ramp?: "rational" | "none" | { readonly invGamma: number; readonly power: number };
-  /** At least this much, from the second update on. Default 0. */
+  /** Lower limit of the decay, from the second update on. Default 0. */
   readonly minDecay?: number;
-  /** Updates during which the average is the parameter itself. Default 0. */
+  /** How many updates at the start set the average to the parameter itself. Default 0. */
   readonly after?: number;
-  /**
-   * Whether the device counts the updates: what an update in a captured function needs, and one that `finite` decides about. Default false.
-   */
+  /** Whether the device counts the updates: needed for updates in a captured function and for those with `finite`. Default false. */
   readonly gated?: boolean;
 }
 
@@ -45,13 +43,13 @@ export interface Ema extends Stateful, Disposable {
   update(options?: EmaUpdateOptions): void;
   /** Makes the averages the values of the parameters. */
   copyInto(): void;
-  /** As {@link Ema.copyInto}, until what is returned is disposed of: for a look at the averaged model (`using _ = ema.swap()`). */
+  /** As {@link Ema.copyInto}, undone when the result is disposed of: for a look at the averaged model (`using _ = ema.swap()`). */
   swap(): Disposable;
-  /** The averages, in the order of their parameters, and the count of gated ones. */
+  /** The averages, in the order of their parameters, then the count of updates if `gated`. */
   tensors(): Tensor[];
 }
 
-/** The decay of update `updates`, counted from 1: diffusers' `EMAModel.get_decay`. With a ramp the first takes the parameter as it is. */
+/** The decay of update `updates`, counted from 1: diffusers' `EMAModel.get_decay`. With a ramp, the first update copies the parameter. */
 export function emaDecay(updates: number, { decay = 0.9999, ramp = "rational", minDecay = 0, after = 0 }: EmaOptions = {}): number {
   const n = Math.max(0, updates - after - 1);
   if (ramp === "none") return updates > after ? decay : 0;
@@ -60,7 +58,7 @@ export function emaDecay(updates: number, { decay = 0.9999, ramp = "rational", m
   return Math.max(Math.min(grown, decay), minDecay);
 }
 
-/** One less {@link emaDecay} of update `updates`, on the device. */
+/** 1 − {@link emaDecay} of update `updates`, on the device. */
 function emaShare(updates: Tensor, { decay = 0.9999, ramp = "rational", minDecay = 0, after = 0 }: EmaOptions): Tensor {
   if (ramp === "none") return where(greater(updates, after), 1 - decay, 1);
   const n = maximum(sub(updates, after + 1), 0);
@@ -82,7 +80,7 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
   const [{ device }] = parameters.values();
   const count = gated ? keep(full([], 0, { device })) : undefined;
   let updates = 0;
-  /** How far the averages go in the coming update. */
+  /** The fraction by which averages approach the parameters in the coming update. */
   const shareOf = (finite: Tensor | undefined): Like => {
     updates++;
     if (!count) return 1 - emaDecay(updates, options);

@@ -54,7 +54,7 @@ export function allFinite(tree: unknown): Tensor {
   const tensors = leaves(tree);
   if (tensors.length === 0) throw new SnoopiError("allFinite: there are no tensors. Pass them in an array or a plain object.");
   return scope(() => {
-    // Comparing is what devices do alike: NaN fails every comparison, and what an infinity times zero is they need not agree on.
+    // All devices agree on comparisons, which NaN always fails; on an infinity times zero they need not agree.
     const wrong = tensors.map(notFinite).reduce((a, b) => add(a, b));
     return equal(wrong, 0);
   });

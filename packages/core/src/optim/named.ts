@@ -4,7 +4,7 @@ import { show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { mapTree } from "../tree.ts";
 
-/** The tensors of a tree by their paths, such as `down.0.weight`. @throws SnoopiError when two have one path. */
+/** The tensors of a tree by their paths, such as `down.0.weight`. @throws SnoopiError when two have the same path. */
 export function named(tree: unknown, what: string): Map<string, Tensor> {
   const found = new Map<string, Tensor>();
   mapTree(tree, (t, path) => {
@@ -39,7 +39,7 @@ const listed = (names: readonly string[]): string => {
 };
 
 /**
- * The gradients of `params` in their order: by their paths, or in a tree of other paths one after the other.
+ * The gradients in the order of `params`: matched by path, or by position in a tree where no path matches.
  * @throws SnoopiError when they are not one for each, of its shape, and on its device.
  */
 export function gradientsFor(params: ReadonlyMap<string, Tensor>, tree: unknown, what: string): Tensor[] {

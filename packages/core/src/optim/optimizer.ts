@@ -22,8 +22,8 @@ import type { PartState, Stateful } from "./state.ts";
 export interface OptimizerOptions {
   readonly lr: number;
   /**
-   * Works on all parameters of a type end to end, as one tensor: a few kernels a step instead of a few for each parameter. The parameters
-   * become views of it. Good for many small ones, such as adapters. Default false.
+   * Packs all parameters of a type end to end into one tensor, of which they become views: a few kernels per step instead of a few per
+   * parameter. Good for many small ones, such as adapters. Default false.
    */
   readonly packed?: boolean;
   /** Whether steps may be given `finite`, so that the device decides whether they count. Default false. */
@@ -35,7 +35,7 @@ export const optimizerNames: NamesOf<OptimizerOptions> = { lr: true, packed: tru
 export interface StepOptions {
   /** Learning rate of this step. Default the optimiser's. */
   readonly lr?: Like;
-  /** What the gradients are multiplied by on the way, such as a {@link clipFactor}: no kernel of its own. */
+  /** A factor for the gradients, such as a {@link clipFactor}: takes no kernel of its own. */
   readonly scale?: Like;
   /** A boolean scalar. Where it is false the step changes nothing and does not count. Needs `gated`. */
   readonly finite?: Tensor;
@@ -44,38 +44,39 @@ export interface StepOptions {
 const stepNames: NamesOf<StepOptions> = { lr: true, scale: true, finite: true };
 
 /**
- * Moves parameters by their gradients. A step is recorded like any computation and nothing is read back: to run it, realize
- * {@link Optimizer.tensors} together with what is wanted of the step, each time, or the recording grows.
+ * Updates parameters by their gradients. A step is recorded like any computation and nothing is read back: realize
+ * {@link Optimizer.tensors} after every step, together with whatever else is wanted of it, or the recording grows.
  *
- * What it remembers belongs to no scope and lives until it is disposed of. What is not to be trained is not passed: there is no frozen parameter. f16 parameters have an f32 copy that is moved, and follow it.
+ * Its state belongs to no scope and lives until the optimiser is disposed of. Do not pass what is not to be trained: there is no frozen
+ * parameter. f16 parameters have an f32 master copy, which is updated and which they follow.
  */
 export interface Optimizer extends Stateful, Disposable {
   /** Steps recorded, of which a gated optimiser may have skipped some. */
   readonly steps: number;
   /**
-   * Replaces the value of every parameter (`Tensor.assign`): what was recorded before keeps the old one. `gradients` is a tree like the
+   * Replaces the value of every parameter (`Tensor.assign`): calls recorded before keep the old one. `gradients` is a tree like the
    * parameters'.
    * @throws SnoopiError unless there is one for each, of its shape and on its device.
    */
   step(gradients: unknown, options?: StepOptions): void;
   /**
-   * A step with gradients scaled down together so that their norm is at most `maxNorm`, and the norm they had, after `scale`: what
-   * {@link clipGradNorm} and a step do, in fewer kernels.
+   * A step with gradients scaled down together so that their norm is at most `maxNorm`; returns the norm they had, after `scale`. The same
+   * as {@link clipGradNorm} and a step, in fewer kernels.
    */
   clippedStep(gradients: unknown, options: StepOptions & { readonly maxNorm: number }): Tensor;
-  /** What a step changes: the parameters and all that is remembered. */
+  /** What a step changes: the parameters and the optimiser's state. */
   tensors(): Tensor[];
-  /** Takes the parameters as they are now, after they were assigned by anybody else. */
+  /** Takes over the parameters' current values, after something else assigned them. */
   adopt(): void;
 }
 
-/** Parameters that move as one tensor: one of them, or several end to end. */
+/** Parameters that are updated as one tensor: a single one, or several end to end. */
 interface Pack {
   readonly members: readonly Tensor[];
   readonly names: readonly string[];
-  /** The type that is computed in. */
+  /** The type of the computation. */
   readonly dtype: DType;
-  /** What is moved, unless that is the parameter itself. */
+  /** The tensor that is updated, unless that is the parameter itself. */
   readonly master: Tensor | undefined;
   readonly slots: readonly Tensor[];
 }
@@ -91,7 +92,7 @@ export function optimizer(rule: Rule, params: unknown, options: OptimizerOptions
   const factors = gated ? noGrad(() => rule.factors(0).map((value) => keep(scalar(value)))) : [];
   let steps = 0;
 
-  /** The numbers of the coming step. */
+  /** The rule's factors for the coming step. */
   function advance(finite: Tensor | undefined): readonly Like[] {
     if (!gated) return rule.factors(steps + 1);
     const next = rule.nextFactors(factors);
@@ -244,12 +245,12 @@ function packsOf(parameters: ReadonlyMap<string, Tensor>, rule: Rule, packed: bo
 }
 
 /**
- * Elements that a packed tensor takes: each begins where a GPU can bind it (256 bytes, for elements of two at least), or every kernel that
- * reads a parameter would copy it first.
+ * Elements that a parameter takes in a pack: each starts where a GPU can bind it (at 256 bytes, and elements have two at least), or every
+ * kernel that reads a parameter would copy it first.
  */
 const roomFor = ({ shape }: Tensor): number => Math.ceil(sizeOf(shape) / 128) * 128;
 
-/** Tensors one after another, with zeros in what room they leave; one as it is. */
+/** Tensors end to end, with zeros in the gaps; a single one as it is. */
 function joined(parts: readonly Tensor[]): Tensor {
   if (parts.length === 1) return share(parts[0]);
   const [{ dtype, device }] = parts;
@@ -259,7 +260,7 @@ function joined(parts: readonly Tensor[]): Tensor {
   return concat(parts.flatMap((t) => [reshape(t, [-1]), ...(gaps.has(left(t)) ? [gaps.get(left(t))!] : [])]));
 }
 
-/** A tensor over all members, as one for each: views. */
+/** Splits a tensor over all members into one view for each. */
 function apart({ members }: Pack, whole: Tensor): Tensor[] {
   if (members.length === 1) return [share(whole)];
   let at = 0;
@@ -270,7 +271,7 @@ function apart({ members }: Pack, whole: Tensor): Tensor[] {
   });
 }
 
-/** Makes `moved` the value of what is moved, and the parameters follow. */
+/** Assigns `moved` to the master, if there is one, and to the parameters. */
 function settle(pack: Pack, moved: Tensor): void {
   pack.master?.assign(moved);
   apart(pack, moved).forEach((part, i) => {
@@ -283,6 +284,6 @@ function adoptInto(pack: Pack): void {
   if (!pack.master) return;
   const whole = cast(joined(pack.members), pack.dtype);
   pack.master.assign(whole);
-  // Views of what is moved from now on, not of what was there before.
+  // The parameters become views of the master's new value, instead of its old one.
   if (pack.members.length > 1) settle(pack, whole);
 }

@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor.ts";
 /** One parameter, or many end to end, on its way through a step. All are of one float type, f32 or f64. */
 export interface Moving {
   readonly parameter: Tensor;
-  /** Records the gradient anew at each call: an expression that is read once joins the kernel that reads it. */
+  /** Records the gradient anew at each call: an expression that is read only once fuses into its reader. */
   readonly gradient: () => Tensor;
   readonly slots: readonly Tensor[];
 }
@@ -14,9 +14,9 @@ export interface Rule {
   readonly name: string;
   /** What is remembered for each element, zero at first: PyTorch's names. */
   readonly slots: readonly string[];
-  /** Numbers that depend on how many steps were taken, after `steps` of them. */
+  /** Numbers that depend on the step count, after `steps` steps. */
   factors(steps: number): readonly number[];
-  /** The same as a recurrence of scalars: for steps that only the device knows the number of. */
+  /** The same as a recurrence of scalars, for when only the device knows the step count. */
   nextFactors(factors: readonly Tensor[]): readonly Tensor[];
   /** The slots after a step. */
   remember(moving: Moving, factors: readonly Like[]): readonly Tensor[];

@@ -17,13 +17,13 @@ export type Parts = Readonly<Record<string, unknown>>;
 export interface Progress {
   /** Steps taken. */
   readonly step: number;
-  /** What random numbers are drawn with. Default none. */
+  /** The key that random numbers are drawn with. Default none. */
   readonly key?: Key;
-  /** What tells this model and its configuration from others; a state is refused elsewhere. Default "". */
+  /** Identifies the model and its configuration; a state of another one is refused. Default "". */
   readonly model?: string;
 }
 
-/** Training as data: what `writeSafetensors(path, tensors, { metadata })` of `@snoopi/models` writes, whole or not at all. */
+/** A training state as data: what `writeSafetensors(path, tensors, { metadata })` of `@snoopi/models` writes, whole or not at all. */
 export interface SavedState {
   readonly tensors: ReadonlyMap<string, { readonly dtype: DType; readonly shape: Shape; readonly data: TypedArray }>;
   readonly metadata: Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ export interface SavedState {
 
 const field = "snoopi.training";
 
-/** Reads all parts back, each tensor as `part.name`, bit by bit as it is stored. */
+/** Reads all parts back, each tensor under the name `part.name` and with its stored bits. */
 export async function saveState(parts: Parts, { step, key, model = "" }: Progress): Promise<SavedState> {
   return scope(async (s) => {
     const states = s.run(() => statesOf(parts));
@@ -48,7 +48,7 @@ export async function saveState(parts: Parts, { step, key, model = "" }: Progres
 }
 
 /**
- * Puts a saved state into parts like those it was saved from, and tells where training stood.
+ * Puts a saved state into parts like those it was saved from, and returns where training stood.
  * @throws SnoopiError before anything changes when it is of another model, or when a tensor is missing, unexpected, or of another shape
  * or type; all are listed.
  */
@@ -61,7 +61,7 @@ export function loadState(parts: Parts, saved: SavedState, { model = "" }: Pick<
     const states = statesOf(parts);
     compare(tensorsOf(states), saved.tensors);
     for (const part of states.keys()) if (!numbers[part]) throw new SnoopiError(`loadState: the state has no part "${part}".`);
-    // Weights first: an optimiser takes them as it finds them.
+    // Weights first: restoring an optimiser reads them.
     const ordered = [...states].sort(([a], [b]) => Number(isStateful(parts[a])) - Number(isStateful(parts[b])));
     for (const [part, state] of ordered) {
       const tensors = Object.fromEntries(

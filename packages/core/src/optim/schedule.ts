@@ -1,21 +1,21 @@
 import { SnoopiError } from "../error.ts";
 import { checkNumber } from "./check-number.ts";
 
-/** How a learning rate goes with the step, as data: it can be written into a config as it is. Past its last step a schedule stays. */
+/** A learning rate as a function of the step, as data that can be written into a config. After its last step it stays constant. */
 export type Schedule =
   | { readonly type: "constant"; readonly lr: number }
-  /** From `lr` straight to `end`, default 0, in `steps`. */
+  /** Linearly from `lr` to `end`, default 0, in `steps`. */
   | { readonly type: "linear"; readonly lr: number; readonly end?: number; readonly steps: number }
   /** From `lr` to `end`, default 0, in `steps`, along half a period of a cosine. */
   | { readonly type: "cosine"; readonly lr: number; readonly end?: number; readonly steps: number }
-  /** From 0 straight to where the schedule it comes before begins, in `steps`; then that. */
+  /** Linearly from 0 to the first rate of `before`, in `steps`; then that schedule. */
   | { readonly type: "warmup"; readonly steps: number; readonly before: Schedule }
-  /** `lr` times the factor of every step in `at` that has been reached. */
+  /** `lr`, multiplied by `factor` for every step in `at` that has been reached. */
   | { readonly type: "steps"; readonly lr: number; readonly at: readonly number[]; readonly factor: number };
 
 /**
  * The learning rate of a step, counted from 0: diffusers' schedules, where a warmup's first step has a rate of 0.
- * @throws SnoopiError for a step or a schedule that is none.
+ * @throws SnoopiError for an invalid step or schedule.
  */
 export function lrAt(schedule: Schedule, step: number): number {
   checkNumber("schedule", { step });

@@ -8,13 +8,13 @@ import { type Optimizer, type OptimizerOptions, optimizer, optimizerNames } from
 import type { Moving } from "./rule.ts";
 
 export interface SgdOptions extends OptimizerOptions {
-  /** How much of the velocity stays at each step. Default 0: none is kept. */
+  /** The part of the velocity that stays at each step. Default 0: no velocity is kept. */
   readonly momentum?: number;
-  /** How much of a gradient does not enter the velocity; the first does wholly. Default 0. */
+  /** The part of a gradient that does not enter the velocity; the first gradient enters whole. Default 0. */
   readonly dampening?: number;
   /** Looks ahead by the velocity. Needs a momentum and no dampening. */
   readonly nesterov?: boolean;
-  /** Pull towards zero in the gradient. Default 0. */
+  /** An L2 penalty, added to the gradient. Default 0. */
   readonly weightDecay?: number;
 }
 
@@ -33,7 +33,7 @@ export function sgd(params: unknown, given: SgdOptions): Optimizer {
     {
       name: "sgd",
       slots: momentum === 0 ? [] : ["momentum_buffer"],
-      // Steps so far, as long as it matters: the first gradient is not dampened.
+      // The step count, capped at 2: only the first gradient is not dampened.
       factors: (steps) => (dampening === 0 ? [] : [Math.min(steps, 2)]),
       nextFactors: (factors) => factors.map((steps) => minimum(add(steps, 1), 2)),
       remember(moving, [steps]) {

@@ -73,7 +73,7 @@ export function normalBlock(data: Float32Array, start: number): void {
   for (let j = start; j < start + 8; j++) {
     const radius = fr(Math.sqrt(fr(-2 * logF32(fr(1 - data[j])))));
     sincosF32(fr(twoPi * data[j + 8]), pair);
-    // Adding zero is the mean of the distribution: it turns −0 into 0.
+    // Adding the distribution's mean, 0, turns −0 into 0.
     data[j] = fr(radius * pair[1]) + 0;
     data[j + 8] = fr(radius * pair[0]) + 0;
   }

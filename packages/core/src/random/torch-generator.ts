@@ -3,7 +3,7 @@ import { normalBlock } from "./box-muller-f32.ts";
 import { mt19937 } from "./mt19937.ts";
 import { seedBits } from "./seed.ts";
 
-/** A stream of random numbers equal to PyTorch's CPU generator. Every call moves it on. */
+/** A stream of random numbers equal to PyTorch's CPU generator. Every call advances it. */
 export interface TorchGenerator {
   /** `torch.randn(length, generator=g)` in f32. */
   randn(length: number): Float32Array;

@@ -10,7 +10,7 @@ const u = 2 ** -24;
 const ulp = 2 * u;
 const about = (v: number, e: number): Approximate => ({ v, e: Number.isFinite(e) ? e : Number.POSITIVE_INFINITY });
 
-/** Results that a condition chooses between: where the operands' errors leave it open, either may come. */
+/** The result of a condition: where the operands' errors leave it open, it may be either branch. */
 function choose(certain: boolean, holds: boolean, yes: Approximate, no: Approximate): Approximate {
   const chosen = holds ? yes : no;
   return certain ? chosen : about(chosen.v, Math.abs(yes.v - no.v) + yes.e + no.e);

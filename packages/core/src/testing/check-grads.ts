@@ -20,7 +20,7 @@ export interface GradCheckOptions {
   readonly order?: 1 | 2;
   /** Most that analytic and numeric derivative a and b may differ by, in units of 1 + |a| + |b|. Default 1e-6. */
   readonly tolerance?: number;
-  /** Half the distance of the two points of a difference. Default 1e-5: in f64 its truncation (h²) and rounding (2⁻⁵³/h) are both near 1e-10. */
+  /** Half the distance between the two points. Default 1e-5: in f64 its truncation (h²) and rounding (2⁻⁵³/h) are both near 1e-10. */
   readonly step?: number;
   /** Of the directions. Default 1. */
   readonly seed?: number;
@@ -65,7 +65,7 @@ async function check(fn: Fn, inputs: readonly Tensor[], options: GradCheckOption
     );
     await first(fn, exact, name, options);
     if (order === 1) return;
-    // The pullback is itself a function of the inputs and of the cotangent; one number of it is enough.
+    // The pullback is itself a function of the inputs and of the cotangent; one random projection of it is enough.
     const moved = exact.flatMap((x, i) => (isFloat(x.dtype) ? [i] : []));
     const shape = s.run(() => fn(...exact).shape);
     const cotangent = s.run(() => direction({ shape, device }, seed + 50));

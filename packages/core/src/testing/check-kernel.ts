@@ -11,13 +11,13 @@ import { type Shape, show } from "../shape.ts";
 import { apply, type Tensor } from "../tensor.ts";
 import { type ElementBound, elementwiseBound, linearBound } from "./bound.ts";
 
-/** An input of a call: makes the same tensor on whichever device asks, however it lies there. */
+/** An input of a call: makes the same tensor on any device, in any layout. */
 export type KernelInput = (device: Device) => Tensor;
 
 export interface KernelCheckOptions<A> {
   /**
-   * Most that an element may differ from the reference. Default: by the formula for elementwise ops, nothing for views and for results
-   * that are no floats, and {@link linearBound} for all else, which is right for sums of products.
+   * Most that an element may differ from the reference. Default: {@link elementwiseBound} for elementwise ops, nothing for views and for
+   * results that are not floats, and {@link linearBound} for all else, which is right for sums of products.
    */
   readonly bound?: (inputs: readonly Value[], attrs: A, out: Value) => ElementBound;
 }

@@ -1,6 +1,7 @@
 /**
  * `n` numbers spread evenly over `[low, high]` in an order that depends on `seed` alone. They are distinct, and where the bounds are whole
- * and at most 12 apart none lies near a whole number, so that a finite difference does not step over a kink of `abs`, `floor` or `amax`.
+ * and 1, 2, 3, 4, 6 or 12 apart none lies near a whole number, so that a finite difference does not step over a kink of `abs`, `floor` or
+ * `amax`.
  */
 export function scattered(n: number, seed: number, low = -2, high = 2): Float64Array {
   const next = mulberry32(seed);

@@ -15,30 +15,30 @@ export interface GenerateOptions {
   /** A folder as diffusers' `save_pretrained` writes it, or a name of `shippedModels`. */
   readonly model: string;
   readonly prompt: string;
-  /** The text to steer away from. What steers, where nothing below says so, depends on the model: `guidancePlan` knows. */
+  /** The text to steer away from. Unless an option below names a method, the model decides on one: see `guidancePlan`. */
   readonly negative?: string;
   /** NASA's scale, ≥ 0. */
   readonly nasaScale?: number;
-  /** Passes through the network, ≥ 1; what the model is made for where absent. */
+  /** Passes through the network, ≥ 1. Default: what the model is made for. */
   readonly steps?: number;
-  /** How several steps follow each other; as the model is made for where absent. */
+  /** How several steps follow each other. Default: as the model is made for. */
   readonly sampler?: Sampler;
   /** LoRAs to add, in order. */
   readonly loras?: readonly LoraWord[];
-  /** The training timestep that one step begins at; the last where absent. */
+  /** The training timestep that one step begins at. Default: the model's own, else the last. */
   readonly timestep?: number;
-  /** A method's name; or the scale of classifier-free guidance, of which at most 1 means no second pass. */
+  /** A method's name, or the scale of classifier-free guidance, which takes no second pass if at most 1. */
   readonly guidance?: number | string;
-  /** The named method's scale, ≥ 0; its default where absent. */
+  /** The named method's scale, ≥ 0. Default: the method's own. */
   readonly guidanceScale?: number;
   /** −2⁶³ … 2⁶⁴ − 1; a bigint where a number would not be exact. */
   readonly seed: number | bigint;
-  /** Pixels; the model's own size where absent. */
+  /** Pixels. Default: the model's own size. */
   readonly width?: number;
   readonly height?: number;
-  /** Pictures, of the seeds from `seed` on; 1 where absent. */
+  /** How many pictures, of consecutive seeds from `seed` on. Default 1. */
   readonly count?: number;
-  /** The PNG file to write; of several pictures their seeds are added to its name. */
+  /** The PNG file to write. With several pictures, each one's seed is added to its name. */
   readonly out: string;
   readonly device: DeviceWord;
   /** The part of a weight file's name between `model.` and `.safetensors`, such as `fp16`. */
@@ -62,12 +62,12 @@ export type Command =
   | { readonly kind: "version" };
 
 /**
- * The command in the words after `snoopi`.
+ * Parses the words after `snoopi`.
  * @throws SnoopiError with one line that says which word is wrong and what to write
  */
 export function parseCommand(argv: readonly string[]): Command {
   const [name, ...rest] = argv;
-  // Anywhere, so that it can be added to a line that is half written. A text that is only "-h" is written --prompt=-h.
+  // Accepted anywhere, so that it can be added to an unfinished command line. A value that is only "-h" is written --prompt=-h.
   const asksHelp = rest.includes("--help") || rest.includes("-h");
   if (name === undefined || name === "help" || name === "--help" || name === "-h") return { kind: "help", text: help };
   if (name === "--version") return { kind: "version" };

@@ -1,6 +1,6 @@
 import { describeSchema, type Schema } from "../train/schema.ts";
 
-/** What a command's help says of its config: every key with its default, the words it may be where those are few, and what it means. */
+/** What a command's help says of its config: every key with its default, its allowed words if they are listed, and its meaning. */
 export function configKeys(schema: Schema): string {
   const lines = describeSchema(schema).map(
     ({ key, absent, words, about }) => `  ${key}: ${absent}${words ? ` (${words.join(", ")})` : ""}\n      ${about}`,

@@ -6,10 +6,10 @@ import type { Request } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
 import { shownDuration } from "./progress.ts";
 
-/** A device and how to let go of it; a process with an open GPU does not end. */
+/** An open device. Dispose of it: a process with an open GPU does not end. */
 export interface OpenDevice extends Disposable {
   readonly device: Device;
-  /** Which one it is, and for `auto` why, in one line. */
+  /** One line that says which device it is and, for `auto`, why. */
   readonly line: string;
 }
 
@@ -29,10 +29,10 @@ export async function openDevice(wanted: GenerateOptions["device"]): Promise<Ope
 
 const onCpu = (line: string): OpenDevice => ({ device: cpu, line, [Symbol.dispose]() {} });
 
-/** The driver's own words where it has some, which name the machine's part better than vendor and architecture do. */
+/** The driver's own description, if it has one: it names the GPU better than vendor and architecture do. */
 const adapterName = ({ gpu, description }: WebGpuDevice): string => gpu.adapterInfo?.description || description;
 
-/** FLOPs a second of the CPU reference on one core of a server of 2023; it is written to be read, not to be fast. */
+/** FLOPs per second of the CPU reference on one core of a 2023 server; it is written to be read, not to be fast. */
 const referenceSpeed = 3e8;
 
 /** A warning where the CPU would take more than a minute. */

@@ -7,14 +7,14 @@ import { wordsOf } from "./words.ts";
 /** What `snoopi distill` was asked for. */
 export interface DistillOptions {
   readonly config: string;
-  /** Keys of the config that are said otherwise: `KEY=VALUE`. */
+  /** Overrides of the config's keys: `KEY=VALUE`. */
   readonly set: readonly string[];
-  /** The teacher's folder, or a name of `shippedModels`. Only a dry run goes without. */
+  /** The teacher's folder, or a name of `shippedModels`. Only a dry run may omit it. */
   readonly model?: string;
-  /** The student's folder. Only a dry run goes without. */
+  /** The student's folder. Only a dry run may omit it. */
   readonly out?: string;
   readonly resume: boolean;
-  /** Another student's folder, whose pairs and regression are taken over. */
+  /** Another student's folder, whose pairs and regression are reused. */
   readonly start?: string;
   readonly dryRun: boolean;
   readonly device: DeviceWord;
@@ -36,7 +36,7 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   if (positionals.length > 0) {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
   }
-  // A dry run without a model counts with published sizes.
+  // A dry run without a model uses the published sizes of the config's preset.
   const { config, model = dryRun ? undefined : "tiny-teacher", out } = values;
   if (config === undefined) throw new SnoopiError("distill: --config FILE is missing. See snoopi distill --help.");
   if (out === undefined && !dryRun) throw new SnoopiError("distill: --out DIR is missing. See snoopi distill --help.");

@@ -20,10 +20,10 @@ import { shownBytes } from "./progress.ts";
 import { smallerBatches } from "./smaller-batches.ts";
 import { grouped, shownFlops, table } from "./text.ts";
 
-/** What is assumed of a GPU where there is none to ask: a desktop's, with the bindings that WebGPU's drivers grant there. */
+/** Assumed if there is no GPU to ask: a desktop's, with the binding sizes that WebGPU drivers grant there. */
 const desktop: Facts = { subgroupSize: 32, software: false, maxBindingBytes: 2 ** 31 - 4, maxBufferBytes: 2 ** 32, maxInputs: 7 };
 
-/** Prints what a step of a distillation needs and costs, and what comes before it, where the config has that; whether all fit. */
+/** Prints what a distillation step needs and costs, and so for the phases before it that the config has. Returns whether all fit. */
 export async function distillDryRun(config: DistillConfig, options: DistillOptions): Promise<boolean> {
   const sizes = await sizesOf(config, options);
   using opened = await openDevice(options.device);
@@ -76,7 +76,7 @@ async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: f
   return { model, ...towers, ...(clip.decoder !== null && (await clipDecoderOf(resolve(dirname(file), clip.decoder), model))) };
 }
 
-/** The decoder's sizes, or none where it is not there yet: those of TAESD then stand for them. */
+/** The sizes of CLIP's decoder, or none if it does not exist yet: TAESD's are then used instead. */
 async function clipDecoderOf(path: string, { vae }: DistillSizes["model"]): Promise<Pick<DistillSizes, "clipDecoder">> {
   const clipDecoder = await readClipDecoder(path, vae);
   if (clipDecoder) return { clipDecoder };

@@ -13,7 +13,7 @@ import { namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
-/** Distils a student and writes it, or stops early with a checkpoint: whether it came to its end. */
+/** Distils a student and writes it, or stops early with a checkpoint. Returns whether it finished. */
 export async function distillCommand(options: DistillOptions, { signal }: { signal: AbortSignal }): Promise<boolean> {
   const beside = dirname(options.config);
   const config: DistillConfig = readConfig(

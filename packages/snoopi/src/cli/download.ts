@@ -14,14 +14,14 @@ import { some } from "./text.ts";
 export interface DownloadOptions {
   /** OWNER/NAME. */
   readonly repo: string;
-  /** Paths in it; what making pictures needs where there are none. */
+  /** Paths in it. If empty: what making pictures needs. */
   readonly files: readonly string[];
   readonly out: string;
   readonly variant?: string;
   readonly revision?: string;
 }
 
-/** Brings a model of the Hugging Face Hub, and prints where it is. */
+/** Downloads a model from the Hugging Face Hub, and prints where it is. */
 export async function downloadCommand({ repo, files, out, variant, revision }: DownloadOptions, signal: AbortSignal): Promise<void> {
   const endpoint = process.env.HF_ENDPOINT;
   const token = await hubToken();
@@ -58,7 +58,7 @@ export async function downloadCommand({ repo, files, out, variant, revision }: D
       await fetchFile(remote, path, out, {
         signal,
         onBytes(now) {
-          // What lies there from before did not come now, and is no measure of how fast more does.
+          // Bytes from an earlier download do not count for the speed.
           if (phase) phase.advance(now - there);
           else phase = progress.phase(path, size, { unit: "bytes", from: now });
           there = now;
@@ -75,7 +75,7 @@ export async function downloadCommand({ repo, files, out, variant, revision }: D
   process.stdout.write(`${out}\n`);
 }
 
-/** What making pictures with a repository needs. A model that cannot be run is refused before anything large comes. */
+/** The files that making pictures with a repository needs. A model that cannot be run is refused before anything large is downloaded. */
 async function filesOf(remote: HubFolder, named: { readonly variant?: string }): Promise<string[]> {
   if (!remote.files.has("model_index.json")) {
     const weights = [...remote.files.keys()].filter((path) => path.endsWith(".safetensors"));

@@ -19,14 +19,14 @@ export interface EvalOptions extends TableOptions {
 
 const names = "model out pictures seeds batch reference round-trips teacher-steps guidance steps kappas methods pairs device".split(" ");
 
-/** Options that some tables alone take. */
+/** Options that only some tables take. */
 const tablesOf: Readonly<Record<string, readonly string[]>> = {
   kappas: ["guidance"],
   methods: ["exclusion", "contact"],
   pairs: ["exclusion"],
 };
 
-/** Every method of negative guidance at scales around where the small student turns, so that all are compared on equal terms. */
+/** Every method of negative guidance, at scales around the small student's turning point, so that all are compared on equal terms. */
 const allMethods: readonly Sweep[] = [
   { method: "nasa", scales: [0.1, 0.2, 0.3, 0.5, 0.7, 1] },
   { method: "nasa-guarded", scales: [0.5, 1, 2] },
@@ -48,7 +48,7 @@ export function parseEval(argv: readonly string[]): EvalOptions {
   }
   const { model = "tiny-teacher", out } = values;
   if (out === undefined) throw new SnoopiError("eval: --out DIR is missing. See snoopi eval --help.");
-  // With nothing given it is the shipped teacher and its student.
+  // By default: the shipped teacher and its student.
   const students = given.length === 0 && values.model === undefined ? [{ label: "tiny", model: "tiny" }] : given;
   if (table === "students" && students.length === 0) throw new SnoopiError("eval: students needs some. Add --student DIR for each.");
   if (table === "curves" && students.length === 0) throw new SnoopiError("eval: curves needs students. Add --student DIR for each.");
@@ -80,7 +80,7 @@ export function parseEval(argv: readonly string[]): EvalOptions {
   };
 }
 
-/** `--student DIR`, with `LABEL=` before it and `@STEPS` behind, as often as there are students. */
+/** Takes every `--student [LABEL=]DIR[@STEPS]` out of the words. */
 function takeStudents(argv: readonly string[]): { readonly students: readonly Labelled[]; readonly rest: string[] } {
   const students: Labelled[] = [];
   const rest: string[] = [];

@@ -22,8 +22,8 @@ export interface ContactOptions {
 }
 
 /**
- * Two sheets of a model, or of its first student where one is given: a prompt a row, and a negative a row with what the same noises become
- * with it to the right. A page says what each row shows, and so does the pictures' metadata. Returns the paths.
+ * Draws two sheets with a model, or with the first student if any is given: one prompt per row, and one negative per row, the same noises
+ * without it on the left and with it on the right. A page and the PNGs' metadata say what each row shows. Returns the paths.
  */
 export async function contactSheets(options: EvalOptions, { device, signal, software, onPictures }: ContactOptions): Promise<string[]> {
   const { model, students, out, pictures: each, seeds, steps, teacherSteps, guidance } = options;

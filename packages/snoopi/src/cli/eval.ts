@@ -25,7 +25,7 @@ const tables: { readonly [N in TableName]: (options: TableOptions) => Table | Pr
   judge: judgeTable,
 };
 
-/** Fills a table, or draws contact sheets, and prints the files' paths: whether it came to its end. */
+/** Fills a table, or draws contact sheets, and prints the files' paths. Returns whether it finished. */
 export async function evalCommand(
   asked: EvalOptions,
   { signal, software }: { readonly signal: AbortSignal; readonly software: string },

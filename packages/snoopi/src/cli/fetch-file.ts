@@ -8,19 +8,19 @@ import type { HubFile, HubFolder } from "@snoopi/models";
 import { isThere, makeFolder, sweep } from "../train/node/folder.ts";
 
 export interface FetchOptions {
-  /** Bytes that are there by now. */
+  /** Called with the bytes on disk so far. */
   readonly onBytes?: (there: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Connections in a row that may bring nothing. */
+/** Consecutive connections without a new byte after which it gives up. */
 const mostFailures = 5;
 
 /**
- * Brings a file of a hub into a folder, under the same path. It appears whole and with the bytes that the hub tells of, or not at all: what came of
- * it before lies beside it, and the next call goes on from there. A file that is there already with these bytes is left alone.
+ * Downloads a file of a hub into a folder, under the same path. It appears complete and with the hub's digest, or not at all: a partial
+ * download lies beside it, and the next call resumes it. A file that is already there with that digest is left alone.
  *
- * @throws SnoopiError when bytes are others than the hub tells of, and for a disk or a network that fails.
+ * @throws SnoopiError for bytes with another digest than the hub's, and for a disk or a network that fails.
  */
 export async function fetchFile(remote: HubFolder, path: string, folder: string, { onBytes, signal }: FetchOptions = {}): Promise<void> {
   const file = remote.files.get(path);
@@ -47,7 +47,7 @@ export async function fetchFile(remote: HubFolder, path: string, folder: string,
       throw new SnoopiError(`${remote.name}/${path}: what came has other bytes than the hub tells of. Download it again.`);
     }
     await rename(part, target);
-    // What was begun of other revisions is of no use any more.
+    // Partial downloads of other revisions are no longer of use.
     await sweep(dirname(target), new RegExp(`^\\.${basename(target).replaceAll(/[^\w-]/g, "\\$&")}\\.[0-9a-f]+\\.part$`));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
@@ -85,18 +85,18 @@ export async function fetchFile(remote: HubFolder, path: string, folder: string,
   }
 }
 
-/** What came of a file before is of these bytes alone: those of another revision are not gone on from. */
+/** Named by the digest, so that a partial download of another revision is never resumed. */
 const partOf = (target: string, { digest }: HubFile): string =>
   join(dirname(target), `.${basename(target)}.${digest.hex.slice(0, 12)}.part`);
 
-/** Bytes of a file that need not come again, as far as sizes tell. */
+/** Bytes of a file that need not be downloaded again, judged by sizes alone. */
 export async function bytesThere(remote: HubFolder, path: string, folder: string): Promise<number> {
   const file = remote.files.get(path)!;
   const target = join(folder, ...path.split("/"));
   return (await sizeAt(target)) === file.size ? file.size : Math.min(file.size, (await sizeAt(partOf(target, file))) ?? 0);
 }
 
-/** The size of a file that is there. @throws SnoopiError for a folder. */
+/** The size of a file, if there is one. @throws SnoopiError for a folder. */
 async function sizeAt(path: string): Promise<number | undefined> {
   if (!isThere(path)) return undefined;
   const found = await stat(path);
@@ -104,7 +104,7 @@ async function sizeAt(path: string): Promise<number | undefined> {
   return found.size;
 }
 
-/** Git knows a file by a header and its bytes. */
+/** Git hashes a header and then the file's bytes. */
 function hashOf({ size, digest: { by } }: HubFile): Hash {
   return by === "sha256" ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }

@@ -57,7 +57,7 @@ export async function generateCommand(
       };
       const picture = await generate(loaded, request, {
         onProgress: (stage, done, total) => stages[stage](done, total),
-        // What is said of the first is true of all.
+        // A warning about the first picture is true of all.
         ...(i === 0 && { onWarning }),
         signal,
       });
@@ -74,7 +74,7 @@ export async function generateCommand(
   }
 }
 
-/** How a picture is drawn: `1 step`, `25 steps with guidance 7.5`, `2 steps away from the negative by nasa 0.5`. */
+/** How a picture is drawn: `1 step`, `25 steps with guidance 7.5`, `2 steps with the negative kept away by nasa 0.5`. */
 function inWords({ steps, steer, cfg, subtract }: Plan): string {
   const away = steer ?? subtract;
   const parts = [
@@ -84,7 +84,7 @@ function inWords({ steps, steer, cfg, subtract }: Plan): string {
   return `${inSteps(steps)}${parts.length > 0 ? ` with ${parts.join(" and ")}` : ""}`;
 }
 
-/** Turns "so much of so much" into a phase that begins at the first report and ends with the last. */
+/** Turns reports of `done` and `total` into a phase that begins at the first report and ends with the last. */
 function follow(begin: (total: number) => Phase): (done: number, total: number) => void {
   let phase: Phase | undefined;
   let before = 0;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 
 /**
- * The access token that a line may use on the Hub: HF_TOKEN, else what `hf auth login` kept, where huggingface_hub looks for it
- * (HF_TOKEN_PATH, else `token` in HF_HOME). An HF_TOKEN that is empty means none.
+ * The access token for the Hub: HF_TOKEN (none if it is empty), else the one that `hf auth login` saved, looked for where huggingface_hub
+ * does (HF_TOKEN_PATH, else `token` in HF_HOME).
  */
 export async function hubToken(env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   if (env.HF_TOKEN !== undefined) return env.HF_TOKEN || undefined;

@@ -49,14 +49,14 @@ export async function describeFolder(path: string, variant: string | undefined):
   }
 }
 
-/** Keeps what is wrong with a model for the end of the report; anything else is thrown. */
+/** Collects SnoopiErrors for the end of the report; anything else is thrown. */
 const noted = (problems: string[]) => (error: unknown) => {
   if (!(error instanceof SnoopiError)) throw error;
   if (!problems.includes(error.message)) problems.push(error.message);
   return undefined;
 };
 
-/** The weights of a component, where it has some. For the three networks, none is a problem. */
+/** The weights of a component, if it has any. A network without weights is a problem. */
 async function weightsOf(
   pipeline: PipelineFolder,
   { name, folder }: PipelineComponent,

@@ -4,7 +4,7 @@ import type { OpenModel } from "../pipeline/open.ts";
 import { needed } from "../pipeline/shape.ts";
 import { some } from "./text.ts";
 
-/** How the files' tensors and our networks' parameters go together: lines to print, and what keeps `generate` from running. */
+/** Matches the files' tensors with our networks' parameters. Returns lines to print, and what keeps `generate` from running. */
 export function compareWeights(model: OpenModel, weights: ReadonlyMap<string, ComponentWeights>): { lines: string[]; problems: string[] } {
   const lines: string[] = [];
   const problems: string[] = [];

@@ -3,13 +3,13 @@ import { SnoopiError } from "@snoopi/core";
 /** What Ctrl-C (and a polite kill) ask for. */
 export interface Interruption {
   readonly signal: AbortSignal;
-  /** The exit code of a stopped process, 128 and the signal's number, once it has been asked to stop. */
+  /** The exit code once the process has been asked to stop: 128 + the signal's number. */
   readonly code: number | undefined;
   /** Gives the signals their usual meaning again. */
   release(): void;
 }
 
-/** A run that was asked to stop and did, having done something. */
+/** A run that stopped when asked to, with part of its work done. */
 export class Stopped extends SnoopiError {}
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;

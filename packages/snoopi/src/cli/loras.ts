@@ -27,12 +27,12 @@ export function loraWord(word: string): LoraWord {
   throw new SnoopiError(`generate: --lora ${JSON.stringify(word)} names no file. Write --lora PATH or --lora PATH:SCALE.`);
 }
 
-/** LoRAs that are open, to be closed when they are not read any more. */
+/** Open LoRAs. Dispose of them once they have been read. */
 export interface OpenLoras extends AsyncDisposable {
   readonly uses: readonly LoraUse[];
 }
 
-/** Opens what words name, all or none. */
+/** Opens the LoRAs that the words name, all or none. */
 export async function openLoras(words: readonly LoraWord[]): Promise<OpenLoras> {
   const uses: LoraUse[] = [];
   const close = async () => {
@@ -53,5 +53,5 @@ async function openAt(path: string): Promise<Lora> {
   return openLora(nodeFolder(dirname(path)), basename(path));
 }
 
-/** What pictures and reports call it: `name:scale`, never where it lies. */
+/** Its name in pictures and reports: `name:scale`, never its path. */
 export const shownLora = ({ path, scale }: LoraWord): string => `${basename(path)}:${scale}`;

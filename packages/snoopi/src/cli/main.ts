@@ -46,7 +46,7 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
     case "distill":
       return (await distillCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
     case "eval":
-      // Nor here: what was counted is kept.
+      // Likewise: what was counted is kept.
       return (await evalCommand(command.options, { signal, software: `snoopi ${version}` })) ? 0 : (interrupt.code ?? 1);
     case "version":
       process.stdout.write(`snoopi ${version}\n`);
@@ -57,7 +57,7 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
   }
 }
 
-/** One line for what a user can repair. With DEBUG set, and for what is our own fault then, also where it happened. */
+/** The error in one line, which points to DEBUG if the fault may be ours. With DEBUG set, also the stack. */
 function report(error: unknown): string {
   const known = error instanceof SnoopiError;
   const text = error instanceof Error ? error.message : String(error);

@@ -22,7 +22,7 @@ export function metadataOf(plan: Plan, { model, loras = [], software }: MadeBy):
     ...(plan.steps > 1 && { sampler: plan.sampler }),
     ...(plan.timestep !== undefined && { timestep: String(plan.timestep) }),
     ...(cfg && { guidance_scale: String(cfg.scale) }),
-    // Others than NASA, each the only one: under the command's own names.
+    // Of the other methods a plan has only one: under the command's own names.
     ...(steer && steer.method !== "nasa" && { guidance: steer.method, guidance_scale: String(steer.scale) }),
     ...(subtract && { guidance: "subtract", guidance_scale: String(subtract.scale) }),
     model,

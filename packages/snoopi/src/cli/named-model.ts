@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { SnoopiError } from "@snoopi/core";
 import { isThere } from "../train/node/folder.ts";
 
-/** Words for models that ship with the command, and what they are in @snoopi/tiny. */
+/** Names of the models that ship with the command → their names in @snoopi/tiny. */
 export const shippedModels = { tiny: "student", "tiny-teacher": "teacher" } as const;
 
 export type ShippedName = keyof typeof shippedModels;
@@ -11,17 +11,17 @@ export type ShippedName = keyof typeof shippedModels;
 /** A model that a command was given. */
 export interface NamedModel {
   readonly folder: string;
-  /** What reports and pictures call it: of a folder its own name, never where it lies. */
+  /** Its name in reports and pictures: a folder's own name, never its path. */
   readonly name: string;
 }
 
 const isShipped = (word: string): word is ShippedName => Object.hasOwn(shippedModels, word);
 
 /**
- * The model that a word of the command line means: a name of `shippedModels`, else a folder. A folder that is called as they are is given as
- * `./tiny`, so that a line means the same wherever it is typed.
+ * The model that a word of the command line means: a name of `shippedModels`, else a folder. A folder of such a name is given as `./tiny`,
+ * so that a command means the same wherever it is typed.
  *
- * @throws SnoopiError for what is not there, and for a shipped model whose weights are not or cannot be read.
+ * @throws SnoopiError for a path that does not exist or cannot be read, and for a shipped model that is not installed.
  */
 export async function namedModel(word: string, { shipped: folders = shippedFolders, there = isThere } = {}): Promise<NamedModel> {
   if (!isShipped(word)) {
@@ -37,7 +37,7 @@ export async function namedModel(word: string, { shipped: folders = shippedFolde
   throw new SnoopiError(`${word}: @snoopi/tiny holds no ${part} here, there is no ${join(folder, "model_index.json")}. Give ${instead}.`);
 }
 
-/** Asked for by name alone, so that all else works where the package was left out. */
+/** Imported only when such a name is given, so that all else works without the package. */
 async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", string>>> {
   const { student, teacher } = await import("@snoopi/tiny").catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
@@ -46,7 +46,7 @@ async function shippedFolders(): Promise<Readonly<Record<"student" | "teacher", 
   return { student: fileURLToPath(student), teacher: fileURLToPath(teacher) };
 }
 
-/** For what may be a name on the Hugging Face Hub. */
+/** A hint for a word that may be a name on the Hugging Face Hub. */
 const hintOf = (word: string): string =>
   /^\w[\w.-]*\/[\w.-]+$/.test(word) ? ` If it is a model of the Hugging Face Hub, bring it with snoopi download ${word}.` : "";
 

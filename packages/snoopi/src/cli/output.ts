@@ -19,7 +19,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * Checks, before any work is done for it, that a file can be written at `path`: a temporary file beside it comes and goes.
+ * Checks, before any work is done for it, that a file can be written at `path`: a temporary file beside it is created and removed.
  * The real one is written the same way and renamed at the end, so that a reader never sees half of it. A link's target is replaced, not the link.
  */
 export async function openOutput(path: string): Promise<Output> {

@@ -10,9 +10,9 @@ export interface PictureFile {
 const lastSeed = 2n ** 64n - 1n;
 
 /**
- * `count` pictures of the seeds from `seed` on. One goes to `out` itself, several to files that tell their seeds: `cat-7.png`, `cat-8.png`.
+ * `count` pictures of consecutive seeds from `seed` on. One goes to `out` itself, several to files named by seed: `cat-7.png`, `cat-8.png`.
  *
- * @throws SnoopiError where there are not as many seeds.
+ * @throws SnoopiError when the seeds would pass the last one.
  */
 export function picturesOf(out: string, { seed, count }: { readonly seed: number | bigint; readonly count: number }): PictureFile[] {
   if (count === 1) return [{ seed, path: out }];

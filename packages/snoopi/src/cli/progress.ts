@@ -11,7 +11,7 @@ export type Unit = "bytes" | "count" | "share";
 
 export interface ProgressOptions {
   readonly stream: ProgressStream;
-  /** True draws one line again and again, false prints a line now and then. */
+  /** True redraws one line, false prints a line now and then. */
   readonly isTTY: boolean;
   /** Characters in a terminal's line, asked at each draw because windows change. 80 unless given. */
   readonly columns?: () => number | undefined;
@@ -20,16 +20,16 @@ export interface ProgressOptions {
 }
 
 export interface Phase {
-  /** Reports `amount` more, in the phase's unit, and what else there is to say of how it goes, such as a loss. */
+  /** Reports `amount` more, in the phase's unit, with a note to show, such as the loss. */
   advance(amount?: number, note?: string): void;
   /** Ends the phase and prints what it took. A second call does nothing. */
   done(): void;
 }
 
 export interface PhaseOptions {
-  /** `total` of whatever is counted (default), `total` bytes, or a whole of which only shares are known. */
+  /** What `total` counts: items (default), bytes, or a whole of which only shares are known. */
   readonly unit?: Unit;
-  /** How much was there before: it counts as done, and not for the speed. */
+  /** How much was done before: it counts as done, but not for the speed. */
   readonly from?: number;
 }
 
@@ -64,7 +64,7 @@ export function createProgress(options: ProgressOptions): Progress {
     }
   }
 
-  /** Writes over the line before; blanks cover what is left of it. */
+  /** Overwrites the previous line; blanks cover the rest of it. */
   function draw(text: string): void {
     const line = text.slice(0, Math.max(1, (columns() || 80) - 1));
     write(`\r${line.padEnd(drawn)}`);

@@ -3,13 +3,13 @@ import type { StepCost } from "../train/student/dry.ts";
 export interface SmallerBatchesOptions {
   readonly costOf: (batch: number) => StepCost;
   readonly fits: (cost: StepCost) => boolean;
-  /** The keys above both, with a dot at the end. Default none. */
+  /** What the names of both keys begin with, including the dot. Default nothing. */
   readonly under?: string;
 }
 
 /**
- * Lines that say what would fit where a batch does not: the largest that does, and where several make an update of as many pictures, the
- * largest of those. What that needs is foretold by one batch and the gradients of those before; a dry run of it counts the rest.
+ * Lines that say what would fit if a batch does not: the largest batch that does, and the largest one of which several make an update of as
+ * many pictures. The latter's memory is estimated as that of one batch and the summed gradients; a dry run counts it exactly.
  */
 export function smallerBatches(
   { batch, accumulate }: { readonly batch: number; readonly accumulate: number },
@@ -30,11 +30,11 @@ export function smallerBatches(
   return lines;
 }
 
-/** What an update of several batches keeps of those before: sums as large as the gradients. */
+/** What an update of several batches keeps of the earlier ones: sums as large as the gradients. */
 const gradientBytes = ({ parts }: StepCost): number =>
   parts.reduce((sum, [name, bytes]) => (name.endsWith(": gradients") ? sum + bytes : sum), 0);
 
-/** The largest whole number below `end` that fits, of which all smaller ones do; 0 where none does. */
+/** The largest whole number below `end` that fits, by bisection (whatever is smaller fits too), or 0. */
 function largest(end: number, fits: (n: number) => boolean): number {
   let [low, high] = [0, end];
   while (high - low > 1) {

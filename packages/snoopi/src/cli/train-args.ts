@@ -12,7 +12,7 @@ export interface TrainOptions {
   /** The model's folder: components are folders in it, and `training/STAGE/` holds checkpoint, curves and sample sheets. */
   readonly out: string;
   readonly resume: boolean;
-  /** Of a teacher: the folder of the model whose UNet it goes on from. */
+  /** For a teacher: the folder of the model whose UNet it starts from. */
   readonly start?: string;
   readonly device: DeviceWord;
 }
@@ -46,7 +46,7 @@ export function parseTrain(argv: readonly string[]): TrainOptions {
   };
 }
 
-/** With a stage, also every key of its config. */
+/** Help on `snoopi train`; if a stage is given, also on every key of its config. */
 export function trainHelp(argv: readonly string[]): string {
   const stage = stages.find((one) => argv.includes(one));
   const head = `snoopi train ${stage ?? stages.join("|")} --out DIR [options]

@@ -19,7 +19,7 @@ const jobs: { readonly [N in StageName]: (config: TrainConfig<N>, options: JobOp
   teacher: teacherJob,
 };
 
-/** Trains one network and writes it into the model's folder, or stops early with a checkpoint: whether it came to its end. */
+/** Trains one network and writes it into the model's folder, or stops early with a checkpoint. Returns whether it finished. */
 export async function trainCommand(
   { stage: name, out, resume, start, ...options }: TrainOptions,
   { signal }: { signal: AbortSignal },

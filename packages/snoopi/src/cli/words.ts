@@ -10,8 +10,8 @@ export interface Words {
 }
 
 /**
- * The words by option: `--name value` or `--name=value`, each at most once but for those of `many`. Node's own `parseArgs` refuses values that begin with a dash (`--seed -5`);
- * here only the name of an option is none.
+ * Sorts words by option: `--name value` or `--name=value`, each at most once except those of `many`. Unlike Node's `parseArgs` it accepts
+ * values that begin with a dash (`--seed -5`), unless they are the name of an option.
  */
 export function wordsOf(command: string, argv: readonly string[], once: readonly string[], many: readonly string[] = []): Words {
   const values: Record<string, string> = {};

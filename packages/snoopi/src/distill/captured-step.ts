@@ -33,7 +33,7 @@ import { cameOut, joined, notFinite, recordUpdate, type Updated } from "./update
 
 export interface CapturedDistillOptions extends Pick<CaptureOptions, "check"> {
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by. What it reads that changes from step to step, such as a weight, is `given`. */
+  /** A further loss on the student's picture. What it reads that changes from step to step, such as a weight, comes in `given`. */
   readonly also?: (x0: Tensor, given: Readonly<Record<string, Tensor>>) => Tensor | Judged;
 }
 
@@ -46,31 +46,31 @@ export type CapturedBatch = StepRandomness &
 
 export type CapturedStepOptions = CapturedBatch &
   Pick<DistillStepOptions, "lr"> & {
-    /** As `distillStep` has it: further batches. */
+    /** Further batches, as for `distillStep`. */
     readonly more?: readonly CapturedBatch[];
   };
 
-/** Distillation whose steps are one program each. It holds the program's memory until it is disposed of. */
+/** Distillation of which each step is one captured program. It holds the program's memory until it is disposed of. */
 export interface CapturedDistillation extends Disposable {
   /**
    * As `distillStep`.
-   * @throws SnoopiError when a loss or gradient was not finite: of what was not finite nothing has changed.
+   * @throws SnoopiError when a loss or gradient was not finite: the network concerned is then unchanged.
    */
   step(options: CapturedStepOptions): Promise<DistillStepResult>;
-  /** The same, with everything that a step tells; it does not throw for what is not finite, of which nothing has changed. */
+  /** The same, with all figures of the step; a loss or gradient that is not finite does not throw, but leaves its network unchanged. */
   report(options: CapturedStepOptions): Promise<CapturedReport>;
-  /** The same again, handed to the device: what comes of it is for `report` to read. Done so on a dry device, a step is counted. */
+  /** Only hands the step to the device and returns the figures that `report` reads. On a dry device this counts a step. */
   launch(options: CapturedStepOptions): Tensor;
   /** Kernels of the latest step. */
   readonly dispatches: number;
-  /** Programs made so far: one for each combination of shapes of prompts and draws, and for each step of a student of several. */
+  /** Programs captured so far: one for each combination of shapes of prompts and draws, and for each step of a multi-step student. */
   readonly programs: number;
 }
 
 export interface CapturedReport extends DistillStepResult {
   /**
-   * Root of the mean square of g and standard deviation of the student's pictures, both of all batches together, and the mean over batches of
-   * what `also` tells.
+   * `g` is the root mean square of g and `std` the standard deviation of the student's pictures, both over all batches together; the rest
+   * are the figures of `also`, averaged over batches.
    */
   readonly told: Readonly<Record<string, number>>;
 }
@@ -182,7 +182,7 @@ const rate = (lr: Tensor | undefined) => (lr ? { lr } : {});
 const rateOn = (device: Device, name: "student" | "lora", lr: number | undefined): { readonly [N in typeof name]?: Tensor } =>
   lr === undefined ? {} : { [name]: full([], lr, { device }) };
 
-/** The context for as many samples as another has: the null text then needs no program of its own. */
+/** Broadcasts a context to another's batch size, so that the null text needs no program of its own. */
 const alike = (context: Context, { tokens: { shape } }: Context): Context => {
   const [batch, ...own] = [shape[0], ...context.tokens.shape.slice(1)];
   return { ...context, tokens: broadcastTo(context.tokens, [Math.max(batch, context.tokens.shape[0]), ...own]) };

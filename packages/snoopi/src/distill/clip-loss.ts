@@ -2,7 +2,7 @@ import { add, div, mean, mul, relu, SnoopiError, sqrt, square, sub, sum, type Te
 
 /**
  * Clamped CLIP loss (SNOOPI A3, SwiftBrush v2 Eq. 5): the mean over a batch of `max(0, τ − cos(image, text))`. `image [B, D]` are CLIP's
- * embeddings of decoded pictures, `text [1 or B, D]` those of their prompts, of any length. A picture nearer than τ has no gradient.
+ * embeddings of decoded pictures, `text [1 or B, D]` those of their prompts, of any norm. A picture whose cosine exceeds τ has no gradient.
  */
 export function clampedClipLoss(image: Tensor, text: Tensor, { margin = 0.37 }: { readonly margin?: number } = {}): Tensor {
   const normalized = (x: Tensor) => div(x, sqrt(add(sum(square(x), { axis: 1, keepdims: true }), 1e-12)));

@@ -6,7 +6,7 @@ import { type WeightingName, weightings } from "./weighting.ts";
 export interface CotangentOptions extends Levels {
   /** The student's picture x̂₀ `[B, C, H, W]`. */
   readonly x0: Tensor;
-  /** x̂_t = α_t·x̂₀ + σ_t·ε, which the scores were asked about. */
+  /** x̂_t = α_t·x̂₀ + σ_t·ε, at which the scores were computed. */
   readonly xt: Tensor;
   /** The guided ε of the frozen teacher at x̂_t. */
   readonly teacher: Tensor;
@@ -15,12 +15,12 @@ export interface CotangentOptions extends Levels {
 }
 
 /**
- * What variational score distillation wants of x̂₀, `g = w(t)·(ε_ψ − ε_π)` (SNOOPI Eq. 6 and 7): the cotangent that the student pulls
- * back, in f32. NaN counts as 0, and no gradient flows through g.
+ * The cotangent of x̂₀ in variational score distillation, `g = w(t)·(ε_ψ − ε_π)` (SNOOPI Eq. 6 and 7), which the student pulls back, in
+ * f32. NaN counts as 0, and no gradient flows through g.
  */
 export const vsdCotangent = (options: CotangentOptions & { readonly lora: Tensor }): Tensor => weighted(options, options.lora);
 
-/** Score distillation sampling (DreamFusion): {@link vsdCotangent} with the noise that was added in place of the LoRA teacher's. */
+/** Score distillation sampling (DreamFusion): {@link vsdCotangent} with the noise that was added in place of the LoRA teacher's ε. */
 export const sdsCotangent = (options: CotangentOptions & { readonly noise: Tensor }): Tensor => weighted(options, options.noise);
 
 /**

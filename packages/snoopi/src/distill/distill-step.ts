@@ -20,12 +20,12 @@ export type StepRandomness =
 /** What a step learns from. */
 export type DistillBatch = StepRandomness & {
   readonly prompts: Prompts;
-  /** What else the student's picture is judged by: a scalar. */
+  /** A further loss on the student's picture: a scalar. */
   readonly also?: (x0: Tensor) => Tensor;
 };
 
 export type DistillStepOptions = DistillBatch & {
-  /** Further batches. What is learned is the mean over all of them, which are taken one after another: memory is that of one. */
+  /** Further batches. Loss and gradients are means over all of them; they run one after another, so memory is that of one. */
   readonly more?: readonly DistillBatch[];
   readonly studentOptions?: UNetOptions;
   /** Learning rates of this step. Default the optimisers'. */
@@ -33,7 +33,7 @@ export type DistillStepOptions = DistillBatch & {
   readonly signal?: AbortSignal;
 };
 
-/** What a step came to. The LoRA teacher's updates are in order. */
+/** The result of a step. The LoRA teacher's updates are in order. */
 export interface DistillStepResult {
   readonly student: Updated;
   readonly lora: readonly Updated[];
@@ -41,7 +41,7 @@ export interface DistillStepResult {
 
 /**
  * One step of distillation (SNOOPI, Algorithm of PG-SB): the student moves by the guided difference of the teachers' scores, then the
- * LoRA teacher learns, `loraSteps` times, what ε is behind the noised pictures that the student made before it moved.
+ * LoRA teacher learns, `loraSteps` times, to predict ε in the noised pictures that the student made before it moved.
  *
  * @throws SnoopiError when a loss or gradient is not finite, before the network concerned has moved.
  */
@@ -85,8 +85,8 @@ export async function distillStep(distillation: Distillation, options: DistillSt
 }
 
 /**
- * The draws of the batches of a step: those that are given, or new ones, which are the caller's to dispose of. Which step of a student of
- * several learns is drawn by the first batch for all, as it would be for one large batch: a program for each such step is enough.
+ * The draws of a step's batches: those given, or new ones, which the caller disposes of. Which step of a multi-step student learns is drawn
+ * by the first batch for all, as for one large batch, so that one program for each such step is enough.
  */
 export function drawsOf(
   { method, process, student }: Distillation,

@@ -14,8 +14,8 @@ export interface Distillation {
     readonly network: DiffusionNetwork;
     readonly prediction: Prediction;
     /**
-     * What it is asked at: one timestep, or several falling for a student of several steps (`fewStepTimesteps`). Default the process's last;
-     * DMD's PixArt has 400.
+     * The timesteps it runs at: one, or several in descending order for a multi-step student (`fewStepTimesteps`). Default: the process's
+     * last; DMD's PixArt has 400.
      */
     readonly timesteps?: readonly number[];
   };
@@ -24,13 +24,13 @@ export interface Distillation {
   readonly loraTeacher?: Trained;
 }
 
-/** The LoRA teacher, if the method has updates of one. @throws SnoopiError when it has and there is none. */
+/** The LoRA teacher, if the method trains one. @throws SnoopiError when it does and there is none. */
 export function loraTeacherOf({ method, loraTeacher }: Distillation): Trained | undefined {
   if (method.loraSteps === 0) return undefined;
   if (loraTeacher) return loraTeacher;
   throw new SnoopiError(`distill: the method has ${method.loraSteps} updates of a LoRA teacher and there is none. Pass loraTeacher.`);
 }
 
-/** Where the student begins, at noise. */
+/** The timestep at which the student starts from noise. */
 export const firstTimestep = ({ student, process }: Pick<Distillation, "student" | "process">): number =>
   student.timesteps?.[0] ?? process.timesteps - 1;

@@ -5,11 +5,11 @@ import { type ForwardProcess, perSample, type Times, timesAt } from "./process.t
 import type { LoraKeys, StepKeys } from "./step-keys.ts";
 import { drawTimesteps } from "./time-range.ts";
 
-/** What the student's part of a step draws, as data: from keys ({@link drawStudent}), or given, so that another program can do the same. */
+/** What the student's part of a step draws, as data: from keys ({@link drawStudent}), or given, to repeat another program's step. */
 export interface StudentDraws {
-  /** Starting noise `[B, C, h, w]`; for a student of several steps one more noise for each step that is simulated before. */
+  /** Starting noise `[B, C, h, w]`; for a multi-step student, one more for each step simulated before the one that learns. */
   readonly latents: readonly Tensor[];
-  /** Where the scores are compared. */
+  /** Timesteps at which the scores are compared. */
   readonly times: Times;
   /** ε of x̂_t. */
   readonly noise: Tensor;
@@ -43,7 +43,7 @@ export interface DrawOptions {
 
 /**
  * Draws for the student. `steps` is how many it takes from noise to picture: the one that learns is drawn uniformly from them.
- * @throws SnoopiError for a method whose ranges are empty or no numbers.
+ * @throws SnoopiError for a method whose ranges are empty or not numbers.
  */
 export function drawStudent(
   { process, method, shape, device }: DrawOptions,

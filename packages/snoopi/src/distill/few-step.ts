@@ -13,18 +13,17 @@ export function fewStepTimesteps({ timesteps }: Pick<ForwardProcess, "timesteps"
 
 export interface FewStepOptions {
   readonly process: ForwardProcess;
-  /** What the student is asked at, falling: {@link fewStepTimesteps}. */
+  /** The timesteps the student runs at, in descending order: {@link fewStepTimesteps}. */
   readonly timesteps: readonly number[];
-  /** The noise it starts from and one for each step after, `[B, C, h, w]`. Fewer than the timesteps end earlier. */
+  /** The noise it starts from and one for each step after, `[B, C, h, w]`. If there are fewer than timesteps, it ends earlier. */
   readonly noises: readonly Tensor[];
   readonly text: Context;
   readonly options?: UNetOptions;
 }
 
 /**
- * What a student of several steps meets at its last one: x_t by as many steps before as there are noises beyond the first, each of which
- * goes to x₀ and is noised again (backward simulation, DMD2). A student so trained sees in training what it will see when it draws. No
- * gradient flows through it.
+ * The x_t that a multi-step student meets at its last step (backward simulation, DMD2): for each noise beyond the first, one earlier step
+ * predicts x₀ and adds the noise. A student trained on it sees in training what it will see when it draws. No gradient flows through it.
  */
 export function backwardSimulation(student: Predictor, { process, timesteps, noises, text, options = {} }: FewStepOptions): Tensor {
   check(process, timesteps, noises);
@@ -40,7 +39,7 @@ export function backwardSimulation(student: Predictor, { process, timesteps, noi
   );
 }
 
-/** x₀ by a student of several steps, one for each noise: {@link backwardSimulation} and one step more, through which gradients flow. */
+/** x₀ of a multi-step student, one step for each noise: {@link backwardSimulation} and a last step, through which gradients flow. */
 export function fewSteps(student: Predictor, settings: FewStepOptions): Tensor {
   const { timesteps, noises, text, options = {} } = settings;
   const x = backwardSimulation(student, settings);

@@ -3,13 +3,13 @@ import { fillUniform, type Key, SnoopiError, split } from "@snoopi/core";
 /** A guidance scale: one number, or uniform between two. */
 export type Kappa = { readonly fixed: number } | { readonly uniform: readonly [min: number, max: number] };
 
-/** How κ of the teacher and of the LoRA teacher are chosen in a step: Eq. 6, Eq. 7 and what lies between are values of this. */
+/** How κ of the teacher and of the LoRA teacher are chosen in a step: by Eq. 6, Eq. 7 or anything between. */
 export interface KappaSampler {
   readonly teacher: Kappa;
   readonly lora: Kappa;
   /** One draw for the batch, or one for each sample. The latter has 1/B of the former's variance in the gradient. */
   readonly per: "batch" | "sample";
-  /** Whether both teachers take one draw. It is a place in the interval, so that their intervals may differ. */
+  /** Whether both teachers share a draw. It is a relative position in the interval, so that their intervals may differ. */
   readonly draws: "shared" | "independent";
 }
 
@@ -36,7 +36,7 @@ export const uniformKappa = (min: number, max: number, how: Partial<Granularity>
 /** The fixed κ whose expected gradient is that of {@link uniformKappa}: its mean. */
 export const meanKappa = (min: number, max: number): KappaSampler => fixedKappa((min + max) / 2);
 
-/** The rows of SNOOPI's Table 2 (whose κ is random), and the control it lacks. `fixed` is the κ of what is not random. */
+/** The rows of SNOOPI's Table 2, named by whose κ is random, and a control it lacks (`mean`). `fixed` is κ where it is not random. */
 export function table2(min: number, max: number, { fixed = 4.5 }: { readonly fixed?: number } = {}) {
   const [random, still] = [{ uniform: [min, max] }, { fixed }] as const;
   return {
@@ -50,7 +50,7 @@ export function table2(min: number, max: number, { fixed = 4.5 }: { readonly fix
 
 /**
  * κ of the teacher and of the LoRA teacher for each of `batch` samples.
- * @throws SnoopiError for a κ that is not finite and an interval that ends before it begins.
+ * @throws SnoopiError for a κ that is not finite and for an interval whose ends are reversed.
  */
 export function drawKappas(sampler: KappaSampler, { batch, key }: { readonly batch: number; readonly key: Key }): Kappas {
   const [first, second] = split(key, 2);

@@ -20,8 +20,8 @@ export const teachersOf = (network: UNet, adapters: Adapters, name: string): Tea
 });
 
 /**
- * What the LoRA teacher learns by (SNOOPI A2 as SwiftBrush computes it): `mean((α_t·ε_π − α_t·ε)²)`, that is the error of ε weighted by
- * ᾱ_t, or with `weighting: "one"` by nothing. `predicted` is ε_π at α_t·x̂₀ + σ_t·ε, x̂₀ detached.
+ * The LoRA teacher's loss (SNOOPI A2 as SwiftBrush computes it): `mean((α_t·ε_π − α_t·ε)²)`, the squared error of ε weighted by ᾱ_t, or
+ * unweighted with `weighting: "one"`. `predicted` is ε_π at α_t·x̂₀ + σ_t·ε, x̂₀ detached.
  */
 export function loraTeacherLoss(
   predicted: Tensor,

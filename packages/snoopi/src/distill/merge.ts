@@ -1,8 +1,8 @@
 import { add, cast, mul, noGrad, SnoopiError, scope, show, type Tensor } from "@snoopi/core";
 
 /**
- * Two students of one form as one: `λ·θ_A + (1 − λ)·θ_B` (SNOOPI A5, SwiftBrush v2), in f32 and stored in A's types. λ is 0.5 unless given.
- * @throws SnoopiError when one has a parameter that the other has not, or of another shape.
+ * Merges two students of one architecture: `λ·θ_A + (1 − λ)·θ_B` (SNOOPI A5, SwiftBrush v2), in f32 and stored in A's types. Default λ 0.5.
+ * @throws SnoopiError when one has a parameter that the other lacks or has in another shape.
  */
 export function mergeStudents(
   a: ReadonlyMap<string, Tensor>,

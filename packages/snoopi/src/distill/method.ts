@@ -4,17 +4,17 @@ import type { WeightingName } from "./weighting.ts";
 
 /** A way of distilling, as data: what differs between SwiftBrush, SNOOPI, DMD and SDS. */
 export interface DistillMethod {
-  /** What stands against the teacher's score: the LoRA teacher's (`"vsd"`), or the noise that was added (`"sds"`). */
+  /** What the teacher's score is compared with: the LoRA teacher's (`"vsd"`), or the noise that was added (`"sds"`). */
   readonly against: "vsd" | "sds";
   readonly weighting: WeightingName;
   readonly kappa: KappaSampler;
-  /** Where the scores are compared. */
+  /** Timesteps at which the scores are compared. */
   readonly studentRange: TimeRange;
-  /** Where the LoRA teacher learns. */
+  /** Timesteps at which the LoRA teacher learns. */
   readonly loraRange: TimeRange;
-  /** How often the LoRA teacher learns with the null text, the whole batch at once. */
+  /** Probability that the LoRA teacher learns with the null text, the whole batch at once. */
   readonly nullText: number;
-  /** How the LoRA teacher's errors of ε count over t: by ᾱ_t as SwiftBrush has it (default), or alike. */
+  /** How the LoRA teacher's errors of ε are weighted over t: by ᾱ_t as in SwiftBrush (default), or equally. */
   readonly loraWeighting?: "abar" | "one";
   /** Updates of the LoRA teacher for one of the student: TTUR's r. None for SDS. */
   readonly loraSteps: number;
@@ -23,7 +23,7 @@ export interface DistillMethod {
    * the LoRA teacher's is not.
    */
   readonly nasa?: { readonly scale: Kappa; readonly per: KappaSampler["per"] };
-  /** What the norms of the gradients are clipped to. */
+  /** The norm that gradients are clipped to. */
   readonly maxNorm: number;
 }
 

@@ -2,8 +2,8 @@ import { embedding, fillUniform, fromData, type Key, OpError, reshape, SnoopiErr
 import type { Context } from "@snoopi/models";
 
 /**
- * Which negatives of a pool of `size` a batch trains away from (NASA-T), uniform, each sample for itself. `per: "batch"` is one for all.
- * @throws SnoopiError for a size that is no whole number above 0.
+ * Draws the negatives of a pool of `size` that a batch trains away from (NASA-T), uniformly: one per sample, or one for all with `"batch"`.
+ * @throws SnoopiError for a size that is not a whole number above 0.
  */
 export function drawNegatives(
   size: number,

@@ -1,7 +1,7 @@
 import type { Tensor } from "@snoopi/core";
 import type { Levels } from "./process.ts";
 
-/** What a network's output says about ε and about x₀ behind the x_t it was given. */
+/** How a network's output at x_t gives ε and x₀. */
 export interface Parameterization {
   eps(output: Tensor, x: Tensor, levels: Levels): Tensor;
   x0(output: Tensor, x: Tensor, levels: Levels): Tensor;
@@ -29,5 +29,5 @@ export const parameterizations = {
 /** What a network predicts: ε, v, x₀ or a flow's velocity. */
 export type Prediction = keyof typeof parameterizations;
 
-/** x₀ of a guess of ε at x_t. */
+/** x₀ from a predicted ε at x_t. */
 export { x0FromEps };

@@ -7,7 +7,7 @@ export interface ForwardProcess {
   readonly timesteps: number;
   alpha(t: number): number;
   sigma(t: number): number;
-  /** What a network is told for t. */
+  /** What a network is given for t. */
   fed(t: number): number;
 }
 
@@ -17,9 +17,9 @@ export interface Levels {
   readonly sigma: Tensor;
 }
 
-/** Where each sample of a batch is, as a network and the process have it. */
+/** The timestep of each sample of a batch, as a network and as the process take it. */
 export interface Times extends Levels {
-  /** What the network is told: `[B]`, f32. */
+  /** What the network is given: `[B]`, f32. */
   readonly fed: Tensor;
 }
 
@@ -33,7 +33,7 @@ export const processOf = (schedule: NoiseSchedule): ForwardProcess => ({
 
 /**
  * The straight process of rectified flows, α = 1 − σ, with σ = (t + 1)/timesteps moved towards 1 by `shift`: s·σ / (1 + (s − 1)·σ).
- * Networks are told `timesteps`·σ, as diffusers' `FlowMatchEulerDiscreteScheduler` has it.
+ * Networks are given `timesteps`·σ, as by diffusers' `FlowMatchEulerDiscreteScheduler`.
  *
  * @throws SnoopiError for a shift that is not above 0 or timesteps that are no whole number above 0.
  */
@@ -62,7 +62,7 @@ export function levelsAt(process: ForwardProcess, t: readonly number[], device: 
   return { alpha: perSample(t.map(process.alpha), device), sigma: perSample(t.map(process.sigma), device) };
 }
 
-/** {@link levelsAt} with what a network is told. What tells times as tensors can be an argument of a captured function. */
+/** {@link levelsAt} with what a network is given. Times as tensors can be arguments of a captured function. */
 export const timesAt = (process: ForwardProcess, t: readonly number[], device: Device): Times => ({
   ...levelsAt(process, t, device),
   fed: fromData(Float32Array.from(t, process.fed), { shape: [t.length], dtype: "f32", device }),

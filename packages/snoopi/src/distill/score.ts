@@ -3,7 +3,7 @@ import type { Context, UNet, UNetOptions } from "@snoopi/models";
 import { type Prediction, parameterizations } from "./parameterization.ts";
 import { type ForwardProcess, levelsAt, perSample, type Times } from "./process.ts";
 
-/** A network asked about x_t `[B, C, H, W]` at each sample's timestep, or times as tensors → ε or x₀ `[B, C, H, W]` in f32. */
+/** Runs a network on x_t `[B, C, H, W]` at each sample's timestep, or times as tensors → ε or x₀ `[B, C, H, W]` in f32. */
 export type Predictor = (x: Tensor, t: readonly number[] | Times, context: Context, options?: UNetOptions) => Tensor;
 
 export interface PredictorOptions {
@@ -47,8 +47,8 @@ export interface GuidedOptions {
 }
 
 /**
- * Classifier-free guidance with a κ for each sample: `(1 − κ)·away + κ·text` (SNOOPI Eq. 4 and 5), κ = 1 being no guidance. Where
- * all numbers are 1 there is one pass, without `away`.
+ * Classifier-free guidance with a κ for each sample: `(1 − κ)·away + κ·text` (SNOOPI Eq. 4 and 5), κ = 1 being no guidance. If all
+ * are the number 1, there is one pass, without `away`.
  */
 export function guidedScore(predict: Predictor, x: Tensor, { t, text, away, kappa }: GuidedOptions): Tensor {
   const count = isTensor(kappa) ? kappa.shape[0] : kappa.length;

@@ -12,12 +12,12 @@ export interface StudentStepOptions {
   readonly prompts: Prompts;
   readonly draws: StudentDraws;
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by. */
+  /** A further loss on the student's picture. */
   readonly also?: (x0: Tensor) => Tensor | Judged;
 }
 
 /**
- * Loss, gradients, the student's picture `[B, C, h, w]` and what the loss is made of, recorded and not run. Picture and parts belong to no
+ * Loss, gradients, the student's picture `[B, C, h, w]` and the parts of the loss, recorded, not run. Picture and parts belong to no
  * scope. With draws of α the student runs with NASA away from the negative, whose keys and values it learns too (NASA-T).
  */
 export function studentGradients(distillation: Distillation, { prompts, draws, studentOptions = {}, also }: StudentStepOptions) {
@@ -70,7 +70,7 @@ export function loraGradients(
   return { loss, gradients };
 }
 
-/** What the LoRA teacher learns with. */
+/** The text that the LoRA teacher learns with. */
 export const loraText = ({ text, nullText: none }: Prompts, { nullText }: Pick<LoraDraws, "nullText">): Context => (nullText ? none : text);
 
 function negativeOf({ negative }: Prompts): Context {

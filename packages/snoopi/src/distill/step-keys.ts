@@ -1,12 +1,12 @@
 import { foldIn, type Key, split } from "@snoopi/core";
 
-/** What the random numbers of one step are drawn with: each kind has a key of its own, so that changing one leaves the others. */
+/** The keys of one step's random numbers: each kind has its own, so that changing one leaves the others. */
 export interface StepKeys {
   readonly latents: Key;
   readonly timesteps: Key;
   readonly noise: Key;
   readonly kappa: Key;
-  /** Which step of a student of several learns. */
+  /** Which step of a multi-step student learns. */
   readonly step: Key;
   /** α of NASA. */
   readonly nasa: Key;

@@ -8,7 +8,7 @@ import type { DistillMethod } from "./method.ts";
 import { addNoise, type ForwardProcess } from "./process.ts";
 import { guidedScore, type Predictor } from "./score.ts";
 
-/** What a batch is about. Contexts are `[1 or B, L, D]`. */
+/** The encoded prompts of a batch. Contexts are `[1 or B, L, D]`. */
 export interface Prompts {
   readonly text: Context;
   /** The encoded empty text. */
@@ -28,8 +28,8 @@ export interface ScoreOptions {
 }
 
 /**
- * The cotangent g of a student's picture x̂₀ `[B, C, H, W]` (SNOOPI Eq. 6, Eq. 7 or SDS, as the method says): asks both teachers about
- * x̂_t, guides both and weighs the difference. No gradient flows through it.
+ * The cotangent g of a student's picture x̂₀ `[B, C, H, W]` (SNOOPI Eq. 6, Eq. 7 or SDS, as the method says): the weighted difference of
+ * both teachers' guided scores at x̂_t. No gradient flows through it.
  */
 export function cotangentOf(x0: Tensor, { method, teacher, lora, prompts, draws: { times: t, noise, kappa } }: ScoreOptions): Tensor {
   return noGrad(() => {
@@ -47,21 +47,21 @@ export interface StudentLossOptions extends ScoreOptions {
   readonly process: ForwardProcess;
   /** The student f_θ: x₀ from noise. */
   readonly student: Predictor;
-  /** The timesteps it is asked at: one, or several falling. */
+  /** The timesteps it runs at: one, or several in descending order. */
   readonly timesteps: readonly number[];
   readonly draws: StudentDraws;
-  /** How the student runs: guidance inside its attention, as NASA-T has it. */
+  /** How the student runs: with guidance inside its attention for NASA-T. */
   readonly studentOptions?: UNetOptions;
-  /** What else the student's picture is judged by, such as a weighted CLIP loss. */
+  /** A further loss on the student's picture, such as a weighted CLIP loss. */
   readonly also?: (x0: Tensor) => Tensor | Judged;
 }
 
-/** A scalar to add to the loss, and scalars that say what it is made of. */
+/** A scalar to add to the loss, and scalars to report beside it. */
 export type Judged = { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;
 
 /**
- * The student's loss and, detached, the picture it made. Its gradient is that of Eq. 6 or 7, and of `also`. `told` are scalars: `difference`,
- * that is ½·mean(g²), and what `also` tells.
+ * The student's loss, whose gradient is that of Eq. 6 or 7 and of `also`, and the picture it made, detached. `told` are scalars:
+ * `difference`, that is ½·mean(g²), and the figures of `also`.
  */
 export function studentLoss(settings: StudentLossOptions): {
   readonly loss: Tensor;

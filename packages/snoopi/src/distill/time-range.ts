@@ -18,7 +18,7 @@ export const timeRanges = {
 
 /**
  * One timestep for each of `batch` samples, uniform in the range.
- * @throws SnoopiError when the range is empty or not of whole numbers ≥ 0.
+ * @throws SnoopiError when the range is empty, or its ends are not whole numbers ≥ 0.
  */
 export function drawTimesteps({ from, below }: TimeRange, { batch, key }: { readonly batch: number; readonly key: Key }): number[] {
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(below) || from < 0 || from >= below) {

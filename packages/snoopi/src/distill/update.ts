@@ -7,7 +7,7 @@ export interface Trained {
   readonly parameters: unknown;
   readonly optimizer: Optimizer;
   readonly ema?: Ema;
-  /** Gradients as the optimiser takes them ({@link joined}), where its parameters are others: those of a network end to end. Default as they are. */
+  /** Turns gradients into the optimiser's ({@link joined}), if its parameters are a network's end to end. Default as they are. */
   readonly join?: (gradients: unknown) => unknown;
 }
 
@@ -21,7 +21,7 @@ export interface UpdateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a step came to. */
+/** The result of an update. */
 export interface Updated {
   readonly loss: number;
   /** Of the gradients, before clipping. */
@@ -29,7 +29,7 @@ export interface Updated {
 }
 
 /**
- * Runs a step that was recorded: loss and gradients, then the clipped update and the average. Loss and gradients are freed.
+ * Runs a recorded step: loss and gradients, then the clipped update and the average. Loss and gradients are freed.
  * @throws SnoopiError, before anything has changed, when the loss or a gradient is not finite; it names such gradients.
  */
 export async function update({ optimizer, ema }: Trained, { name, loss, gradients, maxNorm, lr, signal }: UpdateOptions): Promise<Updated> {
@@ -53,15 +53,15 @@ export async function update({ optimizer, ema }: Trained, { name, loss, gradient
 
 const largest = 3.4028234663852886e38;
 
-/** {@link cameOut} on the device, as a boolean `[]`: NaN and infinity are not at most the largest f32. */
+/** {@link cameOut} on the device, as a boolean `[]`: NaN and infinity fail the comparison with the largest f32. */
 export const cameOutOnDevice = (loss: Tensor, norm: Tensor): Tensor => lessEqual(add(abs(loss), norm), largest);
 
-/** Loss and gradients of a batch with the latter as the optimiser takes them. */
+/** Loss and gradients of a batch, with the gradients as the optimiser takes them. */
 export const joined = <L extends { readonly gradients: unknown }>({ join }: Trained, learned: L): L =>
   join ? { ...learned, gradients: noGrad(() => join(learned.gradients)) } : learned;
 
 /**
- * The same as {@link update}, recorded and not run, for a captured function: the device leaves the step out when the loss or the norm is
+ * The same as {@link update}, recorded, not run, for a captured function: the device skips the step when the loss or the norm is
  * not finite. Optimiser and average have to be `gated`, and gradients {@link joined}.
  */
 export function recordUpdate(

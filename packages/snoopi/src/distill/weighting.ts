@@ -5,17 +5,17 @@ import type { Levels } from "./process.ts";
 export interface Weighed extends Levels {
   /** The student's picture. */
   readonly x0: Tensor;
-  /** The picture that the teacher sees in x_t. */
+  /** The teacher's x₀ at x_t. */
   readonly teacherX0: () => Tensor;
 }
 
 /** w(t) of Eq. 6, as the factor of the difference of two ε: `[B, 1, 1, 1]`. */
 export type Weighting = (at: Weighed) => Tensor;
 
-/** How far the teacher's picture is from the student's, each sample by itself. */
+/** Mean absolute difference of the teacher's picture and the student's, for each sample. */
 const distance = ({ x0, teacherX0 }: Weighed): Tensor => mean(abs(sub(x0, teacherX0())), { axis: [1, 2, 3], keepdims: true });
 
-/** Between two pictures behind one x_t there is −σ/α of what is between their ε. */
+/** At one x_t, the difference of two x₀ is −σ/α times that of their ε. */
 const inX0 = ({ sigma, alpha }: Weighed): Tensor => div(sigma, alpha);
 
 /** The weightings of published methods. */
@@ -28,7 +28,7 @@ export const weightings = {
   alpha: ({ alpha }) => add(alpha, 0),
   /** α_t·σ_t²: Fantasia3D. */
   alphaSigma2: ({ alpha, sigma }) => mul(alpha, square(sigma)),
-  /** DMD, DMD2: the difference of the pictures x₀ by mean |x₀ − x₀(teacher)|, that is σ/α by that mean for ε. */
+  /** DMD, DMD2: the difference of the x₀ divided by mean |x₀ − x₀(teacher)|, which for ε is σ/α divided by that mean. */
   dmd: (at) => div(inX0(at), distance(at)),
   /** As `dmd` with 1e-5 in the divisor: PixArt's DMD. */
   pixartDmd: (at) => div(inX0(at), add(distance(at), 1e-5)),

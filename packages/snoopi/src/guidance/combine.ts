@@ -17,7 +17,7 @@ export function nagCombine(positive: Tensor, away: Tensor, { phi, tau, a }: { ph
   return positive.add(clampNorm(extrapolated, positive, tau).sub(positive).mul(a));
 }
 
-/** One softmax over both texts, negative scores lowered by β and negative values turned and scaled: VSF's cross-attention. */
+/** VSF's cross-attention: one softmax over both texts, the negative's scores lowered by β and its values multiplied by −α. */
 export function vsfAttend(
   q: Tensor,
   layer: CrossAttention,
@@ -36,7 +36,7 @@ export function vsfAttend(
   return layer.attend(q, { k: join(towards.k, away.k), v: join(towards.v, turned), mask });
 }
 
-/** A mask as what is added to scores, of four axes: 0 and −∞ where it only says which keys count. */
+/** A mask as a bias to add to scores, with four axes: 0 and −∞ for a boolean mask. */
 function biasOf({ k, mask }: KeysValues, q: Tensor): Tensor {
   const on = { device: q.device, dtype: q.dtype };
   if (!mask) return zeros([1, 1, 1, k.shape[2]], on);

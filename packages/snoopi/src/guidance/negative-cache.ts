@@ -20,7 +20,7 @@ export function contextCache(context: Context, { cache = true }: { readonly cach
     if (!cache) return layer.keysValues(context);
     const found = known.get(layer.path);
     if (found?.from === layer.keysValues) return found.kv;
-    // A layer of that name in another network projects otherwise.
+    // A layer of that name in another network has other projections.
     if (found) forget(found);
     const { k, v, mask } = layer.keysValues(context);
     const kv = { k: keep(k), v: keep(v), ...(mask && { mask }) };

@@ -30,7 +30,7 @@ interface Given {
   readonly q: Tensor;
   readonly layer: CrossAttention;
   readonly context: Context;
-  /** Z₊ by what is wrapped. */
+  /** Z₊, by the wrapped attend function. */
   readonly positive: () => Tensor;
   readonly away: KeysValues;
   readonly empty: (() => KeysValues) | undefined;
@@ -48,11 +48,11 @@ export interface NegativeMethod {
 
 const inert = { scale: 1, tau: 2.5, blend: 1, beta: 0 };
 
-/** NASA's listing says 1 and its figures 0.04 to 1: what excludes well takes more than what keeps quality. */
+/** NASA's listing has 1, its figures 0.04 to 1: excluding well takes a larger scale than keeping quality. */
 const nasaScale = 0.5;
 const attended = ({ q, layer, away }: Given) => layer.attend(q, away);
 
-/** Guidance away from a negative prompt inside cross-attention, one row a method. Defaults are those of the papers where they name one. */
+/** Guidance away from a negative prompt inside cross-attention, one row per method. Defaults are the papers' where they name one. */
 export const negativeMethods: readonly NegativeMethod[] = [
   { name: "nasa", defaults: { ...inert, scale: nasaScale }, make: (g) => g.positive().sub(attended(g).mul(g.scale)) },
   {
@@ -86,9 +86,9 @@ export const negativeMethods: readonly NegativeMethod[] = [
 /**
  * Guidance by the method of that name, in every cross-attention layer before the output projection: `nasa` (SNOOPI Eq. 10), `nasa-guarded`
  * (NASA under NAG's norm clamp), `nag` (arXiv 2505.21179), `vsf` (arXiv 2508.10931) or `neutral`, `Z₊ − α(Z₋ − Z₀)`.
- * It differentiates by queries, and with `cache: false` by the projections' weights too.
+ * Gradients flow to the queries, and with `cache: false` to the projections' weights too.
  *
- * @throws SnoopiError for a method that is none, a number out of its range, and `neutral` without `empty`.
+ * @throws SnoopiError for an unknown method, a number out of its range, and `neutral` without `empty`.
  */
 export function negativeGuidance(
   name: string,

@@ -7,9 +7,9 @@ export interface Moment {
 }
 
 /**
- * A strength: one number; a tensor `[B]`, one for each image; one for each layer (parts of layer paths; the first key that the path
- * contains counts, a layer that none matches has 0); or a function of the layer's path and the moment. Numbers are finite and ≥ 0; what a
- * tensor holds is not looked at.
+ * A strength: one number; a tensor `[B]`, one for each image; a record by parts of layer paths (the first key that a layer's path
+ * contains applies, or 0 if there is none); or a function of the layer's path and the moment. Numbers are finite and ≥ 0; a tensor's
+ * values are not checked.
  */
 export type Strength = number | Tensor | Readonly<Record<string, number>> | ((path: string, moment: Moment) => number);
 
@@ -18,7 +18,7 @@ export interface Strengths extends Disposable {
   (path: string, moment: Moment, batch: number): number | Tensor;
 }
 
-/** Reads a strength of `what`. Throws for a number that is not finite and ≥ 0: at once where there is one, else when a layer asks. */
+/** Reads a strength of `what`. Throws for a number that is not finite and ≥ 0: at once if it is given as such, else when a layer asks. */
 export function strengths(what: string, strength: Strength): Strengths {
   if (!isTensor(strength)) {
     if (typeof strength === "number") checked(what, strength);

@@ -3,9 +3,9 @@ import type { Context } from "@snoopi/models";
 
 /**
  * Subtraction of embeddings, `c = c₊ − a·c₋`: the baseline that steers the text rather than attention. Both `[B or 1, L, D]` of one
- * length; the positive's mask stays. Near no effect in SNOOPI's comparison.
+ * length; the positive's mask stays. It had nearly no effect in SNOOPI's comparison.
  *
- * @throws SnoopiError for texts of unlike length or width, and for a scale that is not finite.
+ * @throws SnoopiError for texts of different length or width, and for a scale that is not finite.
  */
 export function subtractText(positive: Context, negative: Context, { scale = 1 }: { readonly scale?: number } = {}): Context {
   if (!Number.isFinite(scale)) throw new SnoopiError(`subtractText: the scale is ${scale}, expected a finite number.`);

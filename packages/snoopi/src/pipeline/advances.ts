@@ -15,22 +15,22 @@ export interface Advancing extends Sampling {
   readonly noise?: (i: number) => Tensor;
 }
 
-/** x `[B, C, h, w]` and, where a step needs it of the one before, x₀. */
+/** x `[B, C, h, w]` and, for samplers that need it, x₀ of the step before. */
 export type Advanced = readonly [x: Tensor, before?: Tensor];
 
-/** One step, from what the one before made. */
+/** One step, from the result of the one before. */
 export type Advance = (now: Advanced) => Advanced;
 
-/** The steps from noise to x₀: apply them in turn, to noise at first. */
+/** The steps from noise to x₀: apply them in turn, the first to noise. */
 export function advances(denoise: Denoiser, schedule: NoiseSchedule, { steps, sampler, timestep, ...how }: Advancing): Advance[] {
   if (steps === 1) return [([x]) => [oneStep(denoise, schedule, x, how.context, timestep === undefined ? {} : { timestep })]];
   return several[sampler](denoise, schedule, { steps, ...how });
 }
 
 /**
- * Computes a step and lets go of what it came from. What it makes belongs to no scope.
+ * Computes a step and frees its input. The result belongs to no scope.
  *
- * @throws what computing throws; nothing is kept then.
+ * @throws what computing throws, having freed everything.
  */
 export async function take(advance: Advance, now: Advanced, options: RealizeOptions = {}): Promise<Advanced> {
   const all = (state: Advanced) => state.filter((t) => t !== undefined);

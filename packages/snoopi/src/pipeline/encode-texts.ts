@@ -3,7 +3,7 @@ import { type Context, idsTensor } from "@snoopi/models";
 import type { LoadedModel } from "./load.ts";
 import type { OpenModel } from "./open.ts";
 
-/** Texts as a network reads them, and how they fared on the way. */
+/** Texts as a network reads them, and how much of each was read. */
 export interface EncodedTexts extends Context {
   /** Tokens of each text that are no padding. */
   readonly lengths: readonly number[];

@@ -6,7 +6,7 @@ import type { OpenModel } from "./open.ts";
 import { planOf, type Request } from "./request.ts";
 import type { ModelShape, Network } from "./shape.ts";
 
-/** How a network's parameters will lie in memory, by their names. */
+/** The dtype of a network's parameters in memory, by their names. */
 export type DTypeOf = (component: Network["component"], parameter: string) => DType;
 
 export interface Estimate {
@@ -42,7 +42,7 @@ export async function estimate(
   };
   const weightBytes = device.memory().bytes;
   const plan = planOf(whole, { ...request, prompt: "a" });
-  // Steps are alike: two show what all of them hold and cost.
+  // Steps are alike: two show the memory and cost of all.
   const steps = Math.min(plan.steps, 2);
   let forText = 0;
   const onProgress = (stage: Stage) => {

@@ -23,7 +23,7 @@ const pixart = (length: number): Family => ({
     pixartShape({ ...(await common(pipeline)), transformer: await pipeline.config("transformer") }, { name: pipeline.name, length }),
   async tokenizer(pipeline, { length }) {
     const tokenizer = await readT5Tokenizer(pipeline.component("tokenizer").folder, { maxLength: length });
-    // diffusers' pipelines do no less; with ftfy and BeautifulSoup installed they also take out links and markup.
+    // diffusers' pipelines do at least this; with ftfy and BeautifulSoup installed they also remove links and markup.
     return { ...tokenizer, encode: (text) => tokenizer.encode(text.toLowerCase().trim()) };
   },
 });

@@ -12,18 +12,18 @@ import type { LoadedModel } from "./load.ts";
 import { checkSampling, timestepOf } from "./request.ts";
 import { renoises, type Sampler, type Sampling } from "./sampling.ts";
 
-/** Several pictures of one way of drawing. */
+/** Several pictures, all drawn in the same way. */
 export interface BatchRequest extends GuidanceRequest {
   /** One for each picture. */
   readonly prompts: readonly string[];
   /** The noise `[B, C, h, w]` that pictures start from; `lcm` and `few-step` take one for each of their steps. */
   readonly noises: readonly Numbers[];
-  /** Passes, and how several are taken: as the model's own scheduler says unless given. */
+  /** Passes, and how several follow each other. Default: as the model's own scheduler says. */
   readonly steps?: number;
   readonly sampler?: Sampler;
-  /** The training timestep that the noise of one step is taken for: the last unless given. */
+  /** The training timestep that the noise of one step is taken for. Default: the model's own, else the last. */
   readonly timestep?: number;
-  /** κ of classifier-free guidance for each picture, all of its steps alike. In place of `guidance`. */
+  /** κ of classifier-free guidance for each picture, the same in all its steps. In place of `guidance`. */
   readonly kappas?: Float32Array;
 }
 
@@ -69,7 +69,7 @@ export async function generateBatch(
   let now: Advanced | undefined;
   try {
     signal?.throwIfAborted();
-    // One text for all is projected once.
+    // A text that all share is encoded and projected once.
     const prompt = encoded(new Set(prompts).size === 1 ? prompts.slice(0, 1) : prompts);
     const { without, ...used } = guided(loaded, plan, { textOf: (text) => encoded([text]), hold });
     guidance = used.guidance;

@@ -6,23 +6,23 @@ import { goesStraight, type Sampling } from "./sampling.ts";
 /** The ways to keep a text away, by name: those of `negativeMethods` inside cross-attention, a second pass, and arithmetic on the text. */
 export const guidanceNames: readonly string[] = [...negativeMethods.map(({ name }) => name), "cfg", "subtract"];
 
-/** What a request says of guidance. */
+/** The guidance that a request asks for. */
 export interface GuidanceRequest {
   /**
-   * The text to steer away from. Where `guidance` names no method: NASA's when `nasaScale` is given, in one step and in a student's steps;
-   * classifier-free guidance's otherwise.
+   * The text to steer away from. If `guidance` names no method, by NASA when `nasaScale` is given, in one step and in a student's steps,
+   * and by classifier-free guidance otherwise.
    */
   readonly negative?: string;
   /** α of NASA. Default 0.5 for a negative in one step or a student's steps; without a negative it may not be given. */
   readonly nasaScale?: number;
   /**
-   * A method's name, which then is the only one: one of `guidanceNames`. Or κ of classifier-free guidance, for 2 steps or more, beside
-   * NASA where `nasaScale` is given; ≤ 1 takes no second pass. Default 7.5, and 1 for a student.
+   * The name of the only method to use: one of `guidanceNames`. Or κ of classifier-free guidance, for 2 steps or more, combined with NASA
+   * if `nasaScale` is given; ≤ 1 takes no second pass. Default: the model's, 7.5 unless it has its own, and 1 for a student.
    */
   readonly guidance?: number | string;
   /**
-   * The named method's scale, by default its own (κ of `cfg`: 7.5, and 1.5 for one step or a student). Inside cross-attention it may differ
-   * from layer to layer and from step to step.
+   * The named method's scale, by default its own (κ of `cfg`: the model's, and 1.5 for one step or a student). Inside cross-attention it
+   * may differ from layer to layer and from step to step.
    */
   readonly guidanceScale?: Strength;
 }
@@ -37,7 +37,7 @@ export interface GuidancePlan {
   readonly subtract?: { readonly negative: string; readonly scale: number };
 }
 
-/** Checks what a request says of guidance and fills in what it leaves open. Throws SnoopiError where its parts contradict each other. */
+/** Checks the guidance that a request asks for and fills in what it leaves open. Throws SnoopiError if its parts contradict each other. */
 export function guidancePlan(request: GuidanceRequest, sampling: Sampling): GuidancePlan {
   const { negative, nasaScale, guidanceScale } = request;
   if (nasaScale !== undefined && negative === undefined) throw new SnoopiError("generate: a NASA scale needs a negative prompt to scale.");
@@ -88,10 +88,10 @@ function named(method: string, { negative, nasaScale, guidanceScale }: GuidanceR
   return scale > 1 ? { cfg: { negative: away, scale } } : {};
 }
 
-/** diffusers' own. */
+/** diffusers' default, unless the model has its own. */
 const usual = ({ guidance = 7.5 }: Sampling): number => guidance;
 
-/** For `cfg`, many steps take what diffusers does; a picture in one is spoiled by as much. */
+/** For `cfg` over many steps, the usual scale; in one step that much spoils the picture. */
 function defaultScale(method: string, sampling: Sampling): number {
   if (method === "cfg") return goesStraight(sampling) ? 1.5 : usual(sampling);
   return negativeMethods.find(({ name }) => name === method)?.defaults.scale ?? 1;

@@ -16,19 +16,19 @@ export interface Guided {
 }
 
 export interface GuidedOptions {
-  /** One text, encoded, which has to live as long. */
+  /** One text, encoded, which must live as long as the guidance. */
   readonly textOf: (text: string) => EncodedTexts;
-  /** What else has to. */
+  /** Keeps other contexts for as long. */
   readonly hold: HeldContexts;
 }
 
-/** The network steered as a plan says. */
+/** The network with a plan's guidance. */
 export function guided(
   { network, model: { schedule } }: LoadedModel,
   { steer, cfg: twoPasses }: GuidancePlan,
   { textOf, hold }: GuidedOptions,
 ): Guided {
-  /** As cross-attention reads it. */
+  /** The context as cross-attention reads it. */
   const read = (context: Context): Context => (network.project ? hold(() => network.project!(context)) : context);
   const guidance =
     steer &&

@@ -1,7 +1,7 @@
 import { keep, scope, type Tensor } from "@snoopi/core";
 import type { Context } from "@snoopi/models";
 
-/** Holds the contexts that it is given to make, and frees all of them at its end. */
+/** Makes contexts and keeps them until it is disposed of, which frees them all. */
 export interface HeldContexts extends Disposable {
   <C extends Context>(make: () => C): C;
 }

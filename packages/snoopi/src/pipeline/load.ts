@@ -25,7 +25,7 @@ export interface LoadedModel extends Disposable {
 
 export interface LoadModelOptions {
   readonly device: Device;
-  /** LoRAs that are added to the weights, as they are read. They stay open. */
+  /** LoRAs to add to the weights as these are read. They stay open. */
   readonly loras?: readonly LoraUse[];
   /** Bytes read so far and in all. */
   readonly onBytes?: (done: number, total: number) => void;
@@ -47,7 +47,7 @@ export async function loadModel(
   try {
     for (const network of model.networks)
       files.push({ network, weights: await model.weights(network.component), shapes: needed(network), whole: manifest(network.whole) });
-    // All files before any tensor: a fault in the last one should not cost the wait for the first.
+    // All files are checked before any tensor is read: a fault in the last one should not cost the wait for the first.
     const sizes = files.map(({ network, weights, shapes }) => {
       const match = matchWeights(network.kind, weights.entries, shapes);
       requireMatch(match, weights.name);
@@ -94,6 +94,6 @@ export async function loadModel(
   };
 }
 
-/** What a LoRA may be for: all but the VAE, with all of their parameters. */
+/** The networks that a LoRA may change, with all of their parameters: all but the VAE. */
 const lorable = (files: readonly { readonly network: Network; readonly whole: ReadonlyMap<string, Shape> }[]) =>
   new Map(files.flatMap(({ network: { component }, whole }) => (component === "vae" ? [] : [[component, whole] as const])));

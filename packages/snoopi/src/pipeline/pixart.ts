@@ -18,7 +18,7 @@ import { seesZeroPadding } from "./zero-padding.ts";
 /** Tokens that diffusers' pipelines read of a prompt, whatever the tokenizer's files say. */
 export const pixartTokens = { alpha: 120, sigma: 300 } as const;
 
-/** Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. `length`: tokens that it reads of a prompt, as {@link pixartTokens}. */
+/** Parses and checks the configs of a PixArt-α or -Σ, `name` in errors. It reads `length` tokens of a prompt, see {@link pixartTokens}. */
 export function pixartShape(configs: PixArtPreset, { name, length }: { readonly name: string; readonly length: number }): ModelShape {
   const text = t5Config(configs.textEncoder);
   const sizes = pixartConfig(configs.transformer);
@@ -61,7 +61,7 @@ export function pixartShape(configs: PixArtPreset, { name, length }: { readonly 
     text: encoder,
     network,
     vae,
-    // Latents are not clipped, which is DDIM's default for pixels.
+    // DDIM clips x₀ by default, which is meant for pixels and not for latents.
     schedule: noiseSchedule({ ...scheduler, clipSample: false }),
     sampling: { ...samplingOf(configs.scheduler), guidance: 4.5 },
     factor,

@@ -8,10 +8,10 @@ import { type Sampler, type Sampling, samplers } from "./sampling.ts";
 /** A picture to make. */
 export interface Request extends GuidanceRequest {
   readonly prompt: string;
-  /** Passes, and how several follow each other. Default what the model's scheduler says that it is made for: see `samplingOf`. */
+  /** Passes, and how several follow each other. Default: what the model is made for by its scheduler, see `samplingOf`. */
   readonly steps?: number;
   readonly sampler?: Sampler;
-  /** The training timestep that the noise of one step is taken for: the last unless given, 400 for PixArt's published student. */
+  /** The training timestep that one step's noise is for. Default: the model's own (400 for PixArt's published student), else the last. */
   readonly timestep?: number;
   /** Seed of PyTorch's CPU generator for the starting noise. Default 0. */
   readonly seed?: number | bigint;
@@ -65,7 +65,7 @@ export function planOf(model: OpenModel, request: Request): Plan {
   return { prompt, steps, sampler, ...(timestep !== undefined && { timestep }), seed, width, height, ...guidance };
 }
 
-/** @throws SnoopiError for a sampler that is none, and for steps that it cannot take on this schedule. */
+/** @throws SnoopiError for an unknown sampler, and for steps that it cannot take on this schedule. */
 export function checkSampling(schedule: NoiseSchedule, { steps, sampler }: Pick<Sampling, "steps" | "sampler">): void {
   if (!samplers.includes(sampler))
     throw new SnoopiError(`generate: the sampler is ${JSON.stringify(sampler)}. Choose one of ${samplers.join(", ")}.`);
@@ -75,9 +75,9 @@ export function checkSampling(schedule: NoiseSchedule, { steps, sampler }: Pick<
 }
 
 /**
- * Where one step begins: as asked for, or as the model was trained to; undefined for the last timestep and for several steps.
+ * The timestep that one step begins at: as asked for, or the model's own; undefined for the last timestep and for several steps.
  *
- * @throws SnoopiError for a timestep that is none of the model's, or is not of one step.
+ * @throws SnoopiError for a timestep that the model does not have, or that is given for several steps.
  */
 export function timestepOf(
   { schedule, sampling }: OpenModel,

@@ -3,8 +3,8 @@ import type { JsonObject } from "@snoopi/models";
 import { lcmGrid } from "../schedule/timesteps.ts";
 
 /**
- * How several passes follow each other: by DDIM, by DPM-Solver++(2M), or going to x₀ and back to fresh noise at each, at an LCM's timesteps
- * (`lcm`) or at evenly spaced ones, as a student of just so many steps was trained (`few-step`).
+ * How several passes follow each other: by DDIM, by DPM-Solver++(2M), or predicting x₀ and adding fresh noise at each, at an LCM's
+ * timesteps (`lcm`) or at evenly spaced ones, as a student of exactly that many steps was trained (`few-step`).
  */
 export const samplers = ["ddim", "dpm-solver", "lcm", "few-step"] as const;
 export type Sampler = (typeof samplers)[number];
@@ -15,16 +15,16 @@ export interface Sampling {
   readonly sampler: Sampler;
   /** The training timestep that a single pass takes its noise for. Default the last. */
   readonly timestep?: number;
-  /** κ of classifier-free guidance where it is used and nothing else is asked for. Default 7.5. */
+  /** κ of classifier-free guidance, unless a request gives another. Default 7.5. */
   readonly guidance?: number;
 }
 
 /**
- * How a model draws unless it is told otherwise, by its scheduler_config.json. `LCMScheduler` is a student's, whose
- * `original_inference_steps` are the steps that it was trained for and `first_timestep` where a single one begins (`snoopi distill` writes it so),
- * or an LCM's, which has diffusers' default of them and takes 4; anything else takes 25 steps of DDIM.
+ * How a model draws by default, from its scheduler_config.json. An `LCMScheduler` is a student's (as `snoopi distill` writes it), with the
+ * steps that it was trained for in `original_inference_steps` and, in `first_timestep`, where a single one begins; or it is an LCM's, with
+ * diffusers' default of `original_inference_steps`, which takes 4 steps. Anything else takes 25 steps of DDIM.
  *
- * @throws SnoopiError for a number of steps or a timestep that is none.
+ * @throws SnoopiError for steps that are not a whole number of at least 1, and for a timestep that is not one of at least 0.
  */
 export function samplingOf({ _class_name: name, original_inference_steps: steps = lcmGrid, first_timestep: first }: JsonObject): Sampling {
   if (name !== "LCMScheduler") return { steps: 25, sampler: "ddim" };
@@ -39,8 +39,8 @@ export function samplingOf({ _class_name: name, original_inference_steps: steps 
 }
 
 /**
- * Whether each pass goes all the way to a picture, as a student's do. Then a negative prompt is NASA's and there is no classifier-free guidance,
- * unless a request says otherwise.
+ * Whether each pass goes all the way to a picture, as a student's do. Then, unless a request says otherwise, a negative prompt goes to NASA
+ * and there is no classifier-free guidance.
  */
 export const goesStraight = ({ steps, sampler }: Pick<Sampling, "steps" | "sampler">): boolean => steps === 1 || renoises(sampler);
 

@@ -16,9 +16,9 @@ import type { Sampling } from "./sampling.ts";
 export interface Network<N = unknown> {
   readonly component: "text_encoder" | "unet" | "transformer" | "vae";
   readonly kind: NetworkKind;
-  /** The parameters that making pictures needs, and what it makes of them. */
+  /** Builds what making pictures needs, from the parameters for that alone. */
   readonly build: (p: Params) => N;
-  /** All parameters the network has: others in the file are unexpected. */
+  /** Asks for all parameters of the network: others in the file are unexpected. */
   readonly whole: (p: Params) => unknown;
 }
 
@@ -36,13 +36,13 @@ export interface TextNetwork extends Network<EncodeIds> {
   readonly vocabSize: number;
 }
 
-/** What the configs of a text-to-image model make of it. */
+/** A text-to-image model as its configs describe it. */
 export interface ModelShape {
   readonly text: TextNetwork;
   readonly network: Network<DiffusionNetwork>;
   readonly vae: AutoencoderConfig;
   readonly schedule: NoiseSchedule;
-  /** How it draws unless a request says otherwise. */
+  /** How it draws by default. */
   readonly sampling: Sampling;
   /** Pixels per latent, along either side. */
   readonly factor: number;

@@ -2,10 +2,10 @@ import { abs, amax, cast, greater, mul, noGrad, notEqual, reshape, type Tensor }
 import { type Context, type DiffusionNetwork, diffusionNetwork } from "@snoopi/models";
 import type { EncodeIds, TextNetwork } from "./shape.ts";
 
-// A text encoder that hides padding gives two things of a text: tokens, and which of them count. In training a text is one tensor, drawn by
-// number, cached on disk and given to a captured program. So padding is zero there, and tells by itself that it is.
+// A text encoder that hides padding returns tokens and a mask. In training a text is a single tensor, drawn by index, cached on disk and
+// passed to a captured program. So there padding tokens are zero, which marks them as padding without a mask.
 
-/** Ids `[B, L]` to tokens, in which padding is zero if the encoder hides it. */
+/** Encodes ids `[B, L]` to tokens, with padding set to zero if the encoder hides it. */
 export function withZeroPadding({ masked }: Pick<TextNetwork, "masked">, encode: EncodeIds, padId: number): (ids: Tensor) => Tensor {
   if (!masked) return (ids) => encode(ids);
   return (ids) => {
@@ -14,7 +14,7 @@ export function withZeroPadding({ masked }: Pick<TextNetwork, "masked">, encode:
   };
 }
 
-/** The same network, for which tokens that are zero are padding where a context has no mask. */
+/** The same network, which takes tokens that are all zero for padding if a context has no mask. */
 export function seesZeroPadding(network: DiffusionNetwork): DiffusionNetwork {
   const counted = (context: Context): Context => (context.mask ? context : { ...context, mask: nonzero(context.tokens) });
   const { project } = network;

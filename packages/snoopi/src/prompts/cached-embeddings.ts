@@ -2,17 +2,17 @@ import { cast, type Device, fromData, noGrad, SnoopiError, scope, show, type Ten
 
 /** Embeddings of one shape, kept by prompt. All calls are synchronous. */
 export interface EmbeddingStore {
-  /** Of one prompt. */
+  /** Shape of one prompt's embedding. */
   readonly shape: readonly [tokens: number, width: number];
   /** How the numbers are kept. */
   readonly dtype: "f32" | "f16";
   /** Whether `add` may be called. */
   readonly writable: boolean;
-  /** The embeddings of prompts, one after another; rows of those that it does not have are zero, and their numbers in `missing`. */
+  /** The embeddings of prompts, one after another. Rows of those that it lacks are zero, and their indices are in `missing`. */
   find(prompts: readonly string[]): FoundEmbeddings;
   /** Keeps embeddings `[n, tokens, width]`. */
   add(prompts: readonly string[], rows: EmbeddingRows): void;
-  /** Numbers as they are kept. @throws SnoopiError for any that is not finite then. */
+  /** Numbers in the stored format. @throws SnoopiError for any that is not finite in it. */
   stored(rows: Float32Array): EmbeddingRows;
 }
 
@@ -24,7 +24,7 @@ export interface FoundEmbeddings {
   readonly missing: readonly number[];
 }
 
-/** Prompts that are encoded at once, unless told otherwise. */
+/** How many prompts are encoded at once, by default. */
 export const encodedAtOnce = 64;
 
 export interface CachedEmbeddingsOptions {
@@ -39,9 +39,9 @@ export interface CachedEmbeddingsOptions {
 export type CachedEmbeddings = (prompts: readonly string[]) => Promise<Tensor>;
 
 /**
- * An encoder that keeps what it has encoded. Prompts that the store does not have are encoded in the order in which they come, each once, several
- * at a time. What is returned went through the store's number format either way, so that a prompt has the same embedding the first time and later.
- * Calls wait for each other.
+ * An encoder that caches its results. Prompts that the store lacks are encoded in the order in which they come, each once, several at a
+ * time. All results go through the store's number format, so that a prompt has the same embedding the first time and later. Calls wait for
+ * each other.
  *
  * @throws SnoopiError when the encoder's results are of another shape or not finite.
  */
@@ -69,8 +69,8 @@ export interface FillEmbeddingsOptions extends Omit<CachedEmbeddingsOptions, "de
 }
 
 /**
- * Encodes what of the prompts a store has not, so that `find` has them all. Each record is read, and a broken one is encoded again.
- * @returns whether it came to its end: not when the signal asked to stop.
+ * Encodes the prompts that a store lacks, so that `find` has them all. Each record is read, and a broken one is encoded again.
+ * @returns whether it finished: false when the signal asked to stop.
  * @throws SnoopiError as {@link cachedEmbeddings} does.
  */
 export async function fillEmbeddings(store: EmbeddingStore, prompts: Iterable<string>, options: FillEmbeddingsOptions): Promise<boolean> {

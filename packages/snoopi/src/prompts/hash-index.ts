@@ -1,7 +1,7 @@
 /** 64 bits of a hash, as two words. */
 export type Hash64 = readonly [low: number, high: number];
 
-/** Which records have a hash. */
+/** The records by their hashes. */
 export interface HashIndex {
   readonly count: number;
   /** Enters the next record: they are numbered from 0. */
@@ -12,7 +12,7 @@ export interface HashIndex {
 
 const mostRecords = 2 ** 30;
 
-/** A table with open addressing, at most half full: 16 to 24 bytes a record. */
+/** A table with open addressing, at most half full: 16 to 32 bytes a record. */
 export function hashIndex(): HashIndex {
   let words = new Uint32Array(2 * 1024);
   let slots = new Uint32Array(2 * 1024);

@@ -1,7 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
 import { type PromptRow, type PromptSource, type PromptSummary, promptStart } from "./prompt-row.ts";
 
-/** Several sources one after another, such as the parts of a data set. Their rows say which they are of. */
+/** Several sources one after another, such as the parts of a data set. Each row says which source it is from. */
 export function joinedSource(sources: readonly PromptSource[]): PromptSource {
   const [first, ...others] = sources;
   if (!first) throw new SnoopiError("prompts: there are no files. Name one at least.");
@@ -27,7 +27,7 @@ export function joinedSource(sources: readonly PromptSource[]): PromptSource {
   };
 }
 
-/** The sums of what grows. */
+/** A summary of the sums so far. */
 const joinedSummary = (file: string, files: readonly PromptSummary[]): PromptSummary => {
   const sum = (of: "lines" | "used") => files.reduce((all, one) => all + one[of], 0);
   return {

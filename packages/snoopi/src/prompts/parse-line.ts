@@ -4,11 +4,11 @@ import { type Parsed, type PromptTextOptions, promptText, utf8Reader } from "./p
 export const usualColumns: readonly string[] = ["prompt", "text", "caption"];
 
 export interface ParseOptions extends PromptTextOptions {
-  /** The field of a JSON object; the first of {@link usualColumns} that it has when absent. */
+  /** The field of a JSON object. Default: the first of {@link usualColumns} that it has. */
   readonly column?: string;
 }
 
-/** A line, numbered, and what it came to. */
+/** A numbered line and the result of parsing it. */
 export interface ParsedLine {
   readonly line: number;
   readonly end: number;

@@ -4,14 +4,14 @@ import { cursorAfter, type PromptCursor, type PromptRow, type PromptSource, prom
 
 /** How far a run has come in its prompts. Data, to be kept as JSON beside a checkpoint. */
 export interface PromptPosition {
-  /** Times that the source has been read through. */
+  /** How often the source has been read through. */
   readonly epoch: number;
   /** The block that is next, and how many of its prompts were taken. */
   readonly block: number;
   readonly taken: number;
   /** Where the block begins. */
   readonly cursor: PromptCursor;
-  /** What the order follows from: a position says nothing where they are others. */
+  /** What determines the order: a position is valid only for the same values. */
   readonly order: { readonly size: number; readonly seed: number | null; readonly blockLength: number };
 }
 
@@ -22,26 +22,26 @@ export interface PromptBatchesOptions {
   /** Of the order; null keeps the source's. */
   readonly seed: number | null;
   /**
-   * Prompts that are shuffled among each other, and held in memory. A source that is sorted stays so beyond it: shuffle such a file before.
-   * Default 65,536.
+   * Prompts are shuffled within blocks of this many, held in memory. Across blocks a sorted source stays sorted: shuffle such a file
+   * before. Default 65,536.
    */
   readonly blockLength?: number;
   /** Where to go on. Default at the beginning. */
   readonly position?: PromptPosition;
-  /** Times that the source is read. Default without end. */
+  /** How often the source is read. Default: without end. */
   readonly epochs?: number;
 }
 
 export interface PromptBatch {
   readonly prompts: readonly string[];
-  /** What comes after this batch. */
+  /** Where to go on after this batch. */
   readonly position: PromptPosition;
 }
 
 /**
- * Batches of a source's prompts, in blocks that are shuffled with a key of seed, epoch and block. Each epoch has every prompt once; a batch may
- * hold the end of one and the beginning of the next, and only the last of all may be smaller. From a batch's position follows what would have
- * followed.
+ * Batches of a source's prompts, in blocks that are shuffled with a key of seed, epoch and block. Each epoch has every prompt once; a batch
+ * may hold the end of one and the beginning of the next, and only the last of all may be smaller. Beginning at a batch's position gives
+ * exactly the batches that would have followed.
  *
  * @throws SnoopiError for a position of another order, and what the source throws.
  */

@@ -1,7 +1,7 @@
-/** Where reading goes on: how many lines (or rows) are behind, and how many bytes. Data, to be kept as JSON. */
+/** Where reading goes on: after how many lines (or rows), and how many bytes. Data, to be kept as JSON. */
 export interface PromptCursor {
   readonly line: number;
-  /** Of the text as it is once decompressed; of Parquet 0. */
+  /** Of the decompressed text; 0 for Parquet. */
   readonly byte: number;
   /** Which of several files, from 0. Default the first. */
   readonly file?: number;
@@ -23,7 +23,7 @@ export interface PromptRow {
 /** Where reading goes on after a row. */
 export const cursorAfter = ({ line, end, file }: PromptRow): PromptCursor => ({ line, byte: end, ...(file !== undefined && { file }) });
 
-/** What is wrong with a line, each with what it is called where several are counted. */
+/** What may be wrong with a line, each with its words in a summary. */
 export const badReasons = {
   notUtf8: "not UTF-8",
   control: "with NUL or other control characters",
@@ -43,16 +43,16 @@ export interface BadPrompt {
   readonly reason: BadReason;
 }
 
-/** Rows as they are read, and what has been read so far. It is read once. */
+/** Rows as they are read, and a summary so far. It can be read once. */
 export interface PromptStream extends AsyncIterable<PromptRow> {
   readonly summary: PromptSummary;
 }
 
 /** What can be read again and again, from any of its cursors. */
 export interface PromptSource {
-  /** Stands in errors. */
+  /** Named in errors. */
   readonly name: string;
-  /** Tells when it has changed: bytes of the file, or the length of a list. */
+  /** Shows whether it has changed: bytes of the file, or the length of a list. */
   readonly size: number;
   read(from?: PromptCursor): PromptStream;
 }
@@ -64,7 +64,7 @@ export interface PromptSummary {
   readonly unit: "line" | "row";
   readonly lines: number;
   readonly used: number;
-  /** Skipped lines by what is wrong with them: how many, and the first few. Of several files each has its own. */
+  /** Skipped lines by what is wrong with them: how many, and the first few. Empty for several files, which have their own. */
   readonly bad: ReadonlyMap<BadReason, { readonly count: number; readonly first: readonly number[] }>;
   /** Of several files, those that were begun. */
   readonly files?: readonly PromptSummary[];

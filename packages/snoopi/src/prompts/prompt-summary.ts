@@ -29,7 +29,7 @@ export function promptTally(file: string, unit: PromptSummary["unit"]): PromptTa
   };
 }
 
-/** What people are told of what was skipped, such as `prompts.txt: skipped 2 of 9 lines: 1 empty (3), 1 not UTF-8 (7).` A line for each file. */
+/** Says what was skipped, such as `prompts.txt: skipped 2 of 9 lines: 1 empty (3), 1 not UTF-8 (7).`, in a line for each file. */
 export function describeSkipped({ file, unit, lines, used, bad, files }: PromptSummary): string | undefined {
   if (lines === used) return undefined;
   if (files) return files.flatMap((one) => describeSkipped(one) ?? []).join("\n");

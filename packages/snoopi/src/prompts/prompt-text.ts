@@ -1,6 +1,6 @@
 import type { BadReason } from "./prompt-row.ts";
 
-/** What a line came to. */
+/** The result of parsing a line. */
 export type Parsed = { readonly prompt: string } | { readonly bad: BadReason };
 
 export interface PromptTextOptions {
@@ -8,7 +8,7 @@ export interface PromptTextOptions {
   readonly maxLength: number;
 }
 
-// Tabs and line ends may stand in a prompt from JSON; other control characters say that a file is no text.
+// A prompt from JSON may contain tabs and line ends; other control characters show that a file is not text.
 const control = /[\p{Cc}]/u;
 const allowed = /[\t\n\r]/g;
 const halfPair = /\p{Surrogate}/u;
@@ -23,7 +23,7 @@ export function promptText(text: string, { maxLength }: PromptTextOptions): Pars
   return { prompt };
 }
 
-/** UTF-8 as text without a byte order mark; `undefined` for bytes that are none. */
+/** Decodes UTF-8, without a byte order mark; `undefined` for bytes that are not UTF-8. */
 export function utf8Reader(): (bytes: Uint8Array) => string | undefined {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   return (bytes) => {

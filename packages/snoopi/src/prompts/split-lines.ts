@@ -6,15 +6,15 @@ export interface Line {
   readonly line: number;
   /** The byte after its end. */
   readonly end: number;
-  /** Absent when there were more than the splitter holds. */
+  /** Absent when there were more than `maxBytes`. */
   readonly bytes?: Uint8Array;
 }
 
 const newline = 10;
 
 /**
- * Cuts bytes that come in pieces into lines at `\n` (a `\r` before it stays), in memory for one line of at most `maxBytes`: of a longer one
- * the rest is let go of.
+ * Cuts bytes that come in pieces into lines at `\n` (a `\r` before it stays). It holds at most one line of `maxBytes` in memory; the bytes
+ * of a longer one are dropped.
  */
 export function lineSplitter({ from, maxBytes }: { readonly from: PromptCursor; readonly maxBytes: number }) {
   let { line, byte } = from;
@@ -36,7 +36,7 @@ export function lineSplitter({ from, maxBytes }: { readonly from: PromptCursor; 
   };
 
   return {
-    /** The lines that a piece ends. Their bytes are views of the pieces. */
+    /** The lines that end in a piece. Their bytes may be views of the pieces. */
     push(piece: Uint8Array): Line[] {
       const lines: Line[] = [];
       let start = 0;

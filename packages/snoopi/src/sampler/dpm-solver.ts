@@ -1,7 +1,7 @@
 import type { NoiseSchedule } from "../schedule/noise-schedule.ts";
 import { timesteps } from "../schedule/timesteps.ts";
 
-/** One step of a solver: x' = x·`x` + x₀·`now` + x₀ of the step before·`before`, with x₀ as the network sees it at t. */
+/** One step of a solver: x' = `x`·x + `now`·x₀ + `before`·(x₀ of the step before), with the network's x₀ at t. */
 export interface SolverStep {
   readonly t: number;
   readonly x: number;
@@ -10,7 +10,7 @@ export interface SolverStep {
   readonly before: number;
 }
 
-/** log(α/σ) that slopes count from where there is no signal (zero terminal SNR), for minus infinity has none: diffusers takes ᾱ = 2⁻²⁴ there. */
+/** log(α/σ) for slopes where there is no signal (zero terminal SNR) and it is minus infinity: diffusers takes ᾱ = 2⁻²⁴ there. */
 const noSignal = Math.log(2 ** -12);
 
 /**

@@ -58,7 +58,7 @@ export interface CheckedConfig extends ScheduleConfig {
   readonly timestepSpacing: TimestepSpacing;
 }
 
-/** @throws SnoopiError naming the first field that cannot be used, its value and what would be. */
+/** @throws SnoopiError naming the first invalid field, its value and what would be valid. */
 export function checkConfig(config: ScheduleConfig): CheckedConfig {
   const betaSchedule = config.trainedBetas ? "linear" : known("beta_schedule", config.betaSchedule, betaSchedules);
   const predictionType = known("prediction_type", config.predictionType, predictionTypes);

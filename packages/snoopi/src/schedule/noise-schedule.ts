@@ -18,7 +18,7 @@ export interface NoiseSchedule {
  * there diffusers takes square roots that some PyTorch builds (those with MKL) do not round correctly, and ᾱ agrees within 1e-6.
  * The same roots make `alpha` and `sigma` differ from such builds in the last bit.
  *
- * @throws SnoopiError for a config that is unknown or makes no sense, and from `alpha` and `sigma` for a t that is no timestep.
+ * @throws SnoopiError for an unknown or invalid config, and from `alpha` and `sigma` for a t that is not a timestep.
  */
 export function noiseSchedule(config: ScheduleConfig): NoiseSchedule {
   const checked = checkConfig(config);

@@ -20,7 +20,7 @@ export function timesteps(schedule: NoiseSchedule, n: number): number[] {
   return chosen;
 }
 
-/** What LCMs and LCM-LoRAs were distilled on: as many evenly spaced timesteps. */
+/** How many evenly spaced timesteps LCMs and LCM-LoRAs were distilled on. */
 export const lcmGrid = 50;
 
 /**

@@ -5,7 +5,7 @@ import { type ClipImageSizes, clipImage } from "./clip-image.ts";
 /** Vectors of length 1 along the last axis. */
 const unit = (x: Tensor): Tensor => mul(x, rsqrt(sum(square(x), { axis: -1, keepdims: true })));
 
-/** transformers' `CLIPModel` under its parameter names: both towers, their projections, and the logarithm of the temperature's inverse. */
+/** transformers' `CLIPModel` under its parameter names: both towers, their projections, and the logarithm of the inverse temperature. */
 export function clipModel(p: Params, { text: config, image }: { readonly text: ClipTextConfig; readonly image: ClipImageSizes }) {
   const text = clipText(p.at("text_model"), config);
   const picture = clipImage(p.at("vision_model"), image);

@@ -7,7 +7,7 @@ export interface ClipSizes {
   readonly image: ClipImageSizes;
 }
 
-/** The towers of transformers' config.json of a CLIPModel. @throws SnoopiError for another's, and for sizes that are none. */
+/** The towers in transformers' config.json of a CLIPModel. @throws SnoopiError for another model's, and for invalid sizes. */
 export function clipSizes(json: JsonObject, where: string): ClipSizes {
   const [textJson, visionJson] = ["text_config", "vision_config"].map((key) => json[key] as JsonObject | undefined);
   if (!textJson || !visionJson) {

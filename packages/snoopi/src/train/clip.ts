@@ -47,7 +47,7 @@ export interface ClipStageOptions {
 /** The largest logarithm of the inverse temperature: CLIP's is ln 100, which a small batch does not need. */
 export const mostLogitScale = 4;
 
-/** The numbers of chosen captions: ids `[n, L]`, and the row of each text's end when the batch is laid out as `[n·L]`. */
+/** Chosen captions as numbers: ids `[n, L]`, and the row of each text's end when the batch is laid out as `[n·L]`. */
 export function captionNumbers(
   { ids, ends, length }: CaptionIds,
   chosen: readonly number[],
@@ -59,8 +59,8 @@ export function captionNumbers(
 }
 
 /**
- * CLIP on pairs of picture and caption. A caption that leaves attributes open is true of several pictures: the target of a row is spread evenly
- * over all that it is true of, and of a column over all captions that are true of its picture.
+ * Trains CLIP on pairs of picture and caption. A caption that leaves attributes open may fit several pictures: a caption's row of targets
+ * is spread evenly over all pictures that it fits, and a picture's column over all captions that fit it.
  */
 export function clipStage({ device, text, image, captions, batch, blur, key }: ClipStageOptions): Stage {
   const build = (p: Params) => clipModel(p, { text, image });
@@ -89,7 +89,7 @@ export function clipStage({ device, text, image, captions, batch, blur, key }: C
         x: picturesOf(scenes, image.imageSize),
         blurred: { shape: [batch, 1, 1, 1], data: blurred },
         ...captionNumbers(captions, said.map(captionIndex)),
-        // Each is a distribution: of pictures for a text along a row, of texts for a picture along a column.
+        // Distributions: of pictures for each text along its row, of texts for each picture along its column.
         pictureOf: target((i, j) => hit[i][j] / rows[i]),
         textOf: target((i, j) => hit[i][j] / columns[j]),
       };
@@ -104,7 +104,7 @@ export function clipStage({ device, text, image, captions, batch, blur, key }: C
   };
 }
 
-/** Means of squares of 2 × 2, brought back to size. */
+/** Averages blocks of 2 × 2 pixels and resizes back. */
 function softened(x: Tensor): Tensor {
   const [batch, channels, height, width] = x.shape;
   const half = mean(reshape(x, [batch, channels, height / 2, 2, width / 2, 2]), { axis: [3, 5] });

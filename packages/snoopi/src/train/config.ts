@@ -81,7 +81,7 @@ export const trainSchemas = { vae: vaeSchema, clip: clipSchema, teacher: teacher
 export type StageName = keyof typeof trainSchemas;
 export type TrainConfig<N extends StageName = StageName> = ConfigOf<(typeof trainSchemas)[N]>;
 
-/** Keys that change what is written and when, and not what is learned: a resumed run may have others. */
+/** Keys that change what is written and when, but not what is learned: they may change on resuming. */
 export const freeKeys: readonly string[] = ["checkpointEvery", "sampleEvery", "sample.steps", "sample.guidance"];
 
 /** @throws SnoopiError for keys that contradict each other. */

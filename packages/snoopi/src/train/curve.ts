@@ -1,21 +1,21 @@
 import { SnoopiError } from "@snoopi/core";
 import { lineChart } from "../report/line-chart.ts";
 
-/** What each step came to, in order: `step` and named numbers. */
+/** The figures of one step: `step` and named numbers. */
 export type Row = Readonly<Record<string, number>>;
 
-/** With the seven digits that a row keeps when it is written: a resumed run draws what it read. */
+/** Rounds to the seven digits that a written row keeps, so that a resumed run draws the same curve. */
 export const rounded = (row: Row): Row =>
   Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value.toPrecision(7))]));
 
-/** Rows under the names of the first. */
+/** Rows as CSV, with the names of the first as header. */
 export function toCsv(rows: readonly Row[]): string {
   const names = Object.keys(rows[0] ?? {});
   const lines = rows.map((row) => names.map((name) => String(row[name])).join(","));
   return [names.join(","), ...lines, ""].join("\n");
 }
 
-/** Reads what {@link toCsv} wrote. @throws SnoopiError for a line that is none. */
+/** Reads what {@link toCsv} wrote. @throws SnoopiError for a line that is not a row. */
 export function fromCsv(text: string, name: string): Row[] {
   const [head = "", ...lines] = text.split("\n");
   const names = head.split(",");
@@ -34,7 +34,7 @@ export function fromCsv(text: string, name: string): Row[] {
 
 const most = 200;
 
-/** The loss, or other columns, as means over at most 200 stretches of steps, on a log scale where that is possible. */
+/** Charts the loss, or other columns, as means over at most 200 stretches of steps, on a log scale if possible. */
 export function lossChart(
   rows: readonly Row[],
   title: string,

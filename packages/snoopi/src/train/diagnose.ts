@@ -3,8 +3,8 @@ import { allFinite } from "@snoopi/core/optim";
 import { type Batch, type Stage, uploaded } from "./stage.ts";
 
 /**
- * Which tensor of a step is the first that is not finite, in the order in which a step makes them: the batch, the parameters, what the loss is
- * made of, the loss, the gradients. It computes the step again, without moving anything.
+ * The first tensor of a step that is not finite, in the order in which a step makes them: the batch, the parameters, the parts of the loss,
+ * the loss, the gradients. It computes the step again, without updating anything.
  */
 export async function firstNotFinite(stage: Stage, batch: Batch): Promise<string | undefined> {
   return scope(async (s) => {
@@ -26,7 +26,7 @@ export async function firstNotFinite(stage: Stage, batch: Batch): Promise<string
   });
 }
 
-/** The first tensor that is not finite, as `the KIND NAME`: groups of named tensors by their kind. A kind of one tensor is `the NAME`. */
+/** The first tensor that is not finite, as `the KIND NAME`, or `the KIND` if its group is one tensor. `groups` are trees by kind. */
 export async function firstOf(groups: Readonly<Record<string, unknown>>): Promise<string | undefined> {
   for (const [kind, tree] of Object.entries(groups)) {
     for (const [name, t] of named(tree)) {

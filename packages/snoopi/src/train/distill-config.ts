@@ -122,7 +122,7 @@ export const distillSchema = {
     train: choice("full", "all weights, or an adapter that is merged at the end", ["full", "lora"]),
     steps: whole(1, "steps that it draws in; more than 1 learn by backward simulation, which is DMD2's and not the paper's", {
       least: 1,
-      // 50 in a scheduler's config mean an LCM, which draws otherwise.
+      // 50 in a scheduler's config stands for an LCM, which draws differently.
       most: 49,
     }),
     timestep: open(
@@ -160,8 +160,8 @@ export const distillSchema = {
 export type DistillConfig = ConfigOf<typeof distillSchema>;
 
 /**
- * Keys that change what is written and when, or where something lies, and not what is learned: a resumed run may have others. What lies there is
- * compared by its digest.
+ * Keys that change what is written and when, or where something lies, but not what is learned: they may change on resuming. What lies there
+ * is compared by its digest.
  */
 export const distillFreeKeys: readonly string[] = [
   ...["checkpointEvery", "sampleEvery", "snapshotEvery", "preset"],
@@ -212,7 +212,7 @@ export function checkDistillConfig(config: DistillConfig): void {
   if (!chosen.nasa && negatives !== null) refuse(`negatives is given, and method ${method.name} does not use NASA. Give method.nasa`);
 }
 
-/** What several batches an update change: one goes without saying, as it did before there could be more. */
+/** Leaves out `accumulate` if it is 1, so that older configs, which lack it, still agree. */
 const severalBatches = <C extends { readonly accumulate: number }>({ accumulate, ...rest }: C) => ({
   ...rest,
   ...(accumulate > 1 && { accumulate }),
@@ -223,14 +223,14 @@ export const pairsConfig = ({ seed, startSeed, prompts, base, size, pairs }: Dis
   ...{ seed: startSeed ?? seed, prompts, base, size, pairs },
 });
 
-/** What the regression start depends on: students that agree in this may begin with the same one. */
+/** The keys that the regression start depends on: students that agree in them may begin with the same one. */
 export const regressionConfig = (config: DistillConfig) => ({
   ...pairsConfig(config),
   regression: severalBatches(config.regression),
   student: { train: config.student.train },
 });
 
-/** The same of the LoRA teacher that was trained ahead. */
+/** The same for the LoRA teacher that is trained ahead. */
 export const aheadConfig = (config: DistillConfig) => {
   const { ahead, batch, accumulate, loraTeacher } = config;
   const { loraRange, loraWeighting, nullText, maxNorm } = methodOf(config);
@@ -250,10 +250,10 @@ export const wholeConfig = (config: DistillConfig) => {
   return { ...severalBatches(rest), regression: severalBatches(regression), ...seedsOf(config) };
 };
 
-/** A start that is the student's own goes without saying. */
+/** Leaves out `startSeed` if it is the student's own seed. */
 const seedsOf = ({ seed, startSeed }: DistillConfig) => (startSeed === null || startSeed === seed ? { seed } : { seed, startSeed });
 
-/** The method of a config: the named one with what else is said. */
+/** The method of a config: the named one with the config's overrides. */
 export function methodOf({ method: { name, ...over } }: DistillConfig): DistillMethod {
   const named: DistillMethod = distillMethods[name];
   const range = (given: readonly [number, number] | null, usual: DistillMethod["studentRange"]) =>

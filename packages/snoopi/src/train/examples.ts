@@ -5,7 +5,7 @@ import { render } from "../world/render.ts";
 import { pictureSize, type Scene, sampleScene } from "../world/scene.ts";
 import type { Numbers } from "./stage.ts";
 
-// Batches of the tiny world as numbers. Everything is drawn with a key for its purpose and counted by the step.
+// Batches of the tiny world as numbers. Everything is drawn with a key of its own purpose and the step's number.
 
 /** Scenes `first … first + count − 1` of a key. */
 export const scenesOf = (key: Key, first: number, count: number): Scene[] =>
@@ -34,7 +34,7 @@ function shrink(from: Float32Array, to: Float32Array, side: number): void {
   }
 }
 
-/** What a caption drawn as number `index` of `key` names of each picture. */
+/** The attributes of a picture that its caption, drawn as number `index` of `key`, names. */
 export function namedOf(attributes: Attributes, key: Key, index: number): Constraint {
   const u = new Float32Array(attributeNames.length);
   fillUniform(key, 1, u, { start: index * 8 });

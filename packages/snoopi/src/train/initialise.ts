@@ -40,7 +40,7 @@ export function initialised(
 const isNorm = (path: string) => /norm[^.]*\.(weight|bias)$/.test(path);
 const constant = (shape: Shape, value: number) => new Float32Array(sizeOf(shape)).fill(value);
 
-/** PyTorch's layers as they are made: uniform in ±1/√fan for linear layers and convolutions with their biases, 1 and 0 for norms. */
+/** PyTorch's defaults: uniform in ±1/√fan for linear layers and convolutions with their biases, 1 and 0 for norms. */
 export const layerDefaults: Initialiser = ({ path, shape, fan, key }) => {
   if (isNorm(path)) return constant(shape, path.endsWith("weight") ? 1 : 0);
   const out = new Float32Array(sizeOf(shape));
@@ -49,7 +49,7 @@ export const layerDefaults: Initialiser = ({ path, shape, fan, key }) => {
   return out.map((u) => (2 * u - 1) * bound);
 };
 
-/** CLIP's: normals of the widths that transformers' `CLIPPreTrainedModel` gives each kind of layer; no biases. */
+/** CLIP's: normal, with the deviations that transformers' `CLIPPreTrainedModel` gives each kind of layer; biases are 0. */
 export const clipDefaults =
   ({ width, layers }: { readonly width: number; readonly layers: number }): Initialiser =>
   ({ path, shape, key }) => {

@@ -4,14 +4,14 @@ import type { Trained } from "../distill/update.ts";
 import { packed } from "./packed.ts";
 import type { Weights } from "./stage.ts";
 
-/** Parameters, which are the caller's, that move end to end, with what a checkpoint holds of them. */
+/** The caller's parameters, trained end to end, with what a checkpoint holds of them. */
 export interface PackedTrained extends Trained, Disposable {
   readonly parameters: Readonly<Record<string, Tensor>>;
   join(gradients: unknown): readonly Tensor[];
-  /** Numbers in each of the tensors that they lie in. */
+  /** Elements of each of the tensors that they are packed into. */
   readonly sizes: readonly number[];
   parts(taken: number): Parts;
-  /** Takes over parameters that were assigned. */
+  /** Picks up parameters that were assigned. */
   adopt(): void;
   /** The average where one is kept, else the parameters, on the host. */
   weights(): Promise<Weights>;
@@ -24,7 +24,7 @@ export interface PackedTrainedOptions {
   readonly ema: number;
 }
 
-/** Numbers of one pack: 128 MiB of f32, which every WebGPU device can bind. A larger parameter is alone. */
+/** Elements of one pack: 128 MiB of f32, which every WebGPU device can bind. A larger parameter has a pack of its own. */
 const most = 2 ** 25;
 
 /**
@@ -77,7 +77,7 @@ export function packedTrained(
   };
 }
 
-/** A part whose numbers are known better: it counts recordings, and a captured step is recorded twice at most. */
+/** A part with its counts corrected: its own are of recordings, and a captured step is recorded twice at most. */
 const counted = (part: Stateful, numbers: Readonly<Record<string, number>>): Stateful => ({
   state: () => ({ ...part.state(), numbers }),
   restore: (state) => part.restore(state),

@@ -2,23 +2,23 @@ import { concat, keep, noGrad, reshape, scope, sizeOf, slice, type Tensor, zeros
 import type { Numbers } from "./stage.ts";
 
 /**
- * Parameters end to end as one tensor of which each is a view: clipping, optimiser and average are a few kernels then, instead of a few for each
- * parameter, and the norm is there before the optimiser moves.
+ * Parameters end to end as one tensor of which each is a view: clipping, optimiser and average are then a few kernels, instead of a few for
+ * each parameter, and the norm is known before the optimiser moves.
  */
 export interface Packed extends Disposable {
   /** f32 `[n]`, zero between one parameter and the next. */
   readonly all: Tensor;
   /** Tensors like the parameters, end to end. */
   join(parts: Readonly<Record<string, Tensor>>): Tensor;
-  /** Lets the parameters follow after `all` was assigned. */
+  /** Updates the parameters after `all` was assigned. */
   settle(): void;
-  /** Takes over the parameters after they were assigned. */
+  /** Updates `all` after the parameters were assigned. */
   adopt(): void;
   /** A tensor like `all` on the host, by the parameters' names. */
   read(all: Tensor): Promise<Map<string, Numbers>>;
 }
 
-/** Elements of f32 after which a GPU can bind a part of a buffer (256 bytes): a kernel would copy a parameter that begins elsewhere. */
+/** Multiple of f32 elements (256 bytes) at which a GPU can bind part of a buffer: a kernel would copy a parameter that begins elsewhere. */
 const alignment = 64;
 
 /** Parameters end to end in one tensor, each from where a GPU can bind it: a step then moves all of them by one kernel. */

@@ -1,4 +1,4 @@
-/** How the learning rate goes over a run of `steps`, as data. */
+/** A schedule of the learning rate, as data. */
 export interface Rate {
   /** The highest rate. */
   readonly peak: number;
@@ -13,8 +13,8 @@ const oneCycle = { first: 1 / 25, last: 1 / 25e4 };
 
 /**
  * The rate of step `step`, counted from 0, of a run of `steps`. `"one-cycle"` equals PyTorch's `OneCycleLR(peak, steps, pct_start=warmup)`.
- * The others rise as (n + 1) / warm-up steps, so that the first step moves already; `"linear"` falls to 0 over all steps, and the lower of
- * the two counts.
+ * The others rise as (n + 1) / warm-up steps, so that the first step moves already; `"linear"` also falls to 0 over all steps, and the
+ * lower of the two applies.
  */
 export function rateAt({ peak, warmup, shape }: Rate, step: number, steps: number): number {
   if (shape === "one-cycle") {

@@ -9,7 +9,7 @@ export interface Field<T> {
   readonly about: string;
   /** All that it can be, where those are a few words. */
   readonly words?: readonly string[];
-  /** @throws SnoopiError when the value cannot be it. `path` names it. */
+  /** @throws SnoopiError for an invalid value. `path` names the key. */
   read(value: unknown, path: string): T;
 }
 
@@ -55,7 +55,7 @@ export function flag(absent: boolean, about: string): Field<boolean> {
   return { absent, about, read: (value, path) => (typeof value === "boolean" ? value : refuse(path, value, "true or false")) };
 }
 
-/** A field that may be left open: null when absent, or written so. */
+/** A field that may be left open: null when absent, or given as null. */
 export const open = <T>(field: Field<T>): Field<T | null> => ({
   ...field,
   absent: null,
@@ -92,7 +92,7 @@ export const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /**
  * A config with every default filled in.
- * @throws SnoopiError for the first value that cannot be, and for keys that the schema does not have; it lists all of those.
+ * @throws SnoopiError for the first invalid value, and for keys that the schema does not have; it lists all of these.
  */
 export function readConfig<S extends Schema>(schema: S, json: unknown): ConfigOf<S> {
   const unknown = unknownKeys(schema, json);
@@ -129,7 +129,7 @@ function unknownKeys(schema: Schema, json: unknown, path = ""): string[] {
   });
 }
 
-/** A key of a config for those who write one. */
+/** A key of a config, described for its users. */
 export interface Described extends Pick<Field<unknown>, "about" | "words"> {
   readonly key: string;
   /** The default, as JSON. */
@@ -146,7 +146,7 @@ export function describeSchema(schema: Schema, path = ""): Described[] {
   });
 }
 
-/** Where two configs differ, as `key is A there and B here`. Keys in `free` may. */
+/** How two configs differ, as `key is A there and B here`. Keys in `free` may differ. */
 export function differences(there: unknown, here: unknown, free: readonly string[] = [], path = ""): string[] {
   if (isObject(there) && isObject(here)) {
     const keys = [...new Set([...Object.keys(there), ...Object.keys(here)])];

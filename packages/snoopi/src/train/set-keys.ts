@@ -2,9 +2,8 @@ import { SnoopiError } from "@snoopi/core";
 import { isObject } from "./schema.ts";
 
 /**
- * A config with some keys said otherwise, each as `method.teacherKappa=[0.5, 4]`: the value is JSON, or else the text itself. What it was read from
- * stays as it was.
- * @throws SnoopiError for what has no `=`, for a key said twice, and for one inside something that is no object.
+ * A copy of a config with some keys overridden, each as `method.teacherKappa=[0.5, 4]`: the value is JSON, or else the text itself.
+ * @throws SnoopiError for a word without `=`, for a key set twice, and for one inside something that is not an object.
  */
 export function withKeys(json: unknown, said: readonly string[]): unknown {
   const result = structuredClone(json ?? {});
@@ -20,7 +19,7 @@ export function withKeys(json: unknown, said: readonly string[]): unknown {
     let at: unknown = result;
     for (const part of path) {
       if (!isObject(at)) break;
-      // Of its own alone: a key named as what every object inherits is one that the schema refuses.
+      // Only own keys count: one named like a property that every object inherits is left to the schema to refuse.
       if (!Object.hasOwn(at, part)) put(at, part, {});
       at = at[part];
     }

@@ -6,19 +6,19 @@ export interface Numbers {
   readonly data: Float32Array | Int32Array;
 }
 
-/** What one step is computed from. */
+/** The inputs of one step. */
 export type Batch = Readonly<Record<string, Numbers>>;
 
 /** Weights by their names in files. */
 export type Weights = ReadonlyMap<string, Numbers>;
 
-/** Something that is trained: what moves, what it learns from, and how wrong it is. */
+/** Something that is trained: its parameters, its batches and its loss. */
 export interface Stage {
   readonly name: string;
   readonly device: Device;
   /** All that is trained, f32, by its name in files. The tensors belong to the stage. */
   readonly parameters: Readonly<Record<string, Tensor>>;
-  /** Batch `index`, that of step `index` where a step has one. It depends on the stage and its number alone, so that a resumed run sees what it would have seen. */
+  /** Batch `index`, that of step `index` if a step has one. It depends on stage and index alone, so that a resumed run sees the same. */
   batch(index: number): Batch;
   /** Scalars of a batch by name, of which `loss` is minimised. It is recorded once: what changes from step to step comes in the batch. */
   loss(batch: Readonly<Record<string, Tensor>>): { readonly loss: Tensor } & Readonly<Record<string, Tensor>>;

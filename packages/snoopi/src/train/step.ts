@@ -25,23 +25,23 @@ export interface StepSettings {
   readonly weightDecay: number;
   /** Gradients are scaled down so that their norm is at most this. */
   readonly maxNorm: number;
-  /** Of the average of the parameters; 0 keeps none. */
+  /** Decay of the average of the parameters; 0 keeps none. */
   readonly ema: number;
-  /** Batches of a step, taken one after another: it is that of their mean loss. Default 1. */
+  /** Batches of a step, run one after another; the step follows their mean loss. Default 1. */
   readonly accumulate?: number;
 }
 
-/** A stage with what moves it. */
+/** A stage with its optimiser. */
 export interface Trainer extends Disposable {
   /** All that a checkpoint holds after `taken` steps. */
   parts(taken: number): Parts;
-  /** Takes over parameters that were assigned: after a checkpoint was read. */
+  /** Picks up parameters that were assigned, such as by reading a checkpoint. */
   adopt(): void;
-  /** Hands a step to the device without reading what it came to. */
+  /** Hands a step to the device without reading its result. */
   launch(step: number, batches: readonly Batch[]): Tensor;
   /**
-   * Runs step `step` on its batches, always as many; the result, once read back, is the mean loss, the norm of the mean gradients before clipping,
-   * and the means of the stage's other figures. A step whose loss or gradients are not finite moves nothing.
+   * Runs step `step` on its batches, the same number each time; the result, once read back, is the mean loss, the norm of the mean
+   * gradients before clipping, and the means of the stage's other figures. A step whose loss or gradients are not finite changes nothing.
    */
   step(step: number, batches: readonly Batch[]): Promise<Readonly<Record<string, number>>>;
   /** The average where one is kept, else the parameters, on the host. */
@@ -52,7 +52,7 @@ export interface Trainer extends Disposable {
 
 /**
  * The training step of a stage as one captured program: loss, gradients, clipping, AdamW and average. Loss and gradients are checked on the
- * device, so that a number that is none leaves parameters, optimiser and average as they were.
+ * device, so that one that is not finite leaves parameters, optimiser and average as they were.
  */
 export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weightDecay }: StepSettings): Trainer {
   const { parameters, device } = stage;
@@ -62,7 +62,7 @@ export function trainer(stage: Stage, { steps, rate, maxNorm, ema, betas, weight
     let told: Readonly<Record<string, Tensor>> = {};
     const [loss, gradients] = valueAndGradients(parameters, () => {
       const { loss, ...others } = stage.loss(batch);
-      // What is told is made in the gradient's scope, which ends before it is read.
+      // These figures are made in the gradient's scope, which ends before they are read.
       told = Object.fromEntries(Object.entries(others).map(([name, t]) => [name, keep(t)]));
       return loss;
     });

@@ -4,25 +4,25 @@ import { rateAt } from "./rate.ts";
 import type { Batch, Stage, Weights } from "./stage.ts";
 import { type StepSettings, trainer } from "./step.ts";
 
-/** Something that is trained step by step. What a step does depends on its number alone, so that a resumed run does what it would have done. */
+/** Something that is trained step by step. What a step does depends on its number alone, so that a resumed run does the same. */
 export interface Stepper extends Disposable {
-  /** What its checkpoints are of. */
+  /** Names the model in its checkpoints. */
   readonly name: string;
   /** All that a checkpoint holds after `taken` steps. */
   parts(taken: number): Parts;
-  /** Takes over parameters that were assigned: after a checkpoint was read. */
+  /** Picks up parameters that were assigned, such as by reading a checkpoint. */
   adopt(): void;
-  /** Runs a step: its figures, `loss` among them. `next` says whether another follows, which may be prepared meanwhile. */
+  /** Runs a step and returns its figures, `loss` among them. `next` says whether another follows, which may be prepared meanwhile. */
   step(step: number, options: { readonly next: boolean }): Promise<Readonly<Record<string, number>>>;
   /** Whether a step with such figures, not all finite, has left everything as it was. */
   unmoved(report: Readonly<Record<string, number>>): boolean;
-  /** Which tensor of a step is the first that is not finite. */
+  /** The first tensor of a step that is not finite. */
   firstNotFinite(step: number): Promise<string | undefined>;
-  /** What the training is for: the average where one is kept. */
+  /** The trained weights: the average if one is kept. */
   weights(): Promise<Weights>;
 }
 
-/** A stage by one optimiser. Batches are numbered through all steps. */
+/** A stage trained by one optimiser. Batches are numbered through all steps. */
 export function stepperOf(stage: Stage, settings: StepSettings): Stepper {
   const training = trainer(stage, settings);
   const { accumulate = 1 } = settings;
@@ -34,7 +34,7 @@ export function stepperOf(stage: Stage, settings: StepSettings): Stepper {
     adopt: training.adopt,
     async step(step, { next }) {
       const running = training.step(step, prepared?.step === step ? prepared.batches : batchesOf(step));
-      // The next are made while the device is busy with these.
+      // The next batches are made while the device is busy with these.
       prepared = next ? { step: step + 1, batches: batchesOf(step + 1) } : undefined;
       return { ...(await running), rate: rateAt(settings.rate, step, settings.steps) };
     },

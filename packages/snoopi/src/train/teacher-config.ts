@@ -1,7 +1,7 @@
 import type { JsonObject } from "@snoopi/models";
 import type { TrainConfig } from "./config.ts";
 
-/** diffusers' config.json of the UNet that a training config asks for, between a VAE and a text encoder that are there. */
+/** diffusers' config.json of the UNet that a training config asks for, between an existing VAE and text encoder. */
 export function unetJson(
   { network }: TrainConfig<"teacher">,
   { side, channels, textWidth }: { readonly side: number; readonly channels: number; readonly textWidth: number },

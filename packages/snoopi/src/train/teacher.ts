@@ -15,9 +15,9 @@ export interface TeacherStageOptions {
   readonly pool: { readonly latents: Numbers; readonly attributes: readonly Attributes[] };
   /** The text encoder's states of every caption in the order of `captions` and, last, of the empty text: `[n + 1, L, D]`, on the device. */
   readonly texts: Tensor;
-  /** Tells the VAE and the text encoder from others. */
+  /** Identifies the VAE and the text encoder. */
   readonly origin: string;
-  /** Weights that it goes on from, which belong to the stage from then on, and what tells them from others. Default fresh ones. */
+  /** Weights to start from, which the stage then owns, and what identifies them. Default: fresh ones. */
   readonly start?: { readonly parameters: Readonly<Record<string, Tensor>>; readonly origin: string };
   readonly batch: number;
   readonly nullText: number;
@@ -25,8 +25,8 @@ export interface TeacherStageOptions {
 }
 
 /**
- * A UNet that predicts the noise, or the velocity, of latents from a pool: uniform timesteps, captions that name some of what a picture shows,
- * and a share of them empty.
+ * Trains a UNet to predict the noise, or the velocity, of latents from a pool: uniform timesteps, captions that name some of what a picture
+ * shows, and a share of them empty.
  */
 export function teacherStage(options: TeacherStageOptions): Stage {
   const { device, network, schedule, pool, texts, origin, start, batch, nullText, key } = options;

@@ -10,8 +10,8 @@ export interface VaeLoss {
   /** Weight of the mean, over a picture's latents, of the divergence from a standard normal. */
   readonly kl: number;
   /**
-   * Weight of the mean square of errors in colour: of what is left of each pixel's when its mean over red, green and blue is taken away.
-   * Without it latents tell grounds far apart and hues of one brightness hardly, and what learns them confuses the hues.
+   * Weight of the mean square of errors in colour: each pixel's error less its mean over red, green and blue. Without it latents separate
+   * grounds well but hues of equal brightness hardly, and models that learn them confuse the hues.
    */
   readonly chroma: number;
 }
@@ -24,7 +24,7 @@ export interface VaeStageOptions {
   readonly key: Key;
 }
 
-/** An AutoencoderKL from nothing: reconstruction of one sampled latent, and a little divergence so that latents stay near each other. */
+/** Trains an AutoencoderKL from scratch: reconstruction of one sampled latent, and a little KL divergence that keeps latents close. */
 export function vaeStage({ device, network, batch, loss: weights, key }: VaeStageOptions): Stage {
   const parameters = initialised((p) => autoencoderKL(p, network), { device, key, initialiser: layerDefaults });
   const { encode, decode } = autoencoderKL(params(load(new Map(Object.entries(parameters)))), network);

@@ -2,7 +2,7 @@ import { type Device, fromData, keep, type Tensor } from "@snoopi/core";
 import { load, type Params, params } from "@snoopi/models";
 import type { Weights } from "./stage.ts";
 
-/** Runs `use` with a network of weights that are on the host, which are on `device` meanwhile. */
+/** Runs `use` with a network of weights from the host, which are on `device` for as long. */
 export async function withNetwork<N, R>(
   weights: Weights,
   device: Device,

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { isThere } from "../../train/node/folder.ts";
 
-/** What the embeddings in a cache are. */
+/** What a cache's embeddings were made by, and their format. */
 export interface CacheFacts {
-  /** Tells the encoder, with its weights and its tokenizer, from any other. */
+  /** Identifies the encoder, with its weights and its tokenizer. */
   readonly encoder: string;
   readonly shape: readonly [tokens: number, width: number];
   readonly dtype: "f32" | "f16";
@@ -15,8 +15,8 @@ const format = "snoopi text embeddings 1";
 const factsFile = "cache.json";
 
 /**
- * Makes sure that a folder's cache is the one that is asked for. With `create` a folder without one becomes it.
- * @throws SnoopiError when it is another, or none, and when it cannot be read.
+ * Checks that a folder's cache has these facts. With `create`, a folder without a cache becomes one.
+ * @throws SnoopiError when they differ, when there is no cache, and when it cannot be read.
  */
 export function checkFacts(
   folder: string,

@@ -16,29 +16,29 @@ export interface EmbeddingCacheOptions extends CacheFacts {
 
 /** Embeddings in a folder. */
 export interface EmbeddingCache extends EmbeddingStore, Disposable {
-  /** Records that it knows of. */
+  /** How many records it knows of. */
   readonly count: number;
-  /** Records that were looked up and found broken: their prompts count as missing, and are written again. */
+  /** How many lookups found a broken record: such prompts count as missing, and are written again. */
   readonly damaged: number;
-  /** Takes in what another process has written meanwhile. */
+  /** Picks up what another process has written since. */
   refresh(): void;
-  /** Waits until all is on the disk: without it, what a power failure takes is encoded again. */
+  /** Waits until all is on the disk. Without it, what a power failure loses has to be encoded again. */
   flush(): void;
 }
 
 const dataFile = "embeddings.bin";
 const indexFile = "index.bin";
 const indexBytes = 8;
-/** Of what is read or written in one piece. */
+/** The most bytes read or written at once. */
 const pieceBytes = 1 << 25;
 
 /**
  * Opens a cache of text embeddings. Records are appended to `embeddings.bin`, each with its key's hash and a checksum; `index.bin` has the first half
- * of each hash in the same order and is made again where it falls short. A process that is killed leaves at most a record that is cut off, which
+ * of each hash in the same order and is extended if it is too short. A process that is killed leaves at most a truncated record, which
  * the next writer removes, and every record that is read is checked: a wrong embedding is never returned, only a missing one.
  *
- * @param folder made where it is not there.
- * @throws SnoopiError when the cache is of other facts, when another process writes it, and for a folder that cannot be read or written.
+ * @param folder created for writing if it does not exist.
+ * @throws SnoopiError when the cache has other facts, when another process writes it, and for a folder that cannot be read or written.
  */
 export async function openEmbeddingCache(folder: string, { mode = "write", ...facts }: EmbeddingCacheOptions): Promise<EmbeddingCache> {
   const writable = mode === "write";
@@ -90,7 +90,7 @@ function cacheOf({ folder, data, indexed, facts: { encoder, shape, dtype }, lock
   const index = hashIndex();
   let damaged = 0;
 
-  /** Enters records that the files have and the index in memory has not. */
+  /** Adds records that are in the files but not in the index in memory. */
   const refresh = () => {
     const whole = Math.floor(data.size() / recordBytes);
     const listed = Math.min(Math.floor(indexed.size() / indexBytes), whole);
@@ -110,7 +110,7 @@ function cacheOf({ folder, data, indexed, facts: { encoder, shape, dtype }, lock
       seal(one, hash);
       starts.set(hash.subarray(0, indexBytes), i * indexBytes);
     }
-    // The index follows the data, so that it never speaks of a record that is not there.
+    // The index is written after the data, so that it never lists a record that is not there.
     try {
       data.write(records, index.count * recordBytes);
       indexed.write(starts, index.count * indexBytes);
@@ -192,7 +192,7 @@ function cacheOf({ folder, data, indexed, facts: { encoder, shape, dtype }, lock
   };
 }
 
-/** The first bytes of records `from` to below `to`, which may end early where the file does. */
+/** Calls `use` with the first `bytes` of records `from` to below `to`. */
 function eachRecord(
   file: OpenFile,
   { from, to, stride, bytes }: { readonly from: number; readonly to: number; readonly stride: number; readonly bytes: number },

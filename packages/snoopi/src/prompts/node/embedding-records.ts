@@ -4,13 +4,13 @@ import { crc32 as plainCrc32 } from "../../picture/crc32.ts";
 import type { Hash64 } from "../hash-index.ts";
 
 // A record of the data file: 16 bytes of the key's hash, the checksum of all that follows and of the hash (u32, little endian), a mark (u32),
-// and the embedding. All are of one size, so that record n stands at n times it.
+// and the embedding. All are of one size, so that record n begins at n times that size.
 
 export const headerBytes = 24;
 const hashBytes = 16;
 const mark = 0x65706e73;
 
-/** Of Node from 20.15 on; the other has the same results, slower. */
+/** Node has one from 20.15 on; the fallback gives the same results, slower. */
 const crc32: (bytes: Uint8Array) => number = (zlib as { crc32?: (bytes: Uint8Array) => number }).crc32 ?? plainCrc32;
 
 /** The hash of a prompt under an encoder: 128 bits. */
@@ -22,7 +22,7 @@ export const shortHash = (hash: Uint8Array): Hash64 => {
   return [view.getUint32(0, true), view.getUint32(4, true)];
 };
 
-/** Writes a header into a record whose embedding is there. */
+/** Writes the header of a record that already holds its embedding. */
 export function seal(record: Uint8Array, hash: Uint8Array): void {
   const view = new DataView(record.buffer, record.byteOffset, record.length);
   record.set(hash);
@@ -38,5 +38,5 @@ export function isSealed(record: Uint8Array, hash: Uint8Array): boolean {
   return view.getUint32(16, true) === checksum(record);
 }
 
-/** Of hash, mark and embedding: the hash is folded in by adding its own. */
+/** Of hash, mark and embedding: the hash's own CRC is XORed in. */
 const checksum = (record: Uint8Array): number => (crc32(record.subarray(20)) ^ crc32(record.subarray(0, hashBytes))) >>> 0;

@@ -5,7 +5,7 @@ import type { Folder } from "@snoopi/models";
 const pieceBytes = 1 << 24;
 
 /**
- * Tells a text encoder from others: 32 hexadecimal digits of SHA-256 over all files of a pipeline's `text_encoder/` and `tokenizer/`, names and
+ * Identifies a text encoder: 32 hexadecimal digits of SHA-256 over all files of a pipeline's `text_encoder/` and `tokenizer/`, names and
  * contents. What else the embeddings depend on (which layer is taken, a prefix) goes into `also`.
  *
  * @throws SnoopiError when one of the folders has no file.

@@ -1,10 +1,10 @@
 import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { SnoopiError } from "@snoopi/core";
 
-/** A file that is read and written at places, synchronously. */
+/** A file that is read and written at offsets, synchronously. */
 export interface OpenFile {
   size(): number;
-  /** Fills `into` from a place on; how many bytes there were. */
+  /** Fills `into` from offset `at` on. Returns how many bytes there were. */
   read(into: Uint8Array, at: number): number;
   write(bytes: Uint8Array, at: number): void;
   truncate(size: number): void;

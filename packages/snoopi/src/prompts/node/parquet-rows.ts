@@ -6,16 +6,16 @@ import { type ParsedLine, type ParseOptions, usualColumns } from "../parse-line.
 import type { PromptCursor } from "../prompt-row.ts";
 import { type Parsed, promptText, utf8Reader } from "../prompt-text.ts";
 
-/** Rows at a time from a file whose pages can be read singly; from any other it is a row group. */
+/** Rows read at a time from a file with an index of its pages; from any other it is a row group. */
 const rowsAtOnce = 16384;
 
 const notUtf8 = Symbol("not UTF-8");
 
 /**
- * The rows of a column of text, a row group at a time, or pages where the file has an index of them. In memory is the column of a row group
- * (in files of pyarrow a million rows).
+ * The rows of a text column, read a row group at a time, or by pages if the file has an index of them. Memory holds the column of one row
+ * group (a million rows in pyarrow's files).
  *
- * @throws SnoopiError for what is no Parquet file, for a column that is missing or no text, and for what cannot be decompressed.
+ * @throws SnoopiError for a file that is not Parquet, for a column that is missing or not text, and for what cannot be decompressed.
  */
 export async function* parquetRows(
   path: string,
@@ -53,7 +53,7 @@ export async function* parquetRows(
   }
 }
 
-/** What the library throws has no name of a file. */
+/** Adds the file's name to what the library throws. */
 async function said<T>(path: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();

@@ -1,6 +1,6 @@
 import { SnoopiError } from "@snoopi/core";
 
-/** How prompts lie in a file. */
+/** How a file holds prompts. */
 export interface PromptFormat {
   readonly kind: "text" | "jsonl" | "parquet";
   readonly gzip: boolean;
@@ -8,7 +8,7 @@ export interface PromptFormat {
 
 const kinds: Readonly<Record<string, PromptFormat["kind"]>> = { txt: "text", jsonl: "jsonl", ndjson: "jsonl", parquet: "parquet" };
 
-/** What a file is by its name, unless `format` says so. @throws SnoopiError for any other name, and for a column of plain text. */
+/** A file's format: `format`, else by its name. @throws SnoopiError for any other name, and for a column of plain text. */
 export function promptFormat(
   path: string,
   { format, column }: { readonly format?: PromptFormat["kind"]; readonly column?: string },

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import type { PromptSource, PromptSummary } from "../prompt-row.ts";
 import { openFile } from "./open-file.ts";
 
-/** The prompts of a source by number. They lie in a temporary file: in memory are 8 bytes for each. */
+/** The prompts of a source by index. They are in a temporary file, and take 8 bytes each in memory. */
 export interface PromptList extends Disposable {
   readonly length: number;
-  /** @throws RangeError for a number that is none of theirs. */
+  /** @throws RangeError for an index out of range. */
   at(index: number): string;
   readonly summary: PromptSummary;
   /** SHA-256 of all prompts in their order. */
@@ -78,7 +78,7 @@ export async function promptList(source: PromptSource, { folder = tmpdir() }: { 
   }
 }
 
-/** An open file may lose its name, and is gone when it is closed; where the system refuses that, it is removed then. */
+/** Removes the name of an open file, which then vanishes when closed. If the system refuses, it is removed after closing. */
 function tryRemove(path: string): boolean {
   try {
     unlinkSync(path);

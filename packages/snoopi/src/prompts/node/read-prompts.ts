@@ -8,9 +8,9 @@ import { type PromptFormat, promptFormat } from "./prompt-format.ts";
 import { textLines } from "./text-rows.ts";
 
 export interface ReadPromptsOptions {
-  /** The field of JSON lines or column of Parquet; the first of prompt, text and caption that is there when absent. */
+  /** The field of JSON lines or column of Parquet. Default: the first of prompt, text and caption that is there. */
   readonly column?: string;
-  /** By the file's name when absent. */
+  /** Default: by the file's name. */
   readonly format?: PromptFormat["kind"];
   /** Where to begin. */
   readonly from?: PromptCursor;
@@ -20,15 +20,15 @@ export interface ReadPromptsOptions {
   readonly onBad?: (bad: BadPrompt) => void;
 }
 
-/** The longest line of JSON: other fields of it may be long. */
+/** The longest line of JSON, in bytes: fields other than the prompt may be long. */
 const maxJsonBytes = 1 << 24;
 
 /**
- * Reads prompts from a file in memory that does not grow with it: a prompt a line (`.txt`), a JSON object a line (`.jsonl`, `.ndjson`), either
- * also compressed (`.gz`), or a column of Parquet (`.parquet`). Lines that are no prompt (empty, not UTF-8, with control characters, not JSON,
- * without the field, too long) are skipped, counted in `summary` and told to `onBad`.
+ * Reads prompts from a file, in memory that does not grow with it: a prompt a line (`.txt`), a JSON object a line (`.jsonl`, `.ndjson`),
+ * either also compressed (`.gz`), or a column of Parquet (`.parquet`). Lines that are no prompt (empty, not UTF-8, with control characters,
+ * not JSON, without the field, too long) are skipped, counted in `summary` and told to `onBad`.
  *
- * @throws SnoopiError for a file that cannot be read, and at its end for one of which nothing can be used.
+ * @throws SnoopiError for a file that cannot be read, and at its end if nothing in it can be used.
  */
 export function readPrompts(path: string, options: ReadPromptsOptions = {}): PromptStream {
   const { from = promptStart } = options;
@@ -88,13 +88,13 @@ async function* parsedLines(
 ): AsyncGenerator<readonly ParsedLine[], void> {
   const named = { maxLength, ...(column !== undefined && { column }) };
   if (format.kind === "parquet") {
-    // The library is loaded by those who need it.
+    // The library is loaded only when needed.
     const { parquetRows } = await import("./parquet-rows.ts");
     yield* parquetRows(path, { ...named, from });
     return;
   }
   const parse = lineParser(format.kind, named);
-  // In UTF-8 a unit is at most three bytes; white space around a prompt may come on top.
+  // In UTF-8 a UTF-16 unit is at most three bytes; white space around a prompt may come on top.
   const maxBytes = format.kind === "text" ? 3 * maxLength + 1024 : maxJsonBytes;
   for await (const lines of textLines(path, { from, maxBytes, gzip: format.gzip })) {
     yield lines.map(({ line, end, bytes }) => ({ line, end, parsed: bytes ? parse(bytes) : { bad: "tooLong" } }));

@@ -12,10 +12,10 @@ export interface TextLinesOptions {
 
 const pieceBytes = 1 << 18;
 
-/** The lines of a file from a cursor on, as many at a time as a piece of the file ends. */
+/** The lines of a file from a cursor on, in batches: those that end in each piece read. */
 export async function* textLines(path: string, { from, maxBytes, gzip }: TextLinesOptions): AsyncGenerator<readonly Line[], void> {
   const splitter = lineSplitter({ from, maxBytes });
-  // A compressed file has no places to begin at but its first byte.
+  // A compressed file can only be read from its first byte.
   let skip = gzip ? from.byte : 0;
   for await (const piece of gzip ? gunzipped(path) : createReadStream(path, { start: from.byte, highWaterMark: pieceBytes })) {
     const bytes = piece as Uint8Array;
@@ -29,7 +29,7 @@ export async function* textLines(path: string, { from, maxBytes, gzip }: TextLin
 
 function gunzipped(path: string): Readable {
   const unzip = createGunzip({ chunkSize: pieceBytes });
-  // Its error destroys the stream that is read from, and arrives there.
+  // An error of the file destroys `unzip`, and so reaches its reader.
   pipeline(createReadStream(path, { highWaterMark: pieceBytes }), unzip, () => {});
   return unzip;
 }

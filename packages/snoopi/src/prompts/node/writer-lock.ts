@@ -4,19 +4,19 @@ import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { isAlive, startOf } from "../../train/node/alive.ts";
 
-/** The right to write a folder, until it is let go of. */
+/** The right to write a folder, until released. */
 export interface WriterLock {
   release(): void;
 }
 
-// A lock is an empty file whose name says who holds it, so that it is whole as soon as it is there. Whoever wants to write makes its own first
-// and then looks for others: of two that do so at once at least one sees the other, and gives up.
+// A lock is an empty file whose name says who holds it, so that it is complete as soon as it exists. A writer first makes its own and then
+// looks for others: of two that do so at once, at least one sees the other and gives up.
 
 const lockName = /^writer-(.+)-(\d+)-(\d+)\.lock$/;
 const host = () => hostname().replace(/[^A-Za-z0-9.]/g, "_") || "host";
 
 /**
- * Locks a folder against other writers. Locks of processes of this machine that are no more are removed.
+ * Locks a folder against other writers. Locks of this machine's processes that have ended are removed.
  * @throws SnoopiError when another process writes it, or this one does already.
  */
 export function lockForWriting(folder: string): WriterLock {

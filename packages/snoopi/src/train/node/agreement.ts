@@ -3,7 +3,7 @@ import { openSafetensors, type SafetensorsFile } from "@snoopi/models";
 import { fileSource } from "@snoopi/models/node";
 import { differences } from "../schema.ts";
 
-/** What a file that is there has to agree with, and what to do where it does not. */
+/** What an existing file has to agree with, and what to do if it does not. */
 export interface Agreement {
   readonly config: unknown;
   /** Keys that need not agree. Default none. */
@@ -11,7 +11,7 @@ export interface Agreement {
   readonly fix: string;
 }
 
-/** @throws SnoopiError when the config that a file's metadata has as `field` is another in more than `free` keys, saying in what and then `fix`. */
+/** @throws SnoopiError when the config in `field` of a file's metadata differs in other than `free` keys, saying how, and then `fix`. */
 export function checkAgreement(
   { name, metadata }: Pick<SafetensorsFile, "name" | "metadata">,
   field: string,

@@ -18,8 +18,8 @@ export interface CheckpointOptions {
 }
 
 /**
- * Writes where training stands: beside the file until it is complete, so that the one before stays whole whatever happens. A state that is not
- * finite is not written, for nothing could go on from it: the first such tensor is returned by its name.
+ * Writes the state of a training, beside the file until it is complete, so that the previous one stays whole whatever happens. A state that is
+ * not finite is not written, since nothing could continue from it: the name of its first such tensor is returned.
  */
 export async function writeCheckpoint(
   folder: string,
@@ -39,8 +39,8 @@ function allFinite(values: ArrayLike<number>): boolean {
 }
 
 /**
- * Puts a checkpoint into parts like those it was saved from, and returns the steps taken.
- * @throws SnoopiError before anything changes when its config differs in more than `free` keys, saying in what; or when it is of another model.
+ * Restores a checkpoint into parts like those it was saved from, and returns the steps taken.
+ * @throws SnoopiError before anything changes when its config differs in other than `free` keys, saying how, or it is of another model.
  */
 export async function readCheckpoint(
   folder: string,
@@ -59,5 +59,5 @@ export async function readCheckpoint(
   }
 }
 
-/** @throws SnoopiError when a checkpoint's config is another, as {@link Agreement} has it. */
+/** @throws SnoopiError when a checkpoint's config does not agree. */
 export const checkCheckpoint = (path: string, agreement: Agreement): Promise<void> => checkFile(path, configField, agreement);

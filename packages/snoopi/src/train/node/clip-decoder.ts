@@ -5,11 +5,11 @@ import { nodeFolder } from "@snoopi/models/node";
 import { isThere } from "./folder.ts";
 import type { ReadNetwork } from "./network.ts";
 
-// What decodes latents for the CLIP loss where the config names it as `clip.decoder`: a smaller network than the model's own VAE, for the same latents.
+// The decoder that the config may name for the CLIP loss as `clip.decoder`: a smaller network than the model's VAE, for the same latents.
 
 /**
- * What config.json in the decoder's folder says; undefined where there is none.
- * @throws SnoopiError for what is no VAE, for what cannot be read, and for one of other latents than the model's.
+ * The config.json in the decoder's folder, parsed; undefined if there is none.
+ * @throws SnoopiError for a config that is not a VAE's or cannot be read, and for latents of other channels than the model's.
  */
 export async function readClipDecoder(
   path: string,
@@ -24,7 +24,7 @@ export async function readClipDecoder(
   );
 }
 
-/** A decoder that is there. */
+/** A decoder whose config was found. */
 export interface FoundDecoder {
   readonly path: string;
   readonly config: AutoencoderConfig;

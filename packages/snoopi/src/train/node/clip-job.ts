@@ -30,7 +30,7 @@ export function clipJob(config: TrainConfig<"clip">, { device, out }: JobOptions
   const stage = clipStage({ device, text, image: config.network, captions: ids, batch: config.batch, blur: config.blur, key });
   const build = (p: Params) => clipModel(p, { text, image: config.network });
 
-  /** How alike each of some captions and each of `count` unseen pictures are, row by row of captions. */
+  /** Cosines of the chosen captions and `count` unseen pictures, a row for each caption. */
   const likeness = (weights: Weights, chosen: readonly number[], count: number) => {
     const scenes = scenesOf(stepKey(key, 2, 0), 0, count);
     const x = picturesOf(scenes, config.network.imageSize);

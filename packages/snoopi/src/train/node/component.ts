@@ -5,12 +5,12 @@ import { openOutput } from "../../cli/output.ts";
 import type { Weights } from "../stage.ts";
 import { makeFolder } from "./folder.ts";
 
-/** A file of JSON, whole or not at all, laid out as diffusers does. */
+/** Writes a file of JSON, whole or not at all, formatted as by diffusers. */
 export async function writeJson(path: string, json: unknown): Promise<void> {
   await (await openOutput(path)).write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
 }
 
-/** One component of a diffusers pipeline: config.json and its weights in f32, under the file name that its library looks for. */
+/** Writes one component of a diffusers pipeline: config.json and its weights in f32, under the file name that its library looks for. */
 export async function writeComponent(
   folder: string,
   { config, weights, library }: { readonly config: JsonObject; readonly weights: Weights; readonly library: "diffusers" | "transformers" },

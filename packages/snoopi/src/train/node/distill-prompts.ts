@@ -15,9 +15,9 @@ import { type KeptTexts, openKeptTexts } from "./kept-texts.ts";
 export interface DistillPrompts extends Disposable {
   readonly bank: PromptBank;
   readonly negatives?: PromptBank;
-  /** Where encoded prompts are kept: filled before the banks are used. */
+  /** Where encoded prompts are kept: to be filled before the banks are used. */
   readonly kept?: KeptTexts;
-  /** Tells what files have from what others have, or had. */
+  /** Identifies the contents of the files. */
   readonly digest?: string;
 }
 
@@ -33,7 +33,7 @@ export interface DistillPromptsOptions extends ListBankOptions {
   readonly encodeTexts: (texts: readonly string[]) => Tensor;
   /** The tiny world's captions. */
   readonly world: () => Promise<PromptBank>;
-  /** Lets go of the text encoder. */
+  /** Frees the text encoder. */
   readonly unload: () => void;
 }
 
@@ -43,7 +43,7 @@ export async function openDistillPrompts(options: DistillPromptsOptions): Promis
   const { keep, folder } = config.embeddings;
   const owned: Disposable[] = [];
   const hash = createHash("sha256");
-  /** Prompts of a file, of which what is skipped is said. */
+  /** The prompts of files. Reports lines that are skipped. */
   const fileTexts = async ({ files, column }: Exclude<PromptsFrom, "world">): Promise<TextList> => {
     const paths = files.map((file) => resolve(options.beside, file));
     const list = await promptList(promptFiles(paths, column === null ? {} : { column }));

@@ -30,7 +30,7 @@ export interface DistillRunOptions {
   /** What paths in the config are relative to. */
   readonly beside: string;
   readonly resume: boolean;
-  /** The folder of another student, whose pairs and regression are taken over as far as they are there. */
+  /** The folder of another student, whose pairs and regression are reused as far as they exist. */
   readonly start?: string;
   readonly signal: AbortSignal;
   /** A phase begins with `taken` of its `total` steps, and goes on by `count` with a note. */
@@ -64,7 +64,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
   using teacher = await openDistillTeacher({ ...options, folder: options.model, config });
   const { model, bank, latents } = teacher;
   const training = (name: DistillPhase) => join(out, "training", name);
-  /** What prompts of files add to what a resumed run has to agree with. */
+  /** What prompts from files add to the config that a resumed run has to agree with. */
   const texts = teacher.texts === undefined ? {} : { texts: { digest: teacher.texts, keep: config.embeddings.keep } };
   const stopped = (phase: DistillPhase, steps: number, total: number): DistillEnded => ({
     finished: false,
@@ -90,7 +90,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     ...(config.regression.steps > 0 && { regression: { ...regressionConfig(config), ...texts } }),
   };
   const taken = start !== undefined && (await takeStart({ ...options, start }, { ...startIdentity, free: distillFreeKeys }));
-  /** What a start left is gone on from. What comes after it was not taken over. */
+  /** Phases taken from --start are resumed. Later phases were not taken over. */
   const resumeStart = options.resume || taken;
   let pairs: Pairs | undefined;
   if (config.pairs.count > 0) {
@@ -162,7 +162,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     });
     if (!ended.finished) return stopped("regression", ended.steps, regression.steps);
     started = ended.weights;
-    // The average is what goes on.
+    // The next phase begins with the average.
     noGrad(() =>
       scope(() => {
         for (const [name, { shape, data }] of ended.weights) {
@@ -194,7 +194,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
       ema: 0,
       accumulate: config.accumulate,
     } as const;
-    // An average has no weights of its own before its first update.
+    // Until its first update, the student's average is still the teacher, not the result of the regression.
     const whole = async () => sheetOf(started ?? (await assembled.student.weights()));
     const ended = await runTraining(stage, {
       ...common("ahead", config.ahead, aheadConfig(config)),
@@ -240,7 +240,7 @@ export async function distillRun(config: DistillConfig, options: DistillRunOptio
     every: snapshotEvery,
     async open() {
       await openSnapshots(out);
-      // What several methods begin with. The teacher, where there is no regression, is kept already.
+      // The common start of several methods. Without a regression it is the teacher, which is kept anyway.
       if (started) await snapshot(0, started);
     },
     write: snapshot,

@@ -36,21 +36,21 @@ import { openNetwork, type ReadNetwork } from "./network.ts";
 /** What a student is distilled from, read from a pipeline's folder. */
 export interface DistillTeacher extends Disposable {
   readonly model: OpenModel;
-  /** Tells these weights from others. */
+  /** Identifies these weights. */
   readonly origin: string;
-  /** Tells the weights of CLIP from others, where there is one, and those of the decoder that it has of its own. */
+  /** Identifies the weights of CLIP, if there is one, and of the decoder of its own, if it has one. */
   readonly judge?: string;
   readonly base: ReadonlyMap<string, Tensor>;
   readonly bank: PromptBank;
   readonly negatives?: PromptBank;
   /** Where encoded prompts are kept: it has to be filled before the banks are used. */
   readonly kept?: KeptTexts;
-  /** Tells what prompts of files are from what others are. */
+  /** Identifies the prompts that come from files. */
   readonly texts?: string;
   readonly decode: (latents: Tensor) => Tensor;
   /** CLIP's embeddings of what latents show, where the config has a CLIP loss. */
   readonly embedLatents?: (x0: Tensor) => Tensor;
-  /** Of one picture's latents: `[C, h, w]`. */
+  /** Shape of one picture's latents: `[C, h, w]`. */
   readonly latents: readonly number[];
 }
 
@@ -66,7 +66,7 @@ export interface DistillTeacherOptions {
   readonly signal: AbortSignal;
 }
 
-/** @throws SnoopiError for a folder that is no pipeline, and without `clip/` where the config has a CLIP loss. */
+/** @throws SnoopiError for a folder that is not a pipeline, and if `clip/` is missing for the config's CLIP loss. */
 export async function openDistillTeacher(options: DistillTeacherOptions): Promise<DistillTeacher> {
   const { device, folder, config, signal } = options;
   const model = await openModel(nodeFolder(folder));
@@ -76,7 +76,7 @@ export async function openDistillTeacher(options: DistillTeacherOptions): Promis
       ? await requireClipDecoder(resolve(options.beside, judging.decoder), model.vae)
       : undefined;
   const hash = createHash("sha256");
-  // Of its own: pairs and what is learned from them do not depend on it.
+  // A hash of its own: pairs and what is learned from them do not depend on CLIP.
   const judgeHash = createHash("sha256");
   const owned: Disposable[] = [];
   const into =
@@ -173,7 +173,7 @@ interface Clip {
   readonly tokenizer: Tokenizer;
 }
 
-/** What `clip/` says of its towers. @throws SnoopiError when it is not there, saying what makes it. */
+/** The config of CLIP in `clip/`. @throws SnoopiError when it is not there, saying what makes it. */
 export const readClip = (path: string) =>
   readConfig(subfolder(nodeFolder(path), "clip")).catch((error: Error) => {
     throw new SnoopiError(
@@ -189,13 +189,13 @@ async function openClip(path: string, { read, model }: { readonly read: ReadNetw
   const preprocessor = "preprocessor_config.json";
   const given = isThere(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
   const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
-  // A pipeline that reads prompts by CLIP has the tokenizer already; beside another it lies with the towers, as in CLIP's own folder.
+  // A pipeline that reads prompts by CLIP has the tokenizer already; otherwise it lies with the towers, as in CLIP's own folder.
   const maxPositions = text.maxPositionEmbeddings;
   const tokenizer = model.text.kind === "clip" ? model.tokenizer : await readClipTokenizer(folder, { maxPositions });
   return { text, imageSize: image.imageSize, norm, network, tokenizer };
 }
 
-/** The same, with all that is read through it going into a digest. */
+/** The same reader, which also hashes all that is read through it. */
 const hashed = (weights: TensorReader, hash: Hash): TensorReader => ({
   name: weights.name,
   entries: weights.entries,

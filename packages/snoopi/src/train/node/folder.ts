@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 
 /**
- * Makes a folder and those above it. Node's own recursive `mkdir` never ends where a folder that is there refuses one, as `/proc` does.
+ * Makes a folder and those above it. Node's own recursive `mkdir` never ends if an existing folder refuses a new one, as `/proc` does.
  * @throws SnoopiError when it cannot be made.
  */
 export async function makeFolder(path: string): Promise<void> {
@@ -29,7 +29,7 @@ async function made(path: string): Promise<void> {
   }
 }
 
-/** The names in a folder, none where there is no such folder. @throws SnoopiError when it cannot be read. */
+/** The names in a folder, none if it does not exist. @throws SnoopiError when it cannot be read. */
 export const namesIn = (path: string): Promise<string[]> =>
   readdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
@@ -37,8 +37,8 @@ export const namesIn = (path: string): Promise<string[]> =>
   });
 
 /**
- * Whether there is a file or folder of this name. Node's own `existsSync` takes what it may not look at for absent.
- * @throws SnoopiError when that cannot be told.
+ * Whether there is a file or folder of this name. Node's own `existsSync` is false for what it may not look at.
+ * @throws SnoopiError when it cannot be determined.
  */
 export function isThere(path: string): boolean {
   try {

@@ -3,7 +3,7 @@ import type { Picture } from "../../pipeline/generate.ts";
 import type { Stage, Weights } from "../stage.ts";
 import type { StepSettings } from "../step.ts";
 
-/** A stage with what is made of its weights. */
+/** A stage, and what to make of its weights. */
 export interface Job extends Disposable {
   readonly stage: Stage;
   readonly settings: StepSettings;
@@ -17,7 +17,7 @@ export interface JobOptions {
   readonly device: Device;
   /** The model's folder: a component is a folder in it. */
   readonly out: string;
-  /** Of a teacher: the folder of the model whose UNet it goes on from. Default from nothing. */
+  /** For a teacher: the folder of the model whose UNet it starts from. Default: from scratch. */
   readonly start?: string;
   readonly signal: AbortSignal;
 }

@@ -10,23 +10,23 @@ import type { TextList } from "../student/prompt-bank.ts";
 /** Encoded prompts on disk. */
 export interface KeptTexts extends Disposable {
   readonly store: EmbeddingStore;
-  /** Texts that it has to have. */
+  /** How many texts it has to hold. */
   readonly total: number;
-  /** Encodes what is missing and lets go of the text encoder; false when the signal asked to stop. */
+  /** Encodes what is missing and frees the text encoder; false when the signal asked to stop. */
   fill(options: { readonly signal: AbortSignal; readonly onTexts?: (count: number) => void }): Promise<boolean>;
 }
 
 export interface KeptTextsOptions {
   readonly folder: string;
   readonly dtype: "f16" | "f32";
-  /** How the text encoder's weights lie in memory, which its results depend on. */
+  /** The dtype of the text encoder's weights in memory, which its results depend on. */
   readonly base: "f16" | "f32";
-  /** The pipeline's folder, of whose text encoder they are. */
+  /** The folder of the pipeline whose text encoder made them. */
   readonly pipeline: string;
   readonly model: OpenModel;
   readonly lists: readonly TextList[];
   readonly encode: (texts: readonly string[]) => Tensor;
-  /** Lets go of the text encoder. */
+  /** Frees the text encoder. */
   readonly unload: () => void;
   readonly onNote?: (line: string) => void;
 }

@@ -7,12 +7,12 @@ import { isAlive, startOf } from "./alive.ts";
 interface Owner {
   readonly pid: number;
   readonly host: string;
-  /** When the process began, as the system tells it: a number given anew to another process is told from it by this. */
+  /** When the process began, as the system tells it: distinguishes it from a later process with the same id. */
   readonly began: string;
 }
 
 /**
- * Keeps a folder for this run until it is disposed of, by a file `.lock` in it. What a run that was killed left behind is taken over.
+ * Keeps a folder for this run until it is disposed of, by a file `.lock` in it. The lock of a run that was killed is taken over.
  * @throws SnoopiError when another run has it.
  */
 export async function lockFolder(folder: string): Promise<AsyncDisposable> {
@@ -22,7 +22,7 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
   const release = { [Symbol.asyncDispose]: () => rm(path, { force: true }) };
   try {
     await writeFile(mine, own, { flag: "wx" });
-    // Three times: the owner may end, or another heir come first, between two looks.
+    // Three tries: between two looks the owner may end, or another process take the lock over.
     for (let tries = 0; tries < 3; tries++) {
       if (await linked(mine, path)) return release;
       const there = await readFile(path, "utf8").catch(() => undefined);
@@ -33,7 +33,7 @@ export async function lockFolder(folder: string): Promise<AsyncDisposable> {
           `${folder}: process ${owner.pid}${owner.host === hostname() ? "" : ` of ${owner.host}`} is at work in it. Wait for it, give another --out, or remove ${path} if that is no run.`,
         );
       }
-      // By renaming, so that only one heir has it; what is found to be another's by then goes back.
+      // Renamed, so that only one process takes it over; if it has become another's lock by then, it is put back.
       const old = `${mine}.old`;
       await rename(path, old).catch(() => {});
       const taken = await readFile(old, "utf8").catch(() => undefined);
@@ -69,5 +69,5 @@ function ownerOf(text: string): Owner | undefined {
   }
 }
 
-/** Whether an owner lives. Of another machine nothing is known, so it may. */
+/** Whether an owner may be running. One on another machine always may: nothing is known of it. */
 const works = ({ pid, host, began }: Owner): boolean => host !== hostname() || isAlive(pid, began === "" ? undefined : Number(began));

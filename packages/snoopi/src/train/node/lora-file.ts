@@ -3,12 +3,12 @@ import { writeSafetensors } from "@snoopi/models/node";
 import type { Network } from "../../pipeline/shape.ts";
 import type { Weights } from "../stage.ts";
 
-/** As diffusers' `load_lora_weights` looks for it in a folder, and `generate --lora`. */
+/** The name that diffusers' `load_lora_weights` and `generate --lora` look for in a folder. */
 const file = "pytorch_lora_weights.safetensors";
 
 /**
- * Writes an adapter, named as `Adapters.tensors` names it, as a LoRA of a component. Its factor, alpha over the rank, is in B, so that all
- * that read such files agree on it, alpha being nowhere or the rank.
+ * Writes an adapter, named as `Adapters.tensors` names it, as a LoRA of a component. Its factor, alpha over the rank, is multiplied into B
+ * and no alpha is written, so that all readers of such files agree on it.
  */
 export async function writeLora(
   out: string,

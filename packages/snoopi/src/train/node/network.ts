@@ -7,7 +7,7 @@ export interface OpenNetwork<N> {
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
-/** As {@link openNetwork}, of one who knows the device, keeps the tensors and frees them. */
+/** As {@link openNetwork}, by an owner that supplies the device, keeps the tensors and frees them. */
 export type ReadNetwork = <N>(rule: NameRule, weights: TensorReader, build: (p: Params) => N) => Promise<OpenNetwork<N>>;
 
 /** A network with the weights of a checkpoint, which is closed after. @throws SnoopiError as {@link loadTensors} does. */

@@ -5,7 +5,7 @@ import { SnoopiError } from "@snoopi/core";
 import { namesIn } from "./folder.ts";
 
 /**
- * The first digits of the SHA-256 of components' weights, file by file in the order of their names: it tells models apart, not their places.
+ * The first digits of the SHA-256 of components' weights, file by file in the order of their names: it does not depend on where they lie.
  * @throws SnoopiError when a component has no weights, or they cannot be read.
  */
 export async function originOf(model: string, components: readonly string[]): Promise<string> {

@@ -22,12 +22,12 @@ export interface PairsOptions {
   readonly bank: PromptBank;
   readonly latents: readonly number[];
   readonly sampling: DistillConfig["pairs"];
-  /** What the pairs that are there have to agree with. */
+  /** What existing pairs have to agree with. */
   readonly identity: unknown;
   readonly key: Key;
   readonly resume: boolean;
   readonly signal: AbortSignal;
-  /** Called before the first and after each batch with the pairs that are there. */
+  /** Called before the first and after each batch with the number of pairs so far. */
   readonly onPairs?: (there: number) => void;
 }
 
@@ -38,7 +38,7 @@ const free = ["pairs.count"];
 
 /**
  * The teacher's pictures with guidance, each with the noise it came from: a file for each batch, written whole, so that a run that
- * was stopped goes on where it was, and one that wants more pairs keeps those that are there. `undefined` when the signal asked to stop.
+ * was stopped goes on where it stopped, and one that wants more pairs keeps the existing ones. `undefined` when the signal asked to stop.
  *
  * @throws SnoopiError for files of another config or that cannot be read, and for any when `resume` is false.
  */
@@ -81,7 +81,7 @@ export async function makePairs(options: PairsOptions): Promise<Pairs | undefine
   return { noise: { shape, data: all.noise }, x0: { shape, data: all.x0 }, said: all.said };
 }
 
-/** The pictures of a file, where there is one. */
+/** The pictures of a file, if it exists. */
 async function stored(path: string, { identity, resume }: PairsOptions, length: number): Promise<Float32Array | undefined> {
   if (!isThere(path)) return undefined;
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
@@ -89,14 +89,14 @@ async function stored(path: string, { identity, resume }: PairsOptions, length: 
   try {
     checkAgreement(file, field, { config: identity, free, fix: "Resume with its config, or give another --out" });
     const { data } = await file.read("x0", { dtype: "f32" });
-    // The last of fewer pairs may be part of a batch: then it is drawn anew.
+    // The last file of a run with fewer pairs may hold part of a batch: then it is made again.
     return data.length < length ? undefined : (data as Float32Array).subarray(0, length);
   } finally {
     await file.close();
   }
 }
 
-/** @throws SnoopiError when a file of pairs is of another config, as {@link Agreement} has it. */
+/** @throws SnoopiError when the config of a file of pairs does not agree. */
 export const checkPairs = (path: string, agreement: Omit<Agreement, "free">): Promise<void> =>
   checkFile(path, field, { ...agreement, free });
 

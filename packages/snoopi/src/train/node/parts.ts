@@ -23,11 +23,11 @@ import type { JobOptions } from "./job.ts";
 import { openNetwork } from "./network.ts";
 import { originOf } from "./origin.ts";
 
-/** What a teacher is trained between, read from a model's folder. */
+/** What a teacher is trained between, VAE and text encoder, read from a model's folder. */
 export interface Parts extends Disposable {
   readonly vae: VaeConfig;
   readonly text: ClipTextConfig;
-  /** Tells these weights from others. */
+  /** Identifies these weights. */
   readonly origin: string;
   readonly encode: ReturnType<typeof autoencoderKL>["encode"];
   readonly decode: ReturnType<typeof autoencoderKL>["decode"];

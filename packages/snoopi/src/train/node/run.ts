@@ -22,15 +22,15 @@ export interface RunOptions {
   readonly sampleEvery: number;
   /** What the checkpoint has to agree with. */
   readonly config: unknown;
-  /** Keys of the config that it need not agree in. */
+  /** Keys of the config that may differ. */
   readonly free?: readonly string[];
   readonly resume: boolean;
   readonly signal: AbortSignal;
-  /** What the chart shows of a row. Default the loss. */
+  /** The columns that the chart shows. Default: the loss. */
   readonly columns?: (row: Row) => readonly string[];
   /** A picture of what the weights can do. */
   readonly sheet: (weights: Weights) => Promise<Picture>;
-  /** What is kept of the weights for good. */
+  /** Keeps the weights of some steps for good. */
   readonly keep?: Keeping;
   /** Called before the first step with the steps taken, and after each with its loss. */
   readonly onStep?: (taken: number, loss?: number) => void;
@@ -42,7 +42,7 @@ export interface Keeping {
   readonly every: number;
   /** Called before the first step, or the first after a checkpoint. */
   readonly open: () => Promise<void>;
-  /** Called before the checkpoint of the same step is written: a run that goes on may come by again, with the same weights. */
+  /** Called before the checkpoint of the same step is written, so a resumed run may call it again, with the same weights. */
   readonly write: (taken: number, weights: Weights) => Promise<void>;
 }
 
@@ -56,8 +56,8 @@ export interface Ended {
 }
 
 /**
- * Trains a stage, or goes on where a checkpoint stands, until its steps are taken or the signal asks to stop; either way the checkpoint is then
- * up to date. A failure to write leaves the checkpoint before in place.
+ * Trains a stage, or goes on from a checkpoint, until its steps are taken or the signal asks to stop; either way the checkpoint is then
+ * up to date. A failure to write leaves the previous checkpoint in place.
  *
  * @throws SnoopiError when there is a checkpoint and `resume` is false, when it is of another config, and when a loss, a gradient or what a step
  * has made of the weights is not finite: the checkpoint is then the last state that was.

@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 
 /**
- * Gives a file, or all files of a folder, a second name, which takes no room; where the file system has none to give, a copy. All that is written
- * here replaces files whole and writes into none, so what one name shows does not change by the other. A file that is there stays as it is.
+ * Hard-links a file, or all files of a folder, which takes no space; if the file system cannot, copies them. All that is written here
+ * replaces whole files and never writes into one, so a change by one name does not show under the other. An existing file stays as it is.
  *
  * @throws SnoopiError when it cannot be written.
  */
@@ -24,7 +24,7 @@ async function named(from: string, to: string): Promise<void> {
     for (const name of await readdir(from)) await named(join(from, name), join(to, name));
     return;
   }
-  // A download's cache holds links: the file is wanted, not the link.
+  // A download's cache holds symbolic links: the file is wanted, not the link.
   await link(await realpath(from), to).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "EEXIST") await copied(from, to);
   });

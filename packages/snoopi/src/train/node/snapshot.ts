@@ -14,7 +14,7 @@ export interface Snapshot {
   readonly folder: string;
 }
 
-/** What a snapshot is of, which one that is there has to agree with. */
+/** What a snapshot is of. An existing one has to agree with it. */
 interface SnapshotIdentity {
   readonly model: string;
   readonly config: unknown;
@@ -23,7 +23,7 @@ interface SnapshotIdentity {
 const about = "snapshot.json";
 const folderOf = (out: string) => join(out, "snapshots");
 
-/** Removes what a killed run had begun. */
+/** Makes the folder of snapshots, and removes what a killed run had begun. */
 export async function openSnapshots(out: string): Promise<void> {
   await makeFolder(folderOf(out));
   await sweep(folderOf(out), /^\.step-\d+\.\d+\.tmp$/);
@@ -34,15 +34,15 @@ export interface WriteSnapshotOptions {
   readonly identity: SnapshotIdentity;
   /** Keys of the config that need not agree. */
   readonly free: readonly string[];
-  /** The student by then. Asked for only where there is no such snapshot yet. */
+  /** The student at that step. Called only if there is no such snapshot yet. */
   readonly parts: () => Promise<StudentParts>;
 }
 
 /**
- * Keeps the student as it is after `taken` steps in `out/snapshots`: a folder that appears whole or not at all, in which only the UNet takes room,
- * since the other files are second names of the teacher's. One that is there, from before a run was stopped, stays as it is.
+ * Keeps the student as it is after `taken` steps in `out/snapshots`: a folder that appears whole or not at all, in which only the network
+ * takes space, since the other files are hard links to the teacher's. An existing one, from before a run was stopped, stays as it is.
  *
- * @throws SnoopiError when it cannot be written, and for one that is there and of another config.
+ * @throws SnoopiError when it cannot be written, and when there is one of another config.
  */
 export async function writeSnapshot(out: string, { taken, identity, free, parts }: WriteSnapshotOptions): Promise<void> {
   const path = join(folderOf(out), `step-${String(taken).padStart(6, "0")}`);

@@ -7,7 +7,7 @@ import { makeFolder, namesIn } from "./folder.ts";
 import { checkPairs } from "./pairs.ts";
 import { secondName } from "./second-name.ts";
 
-/** What pairs and regression of a student that is the start of another have to agree with, as when it goes on itself. */
+/** What the pairs and regression of a start have to agree with, the same as on resuming. */
 export interface StartIdentity {
   readonly pairs: unknown;
   /** Where the config has a regression. */
@@ -20,12 +20,12 @@ const fix = "Take its config, with startSeed where the seeds alone differ, or le
 const pairsFile = /^pairs-\d+\.safetensors$/;
 
 /**
- * Takes pairs and regression over from the folder of another student, as far as they are there: what is missing is made as without. Since they
- * depend on the config alone, the student ends with the bits that it would have had anyway. Pairs that the student has stay, and so does all
- * of its regression where it has a checkpoint.
+ * Takes over pairs and regression from the folder of another student, as far as they exist: what is missing is made as usual. Since they
+ * depend on the config alone, the student ends with the same bits as without. Pairs that the student has already stay, and so does its
+ * regression if that has a checkpoint.
  *
- * @returns whether anything can have been taken: not where the student has pairs or a regression of its own and is not to go on from them.
- * @throws SnoopiError where there are no pairs to take, and before any is taken where one is of another config or teacher or cannot be read.
+ * @returns whether it took over what there was: false if the student has pairs or a regression of its own and is not resumed.
+ * @throws SnoopiError if there are no pairs to take, and, before any is taken, if one is of another config or teacher or cannot be read.
  */
 export async function takeStart(
   { start, out, resume }: { readonly start: string; readonly out: string; readonly resume: boolean },
@@ -54,9 +54,9 @@ export async function takeStart(
 }
 
 /**
- * Takes over a checkpoint with the curve and the sheets that lead to it, of a training that may be running. As that writes the curve before the
- * checkpoint, a curve that is taken after it reaches at least as far, and what reaches further is cut when it is read. The checkpoint has its
- * name only when the curve is there, which would not be made again.
+ * Takes over a checkpoint with its curve and sheets, from a training that may be running. Since that writes the curve before the
+ * checkpoint, a curve taken after the checkpoint reaches at least as far; rows beyond it are dropped when read. The checkpoint gets its
+ * name last: the curve, if missing, would not be made again.
  */
 async function takeTraining(names: readonly string[], { from, to }: { readonly from: string; readonly to: string }): Promise<void> {
   await makeFolder(to);
@@ -71,7 +71,7 @@ async function takeTraining(names: readonly string[], { from, to }: { readonly f
   await rename(taken, checkpointPath(to));
 }
 
-/** @throws SnoopiError where a start is asked for that cannot be one. */
+/** @throws SnoopiError for a start that cannot be one. */
 export function checkStart({ pairs }: DistillConfig, { start, out }: { readonly start: string; readonly out: string }): void {
   if (pairs.count === 0) throw new SnoopiError("distill: --start is given, and pairs.count is 0. Leave --start out.");
   if (resolve(start) === resolve(out))

@@ -9,9 +9,10 @@ import { makeFolder } from "./folder.ts";
 import { type Take, takeComponents } from "./take-components.ts";
 
 /**
- * Writes a student as a pipeline of its own: the network with its weights, and the other components of its teacher. Its scheduler is diffusers'
- * `LCMScheduler`, which goes to x₀ and back to noise at each step as the student learned to, and in one step from the last training timestep to x₀;
- * asked for as many steps it has the same timesteps, or where their number does not divide the training timesteps, those one below.
+ * Writes a student as a pipeline of its own: the network with its weights, and the other components of its teacher. Its scheduler is
+ * diffusers' `LCMScheduler`, which predicts x₀ and adds noise again at each step, as the student learned to, and in one step goes from the
+ * last training timestep to x₀. For the student's number of steps it has the student's timesteps, or lower ones if that does not divide the
+ * training timesteps.
  */
 export async function writeStudent(out: string, { teacher, component, weights, take, ...drawing }: StudentParts): Promise<void> {
   const config = await readConfig(subfolder(nodeFolder(teacher), component));
@@ -31,7 +32,7 @@ export async function writeScheduler(
     await readJson(subfolder(folder, "scheduler"), "scheduler_config.json"),
   ];
   const name = "LCMScheduler";
-  // Its timesteps are every n-th of `original_inference_steps` evenly spaced ones: with as many, those of backward simulation.
+  // It takes every n-th of `original_inference_steps` evenly spaced timesteps: in that many steps all, as in backward simulation.
   const own = {
     ...scheduler,
     _class_name: name,

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { SnoopiError } from "@snoopi/core";
 import { isThere } from "./folder.ts";
 
-/** What a model takes as it is from the one that it is trained from: all but the network and its scheduler. */
+/** The components that a model takes unchanged from the one that it is trained from: all but the network and its scheduler. */
 const components = ["text_encoder", "tokenizer", "vae", "clip", "feature_extractor"];
 
-/** How a component of one model comes to another, or why not, as a SnoopiError. */
+/** Takes a component from one model to another. @throws SnoopiError when it cannot. */
 export type Take = (from: string, to: string) => Promise<void>;
 
-/** Gives the model in folder `out` the components of another, as far as that has them. */
+/** Gives the model in folder `out` the components of another that exist. */
 export async function takeComponents(model: string, out: string, take: Take = copy): Promise<void> {
   for (const name of components) {
     const from = join(model, name);

@@ -25,8 +25,8 @@ const columns = 8;
 const rows = 2;
 
 /**
- * `snoopi train teacher`: `unet/`, `scheduler/` and `model_index.json`, beside the VAE, text encoder and tokenizer that are there, or are those of the
- * model that it starts from.
+ * `snoopi train teacher`: `unet/`, `scheduler/` and `model_index.json`, beside the existing VAE, text encoder and tokenizer, or those of
+ * the model that it starts from.
  */
 export async function teacherJob(config: TrainConfig<"teacher">, options: JobOptions): Promise<Job> {
   const { device, out, start } = options;

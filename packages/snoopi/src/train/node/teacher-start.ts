@@ -24,8 +24,8 @@ import { takeComponents } from "./take-components.ts";
 const fix = "Train it as that was, or leave --start out";
 
 /**
- * Gives the model in folder `out` what the one that it starts from was trained between: its VAE, its text encoder and what belongs to them.
- * @throws SnoopiError where `out` is that model itself, or has others already.
+ * Gives the model in folder `out` the VAE and text encoder of the one that it starts from, and what belongs to them.
+ * @throws SnoopiError if `out` is that model itself, or has others already.
  */
 export async function takeBetween({ start, out }: { readonly start: string; readonly out: string }): Promise<void> {
   if (resolve(start) === resolve(out)) {
@@ -33,7 +33,7 @@ export async function takeBetween({ start, out }: { readonly start: string; read
   }
   for (const component of ["vae", "text_encoder"]) {
     const there = await originOf(start, [component]);
-    // A run that was killed at the first of its files goes on.
+    // No weights there yet: a new run, or one that was killed before it took them.
     if (!(await namesIn(join(out, component))).some((name) => name.endsWith(".safetensors"))) continue;
     const here = await originOf(out, [component]);
     if (here === there) continue;
@@ -41,7 +41,7 @@ export async function takeBetween({ start, out }: { readonly start: string; read
       `${join(out, component)}: its weights are ${here}, and those of ${join(start, component)}, between which the unet was trained, ${there}. Give another --out, or leave --start out.`,
     );
   }
-  // Each file whole or not at all, and what is there stays.
+  // Each file whole or not at all; existing ones stay.
   await takeComponents(start, out, secondName);
 }
 
@@ -53,8 +53,8 @@ export interface StartOptions {
 }
 
 /**
- * The weights of a model's UNet, f32, and what tells them from others.
- * @throws SnoopiError where it is another network than the one that is to be trained, or learned another schedule, saying in what.
+ * The weights of a model's UNet, f32, and their origin.
+ * @throws SnoopiError if it is another network than the one to train, or learned another schedule, saying how they differ.
  */
 export async function openStart(start: string, { network, schedule, build, device }: StartOptions) {
   const folder = nodeFolder(start);

@@ -15,14 +15,14 @@ export interface AheadStageOptions {
   readonly assembled: Assembled;
   readonly bank: PromptBank;
   readonly batch: number;
-  /** Of one picture's latents: `[C, h, w]`. */
+  /** Shape of one picture's latents: `[C, h, w]`. */
   readonly latents: Shape;
   readonly key: Key;
 }
 
 /**
- * The LoRA teacher alone, on pictures of a student that stands still: where that does not begin as the teacher, its first gradients would
- * otherwise be those of a LoRA teacher that has not seen its pictures.
+ * Trains the LoRA teacher alone, on pictures of a fixed student: if that does not begin as the teacher, its first gradients would
+ * otherwise come from a LoRA teacher that has not seen its pictures.
  */
 export function aheadStage({ name, device, assembled, bank, batch, latents, key }: AheadStageOptions): Stage {
   const { distillation, loraTeacher } = assembled;

@@ -12,7 +12,7 @@ import type { Weights } from "../stage.ts";
 export interface AssembleOptions {
   readonly device: Device;
   readonly config: DistillConfig;
-  /** Builds the network that all of them are. */
+  /** Builds the network, the same for student and teachers. */
   readonly network: (p: Params) => DiffusionNetwork;
   readonly schedule: NoiseSchedule;
   /** The teacher's weights: frozen, and the caller's. */
@@ -25,7 +25,7 @@ export interface Assembled extends Disposable {
   readonly distillation: Distillation;
   readonly student: PackedTrained;
   readonly loraTeacher?: PackedTrained;
-  /** The weights of a whole network that the student's come to: an adapter is merged. */
+  /** The student's weights as those of a whole network: an adapter is merged. */
   whole(weights: Weights): Promise<Weights>;
 }
 
@@ -96,7 +96,7 @@ export function assemble({ device, config, network, schedule, base, key }: Assem
   };
 }
 
-/** In f32, as tensors of their own. */
+/** Copies in f32. */
 const copied = (base: ReadonlyMap<string, Tensor>): Record<string, Tensor> =>
   Object.fromEntries(
     [...base].map(([name, t]) => [name, keep(noGrad(() => scope(() => (t.dtype === "f32" ? alias(t) : cast(t, "f32")))))]),

@@ -1,7 +1,7 @@
 import { add, mul, type Tensor, tensor } from "@snoopi/core";
 import { resizeBicubic } from "@snoopi/models";
 
-/** What CLIP's preprocessor takes from pixels of 0 … 1 and divides them by, for each colour. */
+/** What CLIP's preprocessor subtracts from pixels of 0 … 1 and divides them by, for each colour. */
 export interface PixelNorm {
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -11,17 +11,17 @@ export interface PixelNorm {
 export const plainPixels: PixelNorm = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
 /**
- * A decoded picture `[B, 3, H, W]` from −1 to 1 as an image tower takes it, `[B, 3, size, size]`: resized where sizes differ, then to 0 … 1 and
- * normalised. Gradients flow through.
+ * A decoded picture `[B, 3, H, W]` from −1 to 1 as an image tower takes it, `[B, 3, size, size]`: resized if sizes differ, then to 0 … 1
+ * and normalised. Gradients flow through.
  *
- * Resized as the pictures were that CLIP learned from and is measured on: by Pillow's bicubic (OpenAI's `Resize`, open_clip's transform,
- * transformers' `CLIPImageProcessor`), whose cubic has a = −½, aligns pixels by their centres and is stretched where it shrinks. The papers do not say
- * how they resize, and their training code is not published. PyTorch's `interpolate` is the same with `antialias=True`. Without, a is −¾ and the
- * pixels of a column at 512 → 224 weigh from −0.15 to 0.99 together, where these weigh from 0.36 to 0.49; bilinearly 64 columns weigh nothing, so that
- * 23 % of the pixels have no gradient.
+ * It is resized as CLIP's training and test pictures were, by Pillow's bicubic (OpenAI's `Resize`, open_clip's transform, transformers'
+ * `CLIPImageProcessor`), whose cubic has a = −½, aligns pixel centres and widens when shrinking. The papers do not say how they resize, and
+ * their training code is not published. PyTorch's `interpolate` is the same with `antialias=True`. Without it a is −¾, and at 512 → 224 the
+ * weights of a column's pixels add up to anything from −0.15 to 0.99, here from 0.36 to 0.49; with bilinear, 64 columns have weight 0, so
+ * that 23 % of the pixels have no gradient.
  *
- * Unlike there, nothing is rounded to bytes or cut to 0 … 1, which would have no gradient, and what is no square is squeezed, not cropped, so
- * that all of it is judged.
+ * Unlike there, nothing is rounded to bytes or clipped to 0 … 1, which would have no gradient, and a picture that is not square is
+ * squeezed, not cropped, so that all of it is judged.
  */
 export function clipView(image: Tensor, { size, norm }: { readonly size: number; readonly norm: PixelNorm }): Tensor {
   const [, , height, width] = image.shape;

@@ -24,12 +24,12 @@ import { clipView, plainPixels } from "./clip-view.ts";
 import { type ListBankOptions, listBank, storedBank, worldBank } from "./prompt-bank.ts";
 import type { Pairs } from "./regression.ts";
 
-/** What a distillation's sizes follow from. */
+/** What determines the sizes in a distillation. */
 export interface DistillSizes {
   readonly model: ModelShape;
   /** The towers of the CLIP loss. Default ViT-B/32's. */
   readonly clip?: { readonly text: ClipTextConfig; readonly image: ClipImageSizes };
-  /** What decodes pictures for the CLIP loss where the config names a decoder of its own. Default TAESD's. */
+  /** The CLIP loss's decoder, if the config names one of its own. Default TAESD's. */
   readonly clipDecoder?: AutoencoderConfig;
 }
 
@@ -53,8 +53,8 @@ const clipB32 = {
 };
 
 /**
- * A dry device that notes its largest tensor. Its functions close over nothing else: a device is held by whatever frees forgotten tensors, so
- * that tensors in the same closure would never be forgotten.
+ * A dry device that notes its largest tensor. Its functions close over nothing else: whatever frees forgotten tensors holds their device,
+ * so tensors in the same closure would never be freed.
  */
 export function measuring(options: DryOptions) {
   let most = 0;
@@ -66,10 +66,10 @@ export function measuring(options: DryOptions) {
   return { device: createDryDevice({ ...options, bytes }), bytes, largest: () => most };
 }
 
-/** Bytes by what they are for. */
+/** Bytes by their purpose. */
 export type MemoryPart = readonly [name: string, bytes: number];
 
-/** What is there before the first step of a distillation, of shapes alone, with the memory of what no step moves. */
+/** What exists before the first step of a distillation, as shapes alone, with the memory of what no step changes. */
 export function dryRoom(
   config: DistillConfig,
   { model, clip = clipB32, clipDecoder = autoencoderConfig(taesd) }: DistillSizes,

@@ -11,7 +11,7 @@ import { distillStepper } from "./stepper.ts";
 
 /** What a step needs and costs. */
 export interface StepCost {
-  /** Bytes by what they are for, in the order in which they come to be. They add up to the peak. */
+  /** Bytes by their purpose, in the order of allocation. They add up to the peak. */
   readonly parts: readonly MemoryPart[];
   /** The most that is held at once. */
   readonly peakBytes: number;
@@ -55,7 +55,7 @@ export function distillCost(config: DistillConfig, sizes: DistillSizes, options:
 }
 
 /**
- * The same of an update of the regression, whose batch is another: it may need more than the distillation. Undefined where the config has none.
+ * The same for an update of the regression, whose batch differs: it may need more than the distillation. Undefined if the config has none.
  */
 export function regressionCost(config: DistillConfig, sizes: DistillSizes, options: DryOptions = {}): StepCost | undefined {
   const { regression } = config;
@@ -70,7 +70,7 @@ export function regressionCost(config: DistillConfig, sizes: DistillSizes, optio
     const batches = Array.from({ length: accumulate }, (_, i) => stage.batch(step * accumulate + i));
     return training.launch(step, batches);
   });
-  // The weights lie twice: as the distillation will move them, and as the regression does.
+  // The weights are there twice: packed for the distillation, and for the regression.
   const parts: MemoryPart[] = [
     ["student, for the distillation", packedBytes(student, bytes)],
     ...moving("student", student, { ema, accumulate, bytes }),
@@ -84,8 +84,8 @@ export function regressionCost(config: DistillConfig, sizes: DistillSizes, optio
 }
 
 /**
- * The same of texts that are encoded before the first step, as many as at once: the text encoder is there only then. Undefined where each step
- * encodes its own.
+ * The same for texts encoded before the first step, as many as are encoded at once: only then is the text encoder there. Undefined if each
+ * step encodes its own.
  */
 export function encodingCost(config: DistillConfig, sizes: DistillSizes, options: DryOptions = {}): StepCost | undefined {
   const { keep } = config.embeddings;
@@ -104,7 +104,7 @@ export function encodingCost(config: DistillConfig, sizes: DistillSizes, options
   };
 }
 
-/** What the second of two steps costs, which is like all after it. */
+/** The cost of the second of two steps, which is that of all later ones. */
 function lastOfTwo(device: DryDevice, launch: (step: number) => Tensor) {
   let before = { flops: 0, dispatches: 0 };
   for (let step = 0; step < 2; step++) {
@@ -124,7 +124,7 @@ interface Moving {
   readonly bytes: Bytes;
 }
 
-/** What is trained, and what moves it. */
+/** The memory of what is trained, and of what trains it. */
 function moving(name: string, trained: PackedTrained, { ema, accumulate, bytes }: Moving): MemoryPart[] {
   const size = packedBytes(trained, bytes);
   return [
@@ -136,7 +136,7 @@ function moving(name: string, trained: PackedTrained, { ema, accumulate, bytes }
   ];
 }
 
-/** The memory of a device by its parts, of which all that is not known is activations. */
+/** The memory of a device by its parts: all but `known` is activations and workspace. */
 function held(known: readonly MemoryPart[], device: DryDevice): Pick<StepCost, "parts" | "peakBytes" | "deviceBytes"> {
   const { peakBytes, peakDeviceBytes } = device.memory();
   const rest = peakBytes - known.reduce((sum, [, size]) => sum + size, 0);

@@ -5,12 +5,12 @@ import { captionIndex, captions } from "../../world/caption.ts";
 import { namedOf, scenesOf, stepKey } from "../examples.ts";
 import { type Numbers, uploaded } from "../stage.ts";
 
-/** Prompts by their numbers, of which `count` is the empty text. */
+/** Prompts by index. Index `count` is the empty text. */
 export interface PromptBank {
   readonly count: number;
-  /** The numbers of the prompts of a step. */
+  /** The indices of the prompts of a step. */
   draw(key: Key, step: number, count: number): Int32Array;
-  /** What {@link PromptBank.context} reads, on its way to the device. */
+  /** The input of {@link PromptBank.context}, still on the host. */
   inputs(chosen: Int32Array): Numbers;
   /** The encoded prompts, `[n, L, D]`. */
   context(inputs: Tensor): Context;
@@ -18,17 +18,17 @@ export interface PromptBank {
   readonly embeddings?: (chosen: Int32Array) => Tensor;
 }
 
-/** Prompts encoded, on a device. What the encoder makes on the way is held by nobody. */
+/** Encodes prompts on a device. The encoder's intermediate results are freed. */
 export const contextOf = (bank: PromptBank, chosen: Int32Array, device: Device): Context =>
   scope(() => bank.context(uploaded({ prompts: bank.inputs(chosen) }, device).prompts));
 
-/** Rows of `[n, …]`, by numbers `[m]`. */
+/** Rows of `[n, …]`, by indices `[m]`. */
 export function rowsOf(bank: Tensor, chosen: Tensor): Tensor {
   const [count, ...own] = bank.shape;
   return reshape(embedding(reshape(bank, [count, -1]), chosen), [chosen.shape[0], ...own]);
 }
 
-/** The tiny world's captions, as often as they are said there. `texts [n + 1, L, D]` are encoded, the empty one last. */
+/** The tiny world's captions, drawn as often as it says them. `texts [n + 1, L, D]` are encoded, the empty one last. */
 export const worldBank = (texts: Tensor, embeddings?: Tensor): PromptBank => ({
   count: captions.length,
   draw: (key, step, count) =>
@@ -40,7 +40,7 @@ export const worldBank = (texts: Tensor, embeddings?: Tensor): PromptBank => ({
   }),
 });
 
-/** Texts by number. */
+/** Texts by index. */
 export interface TextList {
   readonly length: number;
   at(index: number): string | undefined;
@@ -48,7 +48,7 @@ export interface TextList {
 
 const textsOf = (list: TextList, chosen: Int32Array): string[] => Array.from(chosen, (i) => (i === list.length ? "" : list.at(i)!));
 
-/** Numbers of texts, equally often in lists of millions as well, which takes 32 bits. */
+/** Draws indices uniformly; with 32 bits also from lists of millions. */
 const drawFrom =
   ({ length }: TextList): PromptBank["draw"] =>
   (key, step, count) => {
@@ -65,7 +65,7 @@ export interface ListBankOptions {
   readonly embed?: (texts: readonly string[]) => Tensor;
 }
 
-/** Texts of a list, equally often, encoded when they are asked for. */
+/** Texts of a list, drawn uniformly, encoded when they are asked for. */
 export function listBank(list: TextList, { tokenize, encode, embed }: ListBankOptions): PromptBank {
   return {
     count: list.length,
@@ -79,7 +79,7 @@ export function listBank(list: TextList, { tokenize, encode, embed }: ListBankOp
   };
 }
 
-/** Texts of a list, equally often, all of which a store has encoded, the empty one too. */
+/** Texts of a list, drawn uniformly, all of them encoded in a store, the empty one too. */
 export function storedBank(list: TextList, store: EmbeddingStore, { embed }: Pick<ListBankOptions, "embed">): PromptBank {
   return {
     count: list.length,

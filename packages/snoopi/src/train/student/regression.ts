@@ -6,7 +6,7 @@ import type { Numbers, Stage } from "../stage.ts";
 import type { Assembled } from "./assemble.ts";
 import type { PromptBank } from "./prompt-bank.ts";
 
-/** Noise, the teacher's picture of it, and the number of the prompt: `[n, C, h, w]` twice and `[n]`, on the host. */
+/** Noise, the teacher's picture from it, and the index of the prompt: `[n, C, h, w]` twice and `[n]`, on the host. */
 export interface Pairs {
   readonly noise: Numbers;
   readonly x0: Numbers;
@@ -49,7 +49,7 @@ export interface RegressionStageOptions {
   readonly key: Key;
 }
 
-/** The student alone on pairs, before it is distilled: what keeps it from collapsing into a few of the teacher's modes. */
+/** Trains the student alone on pairs, before it is distilled, which keeps it from collapsing into a few of the teacher's modes. */
 export function regressionStage({ name, device, assembled, bank, pairs, batch, delta, key }: RegressionStageOptions): Stage {
   const { distillation } = assembled;
   const { student, process } = distillation;

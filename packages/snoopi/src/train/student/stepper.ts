@@ -31,12 +31,12 @@ export interface DistillStepperOptions {
   readonly config: DistillConfig;
   readonly assembled: Assembled;
   readonly bank: PromptBank;
-  /** Of one picture's latents: `[C, h, w]`. */
+  /** Shape of one picture's latents: `[C, h, w]`. */
   readonly latents: Shape;
   readonly key: Key;
-  /** CLIP's embeddings `[B, D]` of what latents show, where the CLIP loss is on. */
+  /** CLIP's embeddings `[B, D]` of what latents show, if there is a CLIP loss. */
   readonly embedLatents?: (x0: Tensor) => Tensor;
-  /** Where the regression is kept. */
+  /** For the regression that is kept beside the distillation. */
   readonly pairs?: Pairs;
   /** What NASA-T keeps away. */
   readonly negatives?: PromptBank;
@@ -44,13 +44,13 @@ export interface DistillStepperOptions {
 
 /** A distillation that goes step by step. */
 export interface DistillStepper extends Stepper {
-  /** Hands a step to the device without reading what it came to. */
+  /** Hands a step to the device without reading its result. */
   launch(step: number): Tensor;
   /** Kernels of a step, once one has run. */
   readonly dispatches: number;
 }
 
-/** PG-SB and its kin by a config. */
+/** A distillation by a config: PG-SB or a related method. */
 export function distillStepper(options: DistillStepperOptions): DistillStepper {
   const { name, device, config, assembled, bank, key, embedLatents, pairs, negatives } = options;
   const { distillation, student, loraTeacher } = assembled;
@@ -60,7 +60,7 @@ export function distillStepper(options: DistillStepperOptions): DistillStepper {
   const captured: CapturedDistillation = captureDistillation(distillation, also ? { also } : {});
   let moved = false;
 
-  /** What a step is given. Its tensors belong to the scope it is made in. */
+  /** The inputs of a step. Their tensors belong to the scope they are made in. */
   const given = (step: number): CapturedStepOptions => {
     const nullText = contextOf(bank, Int32Array.of(bank.count), device);
     const [first, ...more] = Array.from({ length: accumulate }, (_, i) => batchOf(step * accumulate + i, { step, nullText }));
@@ -71,7 +71,7 @@ export function distillStepper(options: DistillStepperOptions): DistillStepper {
     };
   };
 
-  /** Everything of a batch is drawn with its number, counted through all steps. */
+  /** Everything in a batch is drawn by its index, counted through all steps. */
   const batchOf = (index: number, { step, nullText }: { readonly step: number; readonly nullText: Context }): CapturedBatch => {
     const said = bank.draw(stepKey(key, 1, 0), index, batch);
     const more: Record<string, Tensor> = {};
