@@ -2,7 +2,7 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SnoopiError } from "@snoopi/core";
 import { isThere } from "../packages/snoopi/src/train/node/folder.ts";
-import type { ModelName } from "./ship-tiny/parts.ts";
+import { type ModelName, shippedStudent } from "./ship-tiny/parts.ts";
 import { checkRun } from "./ship-tiny/run.ts";
 import { ship } from "./ship-tiny/ship.ts";
 
@@ -11,7 +11,7 @@ import { ship } from "./ship-tiny/ship.ts";
 
 const usage = `usage: ship-tiny.ts [--run DIR] [--teacher DIR] [--start DIR] [--student DIR] [--results DIR] [--to packages/tiny]
 
-  --run DIR       of npm run tiny-world: its teacher and what that went on from, its student and its results
+  --run DIR       of npm run tiny-world: its teacher and what that went on from, its student nasa-t and its results
   --teacher DIR   a teacher's folder, also while parts of it are still to come that do not ship yet
   --start DIR     the folder that the teacher went on from, where it did
   --student DIR   a student's folder
@@ -39,7 +39,7 @@ function options(): Parameters<typeof ship>[0] {
   if (run !== undefined) checkRun(run);
   const inRun = (name: string) => (run !== undefined && isThere(join(run, name)) ? join(run, name) : undefined);
   const models: Partial<Record<ModelName, string>> = {};
-  const [ownTeacher, ownStudent] = [teacher ?? inRun("teacher"), student ?? inRun("student")];
+  const [ownTeacher, ownStudent] = [teacher ?? inRun("teacher"), student ?? inRun(shippedStudent)];
   if (ownTeacher !== undefined) models.teacher = ownTeacher;
   if (ownStudent !== undefined) models.student = ownStudent;
   const before = start ?? (teacher === undefined ? inRun("first") : undefined);

@@ -224,7 +224,7 @@ describe("the card", () => {
         columns: { fidelity: { better: "higher", meaning: "how well" } },
         rows: [
           { name: "teacher, DDIM 25, κ 3", figures: { fidelity: { count: 1, mean: 0.97 } } },
-          { name: "student", figures: { fidelity: spread } },
+          { name: "nasa-t", figures: { fidelity: spread } },
           { name: "pg-sb", figures: { fidelity: { count: 1, mean: 0.123 } } },
         ],
       }),

@@ -26,9 +26,9 @@ export function card(made: Made, holding: readonly Holding[]): string {
 
 const intro = `# @snoopi/tiny
 
-A text-to-image teacher and its one-step student, small enough to ship: 64 × 64 pictures of one shape on a ground, from captions of a small grammar
-("a large hollow red star on a black background"). They show what the library around them does, and are what \`snoopi generate\` draws with unless
-it is told otherwise. Both are ordinary diffusers folders with weights in f16. This page is written by \`scripts/ship-tiny.ts\`.
+A text-to-image teacher and its one-step student, small enough to ship: 64 × 64 pictures of one shape on a background, from captions of a small
+grammar ("a large hollow red star on a black background"). They show what the library can do, and \`snoopi generate\` draws with the student by
+default. Both are ordinary diffusers folders with weights in f16. \`scripts/ship-tiny.ts\` writes this page.
 `;
 
 function use(has: (model: ModelName) => boolean, parts: boolean): string {
@@ -77,9 +77,9 @@ function weights(holding: readonly Holding[]): string {
 
 const data = `## Data
 
-All pictures are drawn by a program (\`packages/snoopi/src/world\`): a shape (circle, square, triangle, star), small or large, solid or hollow, in one
-of six colours, on a black or white ground, a little off its place, size, angle and colour. A caption names some of that and leaves the rest open. Nothing was
-downloaded, nobody's pictures or words are in it.
+A program draws all pictures (\`packages/snoopi/src/world\`): a shape (circle, square, triangle, star), small or large, solid or hollow, in one of
+six colours, on a black or white background, with a little randomness in place, size, angle and colour. A caption names some of these and leaves
+the rest open. Nothing was downloaded; nobody's pictures or words are in it.
 `;
 
 const stages: Readonly<Record<string, string>> = {
@@ -107,12 +107,15 @@ function training(trained: Made["trained"]): string[] {
 }
 
 /** The distillation in words. */
-function methodOf({ method, pairs, keepRegression, clip }: Readonly<Record<string, any>>): string {
+function methodOf({ method, negatives, pairs, keepRegression, clip }: Readonly<Record<string, any>>): string {
   const kappa = ({ fixed, uniform }: any) => (uniform ? `random from ${uniform[0]} to ${uniform[1]}` : `${fixed}`);
   const said = [
     `method \`${method?.name}\``,
     ...(method?.teacherKappa == null ? [] : [`κ of the teacher ${kappa(method.teacherKappa)}`]),
     ...(method?.loraKappa == null ? [] : [`κ of the LoRA teacher ${kappa(method.loraKappa)}`]),
+    ...(method?.nasa == null
+      ? []
+      : [`NASA at α ${kappa(method.nasa)} away from ${negatives === "world" ? "one of the world's values" : "a negative"}`]),
     ...(pairs?.count > 0 ? [`a start on ${pairs.count} pictures of the teacher`] : []),
     ...(keepRegression?.weight > 0 ? [`regression on them kept at ${keepRegression.weight}`] : []),
     ...(clip?.weight > 0 ? [`CLIP loss at ${clip.weight}`] : []),
@@ -154,8 +157,8 @@ function section(name: string, table: Shown | undefined, columns: readonly strin
 
 const limits = `## What they are not for
 
-They know this grammar and nothing else: other words make some shape or none. There is one size, 64 × 64, and one shape a picture. Figures are of the tiny world
-and say nothing about models of other sizes.
+They know this grammar and nothing else: other words give some shape or none. There is one size, 64 × 64, and one shape per picture. The figures
+are about this tiny world and say nothing about models of other sizes.
 
 Licence: MIT, weights included.
 `;

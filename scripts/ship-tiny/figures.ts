@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spread } from "@snoopi/snoopi";
 import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
+import { shippedStudent } from "./parts.ts";
 
 /** Figures by name, as an evaluation's table has them. */
 export interface Row {
@@ -19,7 +20,7 @@ export interface Shown {
 export type Figures = Partial<Record<"students" | "guidance" | "exclusion" | "judge", Shown>>;
 
 /** Rows about the student that ships, under the names that `npm run tiny-world` and `snoopi eval` give it. */
-const students = ["student", "tiny"];
+const students: readonly string[] = [shippedStudent, "tiny"];
 const about = (model: string) => students.includes(model);
 
 /** Which rows of each table are of the models that ship. */
