@@ -230,7 +230,7 @@ describe("the card", () => {
       }),
     );
     await ship({ models: { student }, results, to });
-    expect(readme()).toMatch(/\| student +\| 0\.912 ± 0\.010 \|/);
+    expect(readme()).toMatch(/\| nasa-t +\| 0\.912 ± 0\.010 \|/);
     expect(readme()).toMatch(/\| teacher, DDIM 25, κ 3 +\| +0\.970 \|/);
     expect(readme()).toContain("- _fidelity_: how well.");
     expect(readme()).toContain("The student has 94 % of the teacher's fidelity.");
