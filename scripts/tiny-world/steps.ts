@@ -80,7 +80,8 @@ export function stepsOf(size: Size, out: string): Step[] {
     on,
     ...distilled,
     table("judge", ...less),
-    table("guidance", ...less, ...(size === "miniature" ? words("--teacher-steps 2 --kappas 1,3") : [])),
+    // A teacher's picture takes 50 passes.
+    table("guidance", ...less, ...words(size === "miniature" ? "--teacher-steps 2 --kappas 1,3" : "--pictures 256")),
     table("students", ...each, ...labelled, ...less, ...(size === "miniature" ? words("--teacher-steps 2") : [])),
     // One seed of noise is enough: trainings differ by more.
     table("curves", ...labelled, ...(size === "miniature" ? less : words("--seeds 0"))),
