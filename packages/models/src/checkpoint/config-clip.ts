@@ -45,7 +45,8 @@ export function clipTextConfig(json: JsonObject): ClipTextConfig {
   const model = json.model_type ?? "clip_text_model";
   const architectures = Array.isArray(json.architectures) ? json.architectures : [];
   if (model === "clip" && typeof json.text_config === "object" && json.text_config !== null) {
-    const inner = { ...(json.text_config as JsonObject), model_type: "clip_text_model" };
+    // transformers takes the projection's width from the whole, whatever the half says.
+    const inner = { ...(json.text_config as JsonObject), projection_dim: json.projection_dim, model_type: "clip_text_model" };
     return { ...clipTextConfig(inner), withProjection: true };
   }
   if (model !== "clip_text_model") {

@@ -21,6 +21,12 @@ test("a CLIP text encoder's omitted keys take transformers' defaults; bookkeepin
   expect(clipTextConfig({ model_type: "clip", text_config: { hidden_size: 64, num_attention_heads: 2 } }).hiddenSize).toBe(64);
 });
 
+test("a whole CLIP projects its text to its own width, whatever its text half says", () => {
+  const whole = { model_type: "clip", text_config: { projection_dim: 32 } };
+  expect(clipTextConfig({ ...whole, projection_dim: 16 }).projectionDim).toBe(16);
+  expect(clipTextConfig(whole).projectionDim).toBe(512);
+});
+
 test.each<[Record<string, unknown>, string]>([
   [{ model_type: "t5" }, 'text_encoder: model_type is "t5", only "clip_text_model" is supported.'],
   [{ hidden_act: "relu" }, 'text_encoder: hidden_act is "relu", only "quick_gelu", "gelu" is supported.'],

@@ -13,7 +13,7 @@ export function clipSizes(json: JsonObject, where: string): ClipSizes {
   if (!textJson || !visionJson) {
     throw new SnoopiError(`${where}: it has no text_config and vision_config, so it is no CLIPModel. Train one with snoopi train clip.`);
   }
-  return { text: clipTextConfig({ projection_dim: json.projection_dim, ...textJson }), image: imageSizes(visionJson, where) };
+  return { text: clipTextConfig({ ...textJson, projection_dim: json.projection_dim }), image: imageSizes(visionJson, where) };
 }
 
 function imageSizes(json: JsonObject, where: string): ClipImageSizes {
