@@ -8,7 +8,7 @@ import { checkSteps, sinusoid, type Timestep, timestepEmbedding } from "./unet/t
 import type { TransformerSizes } from "./unet/transformer.ts";
 
 /** The part of a config that makes the network. */
-export type UNetSizes = Omit<UNetConfig, "ignored" | "sampleSize" | "actFn" | "upcastAttention"> & {
+export type UNetSizes = Omit<UNetConfig, "ignored" | "sampleSize" | "actFn"> & {
   /** How time enters the second norm of a resnet: added to its input (`"default"`, the default), or scaling and shifting its output. */
   readonly resnetTimeScaleShift?: "default" | "scale_shift";
 };

@@ -32,8 +32,6 @@ export interface UNetConfig extends ParsedConfig {
   /** The **number of heads** in each down block: the name is diffusers' historical mistake. A head is channels / heads wide. */
   readonly attentionHeadDim: readonly number[];
   readonly useLinearProjection: boolean;
-  /** Scores and softmax in f32. */
-  readonly upcastAttention: boolean;
   readonly convInKernel: number;
   readonly convOutKernel: number;
 }
@@ -105,12 +103,12 @@ export function unetConfig(json: JsonObject): UNetConfig {
     transformerLayersPerBlock: fields.countPerBlock("transformer_layers_per_block", 1, blocks),
     attentionHeadDim: fields.countPerBlock("attention_head_dim", 8, blocks),
     useLinearProjection: fields.bool("use_linear_projection", false),
-    upcastAttention: fields.bool("upcast_attention", false),
     convInKernel: fields.count("conv_in_kernel", 3),
     convOutKernel: fields.count("conv_out_kernel", 3),
   };
-  // The first belongs to training, the others to features refused above, which leave them without effect.
-  fields.skip(["dropout", "addition_time_embed_dim", "projection_class_embeddings_input_dim", "addition_embed_type_num_heads"]);
+  // For training, always true here (scores and softmax are in f32), or of features refused above.
+  fields.skip(["dropout", "upcast_attention"]);
+  fields.skip(["addition_time_embed_dim", "projection_class_embeddings_input_dim", "addition_embed_type_num_heads"]);
   checkBlocks(config);
   return { ...config, ignored: fields.ignored() };
 }

@@ -22,8 +22,6 @@ export interface VaeConfig extends ParsedConfig {
   readonly shiftFactor: number | null;
   readonly latentsMean: readonly number[] | null;
   readonly latentsStd: readonly number[] | null;
-  /** Decode in f32 even when the weights are f16: some VAEs overflow. */
-  readonly forceUpcast: boolean;
   readonly useQuantConv: boolean;
   readonly usePostQuantConv: boolean;
   readonly midBlockAddAttention: boolean;
@@ -49,11 +47,12 @@ export function vaeConfig(json: JsonObject): VaeConfig {
     shiftFactor: fields.maybeNumber("shift_factor"),
     latentsMean: fields.maybeNumbers("latents_mean"),
     latentsStd: fields.maybeNumbers("latents_std"),
-    forceUpcast: fields.bool("force_upcast", true),
     useQuantConv: fields.bool("use_quant_conv", true),
     usePostQuantConv: fields.bool("use_post_quant_conv", true),
     midBlockAddAttention: fields.bool("mid_block_add_attention", true),
   };
+  // Always true here: everything is computed in f32.
+  fields.skip(["force_upcast"]);
   const { blockOutChannels, latentChannels, normNumGroups } = config;
   for (const [key, list] of [
     ["down_block_types", config.downBlockTypes],

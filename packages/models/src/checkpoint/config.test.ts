@@ -27,7 +27,6 @@ test("a UNet's omitted keys take diffusers' defaults", () => {
     transformerLayersPerBlock: [1, 1, 1, 1],
     attentionHeadDim: [8, 8, 8, 8],
     useLinearProjection: false,
-    upcastAttention: false,
     convInKernel: 3,
     convOutKernel: 3,
     ignored: [],
@@ -51,13 +50,18 @@ test("SD2.1's UNet keeps what its file says, and unknown keys are listed", () =>
   });
   expect(config.attentionHeadDim).toEqual([5, 10, 20, 20]);
   expect(config.sampleSize).toEqual([96, 96]);
-  expect([config.upcastAttention, config.useLinearProjection]).toEqual([true, true]);
+  expect(config.useLinearProjection).toBe(true);
   expect(config.ignored).toEqual(["something_new"]);
 });
 
 test("null for a bool is false, swish is silu, a null middle is none", () => {
-  const config = unetConfig({ upcast_attention: null, act_fn: "swish", mid_block_type: null, layers_per_block: [1, 2, 3, 4] });
-  expect([config.upcastAttention, config.actFn, config.midBlockType, config.layersPerBlock]).toEqual([false, "silu", null, [1, 2, 3, 4]]);
+  const config = unetConfig({ use_linear_projection: null, act_fn: "swish", mid_block_type: null, layers_per_block: [1, 2, 3, 4] });
+  expect([config.useLinearProjection, config.actFn, config.midBlockType, config.layersPerBlock]).toEqual([
+    false,
+    "silu",
+    null,
+    [1, 2, 3, 4],
+  ]);
 });
 
 test("sample sizes below 64 are those of a file older than diffusers 0.9, and then wrong", () => {
@@ -111,12 +115,18 @@ test("a VAE's omitted keys take diffusers' defaults", () => {
     shiftFactor: null,
     latentsMean: null,
     latentsStd: null,
-    forceUpcast: true,
     useQuantConv: true,
     usePostQuantConv: true,
     midBlockAddAttention: true,
     ignored: [],
   });
+});
+
+test("keys about where to compute in f32 are known, and no part of a config, since that is everywhere", () => {
+  for (const upcast of [true, false]) {
+    expect(vaeConfig({ force_upcast: upcast })).toEqual(vaeConfig({}));
+    expect(unetConfig({ upcast_attention: upcast })).toEqual(unetConfig({}));
+  }
 });
 
 test.each<[Record<string, unknown>, string]>([
