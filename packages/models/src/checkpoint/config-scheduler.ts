@@ -110,5 +110,8 @@ export function schedulerConfig(json: JsonObject, options: { as?: "DDIMScheduler
       `scheduler: trained_betas has ${config.trainedBetas.length} numbers for num_train_timesteps ${config.numTrainTimesteps}. They must agree.`,
     );
   }
+  // diffusers takes any. 0 is a step without noise, and a schedule of zero terminal SNR ends in 1.
+  const outside = config.trainedBetas?.find((beta) => !(beta >= 0 && beta <= 1));
+  if (outside !== undefined) throw new SnoopiError(`scheduler: trained_betas holds ${outside}, expected numbers from 0 to 1.`);
   return { ...config, ignored: fields.ignored() };
 }

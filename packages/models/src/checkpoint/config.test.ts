@@ -250,6 +250,12 @@ test.each<[Record<string, unknown>, string]>([
   [{ thresholding: true }, "scheduler: thresholding is true, only false is supported."],
   [{ beta_end: 2 }, "scheduler: beta_end is 2, expected a number between 0 and 1."],
   [{ trained_betas: [0.1] }, "scheduler: trained_betas has 1 numbers for num_train_timesteps 1000. They must agree."],
+  [{ trained_betas: [0.1, -0.2], num_train_timesteps: 2 }, "scheduler: trained_betas holds -0.2, expected numbers from 0 to 1."],
+  [{ trained_betas: [0.1, 1.1], num_train_timesteps: 2 }, "scheduler: trained_betas holds 1.1, expected numbers from 0 to 1."],
 ])("a scheduler with %j is refused", (json, message) => {
   expect(() => schedulerConfig(json)).toThrow(message);
+});
+
+test("a scheduler's own betas may begin without noise and end without signal", () => {
+  expect(schedulerConfig({ trained_betas: [0, 0.5, 1], num_train_timesteps: 3 }).trainedBetas).toEqual([0, 0.5, 1]);
 });
