@@ -2,7 +2,7 @@ import "./methods.ts";
 
 // Tensors and where they live.
 export { arange, empty, fromData, type Nested, tensor } from "./create.ts";
-export { type ArrayOf, bytesOf, convert, type DType, isFloat, promote, type TypedArray, toNumbers } from "./dtype.ts";
+export { type ArrayOf, arrays, bytesOf, convert, type DType, isFloat, promote, type TypedArray, toNumbers } from "./dtype.ts";
 export { bf16ToF32, f16ToF32, f32ToF16, fromHalf, toHalf } from "./half.ts";
 export { sameShape, type Shape, show, sizeOf, stridesOf } from "./shape.ts";
 export { apply, applyAll, isTensor, keep, Tensor } from "./tensor.ts";

@@ -1,4 +1,4 @@
-import { bytesOf, type DType, type Shape, SnoopiError, show, sizeOf, type TypedArray } from "@snoopi/core";
+import { arrays, bytesOf, type DType, type Shape, SnoopiError, show, sizeOf, type TypedArray } from "@snoopi/core";
 import { writtenAs } from "./safetensors-dtype.ts";
 
 const encoder = new TextEncoder();
@@ -15,7 +15,7 @@ const order = [...writtenAs.keys()];
 /**
  * A safetensors file as the chunks it consists of: the header, then each tensor's bytes (views of `data`, nothing is copied).
  * Order and padding equal the reference writer's: by alignment of the type, then by name; the header filled with spaces to 8 bytes.
- * Throws when a name comes twice, or when data and shape disagree.
+ * Throws when a name comes twice, or when data disagrees with shape or type.
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [string, { dtype: DType; shape: Shape; data: TypedArray }]>,
@@ -32,6 +32,11 @@ export function encodeSafetensors(
     if (seen.has(name)) throw new SnoopiError(`safetensors: the name ${JSON.stringify(name)} is taken. Give each tensor its own.`);
     if (data.length !== sizeOf(shape)) {
       throw new SnoopiError(`safetensors: ${JSON.stringify(name)} has the shape ${show(shape)} but ${data.length} elements.`);
+    }
+    if (!(data instanceof arrays[dtype])) {
+      throw new SnoopiError(
+        `safetensors: ${JSON.stringify(name)} is ${dtype} but its elements come as ${(data as TypedArray).constructor.name}. Give ${arrays[dtype].name}.`,
+      );
     }
     seen.add(name);
     const end = at + data.length * bytesOf[dtype];

@@ -189,7 +189,7 @@ test("the writer's bytes are those of the reference writer", () => {
   expect(Buffer.concat(chunks).toString("base64")).toBe(reference);
 });
 
-test("the writer refuses a name given twice and data that does not fill its shape", () => {
+test("the writer refuses a name given twice, and data that does not fill its shape or is of another type", () => {
   const one = { dtype: "f32" as const, shape: [1], data: Float32Array.of(1) };
   expect(() =>
     encodeSafetensors([
@@ -199,6 +199,9 @@ test("the writer refuses a name given twice and data that does not fill its shap
   ).toThrow('the name "a" is taken');
   expect(() => encodeSafetensors([["__metadata__", one]])).toThrow('the name "__metadata__" is taken');
   expect(() => encodeSafetensors([["a", { ...one, shape: [2] }]])).toThrow('"a" has the shape [2] but 1 elements');
+  for (const dtype of ["f16", "f64", "i32"] as const) {
+    expect(() => encodeSafetensors([["a", { ...one, dtype }]])).toThrow(`"a" is ${dtype} but its elements come as Float32Array. Give `);
+  }
 });
 
 const dtypes: readonly DType[] = ["f32", "f16", "f64", "i32", "u32"];
