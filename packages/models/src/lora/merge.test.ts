@@ -48,6 +48,25 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY])("a LoRA that holds %s is refus
   expect(device.memory().tensors).toBe(0);
 });
 
+test("a sum that f16 cannot hold is refused, and one that it just can is not", async () => {
+  const device = createCpu();
+  const weight = weightOn(device, "f16");
+  const adding = (...sizes: number[]) =>
+    withChanges(
+      weight,
+      sizes.map((v) => ({ lora: loraOf({ A: [1, 0], B: [0, -v, 0] }), layer, scale: 2 })),
+      device,
+    );
+  await expect(adding(70000, 1)).rejects.toThrow(
+    "x.safetensors: with unet.a added a weight reaches 70000, and f16 ends at 65504. Give a smaller scale, or weights in f32.",
+  );
+  const fits = await adding(65519);
+  expect([...(await fits.data())]).toEqual([1, 1, -65504, 1, 1, 1]);
+  fits.dispose();
+  weight.dispose();
+  expect(device.memory().tensors).toBe(0);
+});
+
 test("nothing is left of a sum that the device does not finish", async () => {
   const working = createCpu();
   const device = { ...working, idle: () => Promise.reject(new Error("the device was lost")) };
