@@ -101,6 +101,23 @@ describe.each(devices)("on $name, an adapter", ({ device }) => {
     ).toBeGreaterThan(0.1);
   });
 
+  test("adds to what another one around the same network adds", async () => {
+    const [inner, outer] = [adapters(), adapters()];
+    const net = network(outer.wrap(inner.wrap(params(load(weights)))));
+    addDrawn(inner, "a", { device });
+    addDrawn(outer, "b", { device, seed: 40 });
+    inner.use("a");
+    outer.use("b");
+    const alone = build(weights);
+    addDrawn(alone.lora, "a", { device });
+    addDrawn(alone.lora, "b", { device, seed: 40 });
+    alone.lora.use("a", "b");
+    expect(await values(net(x))).toEqual(await values(alone.net(x)));
+    outer.use();
+    alone.lora.use("a");
+    expect(await values(net(x))).toEqual(await values(alone.net(x)));
+  });
+
   test("is switched by name on one network, several at once as well", async () => {
     const { lora, net } = build(weights);
     addDrawn(lora, "a", { device });
@@ -205,6 +222,17 @@ describe("adapters", () => {
     lora.remove("a");
     expect([own.memory().tensors, lora.active]).toEqual([0, []]);
     expect(net(normal([1, 3, 4, 4], { key: 1, device: weights.get("conv.weight")!.device })).shape).toEqual([1, 4, 2]);
+  });
+
+  test("are not removed while something runs with them", () => {
+    const { lora } = build(weights);
+    for (const name of ["a", "b"]) lora.add(name, { rank: 2, device });
+    const refusal = 'lora: the adapter "a" is removed inside of with(), which uses it. Remove it after.';
+    expect(() => lora.with("a", () => lora.with("b", () => lora.remove("a")))).toThrow(refusal);
+    lora.with("a", () => lora.remove("b"));
+    expect(() => lora.tensors("b")).toThrow("among a.");
+    lora.remove("a");
+    expect(() => lora.tensors("a")).toThrow("among none");
   });
 
   test("that make no sense are refused", () => {

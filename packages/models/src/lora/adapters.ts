@@ -37,7 +37,7 @@ export interface AdapterOptions {
 
 /** Named adapters on one network, which is built once and whose weights stay as they are. */
 export interface Adapters {
-  /** The parameters to build the network with: its layers look up here what to add. */
+  /** The parameters to build the network with: its layers look up here what to add. Several may be wrapped around one another, and all add. */
   wrap(p: Params): Params;
   /** Paths and shapes of the layers built so far. */
   readonly layers: ReadonlyMap<string, Layer>;
@@ -54,7 +54,7 @@ export interface Adapters {
   readonly active: readonly string[];
   /** The weights that an adapter changes, with it added, in their own type: what to save to do without the adapter. */
   merged(name: string, weights: ReadonlyMap<string, Tensor>): Map<string, Tensor>;
-  /** Frees an adapter. */
+  /** Frees an adapter. @throws SnoopiError inside of a {@link Adapters.with} that names it. */
   remove(name: string): void;
 }
 
@@ -76,6 +76,8 @@ export function adapters(): Adapters {
   // The names `with` sets while it runs: a checkpointed block that is recomputed later sees them again.
   const within = surrounding<readonly string[]>();
   const active = () => within.get() ?? used;
+  // The names of every `with` that runs, nested ones as well.
+  const held: string[] = [];
 
   function get(name: string): Adapter {
     const found = all.get(name);
@@ -125,7 +127,15 @@ export function adapters(): Adapters {
     use(...names) {
       used = chosen(names);
     },
-    with: (names, fn) => within.with(chosen(typeof names === "string" ? [names] : names), fn),
+    with(names, fn) {
+      const these = chosen(typeof names === "string" ? [names] : names);
+      held.push(...these);
+      try {
+        return within.with(these, fn);
+      } finally {
+        held.length -= these.length;
+      }
+    },
     get active() {
       return active();
     },
@@ -140,6 +150,8 @@ export function adapters(): Adapters {
       );
     },
     remove(name) {
+      if (held.includes(name))
+        throw new SnoopiError(`lora: the adapter "${name}" is removed inside of with(), which uses it. Remove it after.`);
       for (const { a, b } of get(name).pairs.values()) {
         a.dispose();
         b.dispose();
@@ -150,7 +162,8 @@ export function adapters(): Adapters {
   };
 
   function wrap(p: Params): Params {
-    return { path: p.path, at: (name) => wrap(p.at(name)), get: p.get, wrap: (layer) => site(p.path, layer) };
+    const inner = (layer: Layer): Layer => (p.wrap ? { ...layer, call: p.wrap(layer) } : layer);
+    return { path: p.path, at: (name) => wrap(p.at(name)), get: p.get, wrap: (layer) => site(p.path, inner(layer)) };
   }
 
   function site(path: string, layer: Layer): Layer["call"] {
