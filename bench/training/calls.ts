@@ -3,7 +3,10 @@ import * as dawn from "webgpu";
 /** What was encoded during a step. */
 export interface Encoded {
   readonly dispatches: number;
-  /** Makes the same calls in a loop that does nothing else, and submits them: a cost no library can avoid. It computes the step again. */
+  /**
+   * Makes the calls inside the step's compute passes again in a loop that does nothing else, and submits each pass: a cost no library can
+   * avoid. What the step made, wrote or copied outside of passes is not repeated.
+   */
   again(): void;
 }
 

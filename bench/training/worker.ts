@@ -28,7 +28,8 @@ async function timed(start: () => () => Promise<number>): Promise<StepSample & {
 }
 
 /**
- * Milliseconds of a loop that makes the WebGPU calls of a step and nothing else, each time after a real step, so that caches are as cold.
+ * Milliseconds of a loop that makes the calls of a step's compute passes and nothing else, each time after a real step, so that caches are
+ * as cold.
  */
 async function bareCalls(step: () => Promise<unknown>, again: () => void): Promise<number> {
   const times: number[] = [];
