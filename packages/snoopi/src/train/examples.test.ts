@@ -32,6 +32,19 @@ describe("examples", () => {
     expect(small.data[((1 * 3 + 2) * 16 + 5) * 16 + 9]).toBeCloseTo(sum / 16, 5);
   });
 
+  test("are larger pictures with every pixel repeated, and refused where pixels would have to be mixed", () => {
+    const scenes = scenesOf(key, 0, 2);
+    const [whole, large] = [picturesOf(scenes), picturesOf(scenes, 128)];
+    expect(large.shape).toEqual([2, 3, 128, 128]);
+    const at = (n: number, channel: number, row: number, column: number) => whole.data[((n * 3 + channel) * 64 + row) * 64 + column];
+    const wrong = [...large.data].filter((v, i) => {
+      const [plane, row, column] = [Math.floor(i / 128 ** 2), Math.floor(i / 128) % 128, i % 128];
+      return v !== at(Math.floor(plane / 3), plane % 3, row >> 1, column >> 1);
+    });
+    expect(wrong).toEqual([]);
+    for (const side of [24, 96]) expect(() => picturesOf(scenes, side)).toThrow(`pictures: 64 × 64 cannot become ${side} × ${side}, as`);
+  });
+
   test("of a purpose and a step have numbers of their own", () => {
     const draws = [stepKey(key, 1, 0), stepKey(key, 1, 1), stepKey(key, 2, 0)].map((one) => [...uniforms(4, one)]);
     expect(new Set(draws.map(String)).size).toBe(3);

@@ -3,6 +3,7 @@ import { type Attributes, attributeNames, type Constraint } from "../world/attri
 import { namingProbability } from "../world/caption.ts";
 import { render } from "../world/render.ts";
 import { pictureSize, type Scene, sampleScene } from "../world/scene.ts";
+import { resized } from "./resize.ts";
 import type { Numbers } from "./stage.ts";
 
 // Batches of the tiny world as numbers. Everything is drawn with a key of its own purpose and the step's number.
@@ -11,27 +12,12 @@ import type { Numbers } from "./stage.ts";
 export const scenesOf = (key: Key, first: number, count: number): Scene[] =>
   Array.from({ length: count }, (_, i) => sampleScene(key, first + i));
 
-/** Pictures [n, 3, side, side] from −1 to 1: means over squares where the side is smaller than the world's 64. */
+/** Pictures [n, 3, side, side] from −1 to 1: the world's of 64 × 64, {@link resized}. */
 export function picturesOf(scenes: readonly Scene[], side: number = pictureSize): Numbers {
-  const length = 3 * side * side;
+  const length = 3 * pictureSize * pictureSize;
   const data = new Float32Array(scenes.length * length);
-  const whole = new Float32Array(3 * pictureSize * pictureSize);
-  for (const [n, scene] of scenes.entries()) {
-    const out = data.subarray(n * length, (n + 1) * length);
-    if (side === pictureSize) render(scene, out);
-    else shrink(render(scene, whole), out, side);
-  }
-  return { shape: [scenes.length, 3, side, side], data };
-}
-
-function shrink(from: Float32Array, to: Float32Array, side: number): void {
-  const by = pictureSize / side;
-  to.fill(0);
-  for (let row = 0; row < 3 * pictureSize; row++) {
-    for (let column = 0; column < pictureSize; column++) {
-      to[Math.floor(row / by) * side + Math.floor(column / by)] += from[row * pictureSize + column] / (by * by);
-    }
-  }
+  for (const [n, scene] of scenes.entries()) render(scene, data.subarray(n * length, (n + 1) * length));
+  return resized({ shape: [scenes.length, 3, pictureSize, pictureSize], data }, side);
 }
 
 /** The attributes of a picture that its caption, drawn as number `index` of `key`, names. */

@@ -14,8 +14,8 @@ import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../../pipeline/open.ts";
 import { openNetwork } from "../../train/node/network.ts";
 import { originOf } from "../../train/node/origin.ts";
+import { resized } from "../../train/resize.ts";
 import { type Numbers, uploaded } from "../../train/stage.ts";
-import { resized } from "../table/resize.ts";
 
 /** A model's VAE, both ways. */
 export interface Autoencoder extends Disposable {

@@ -7,10 +7,10 @@ import { clipSizes } from "../../train/clip-sizes.ts";
 import { namesIn } from "../../train/node/folder.ts";
 import { openNetwork } from "../../train/node/network.ts";
 import { originOf } from "../../train/node/origin.ts";
+import { resized } from "../../train/resize.ts";
 import { uploaded } from "../../train/stage.ts";
 import { cosines } from "../cosine.ts";
 import type { Extractor } from "../table/evaluate.ts";
-import { resized } from "../table/resize.ts";
 import type { Autoencoder } from "./autoencoder.ts";
 
 export interface OpenExtractor extends Extractor, Disposable {}

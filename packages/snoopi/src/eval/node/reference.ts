@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { foldIn, keyFromSeed } from "@snoopi/core";
 import { picturesOf, scenesOf } from "../../train/examples.ts";
+import { resized } from "../../train/resize.ts";
 import { judge } from "../../world/judge.ts";
 import { pictureSize } from "../../world/scene.ts";
 import { emptyMoments, mergeMoments, momentsOf } from "../moments.ts";
 import { type Extractor, joined } from "../table/evaluate.ts";
 import type { Reference } from "../table/figures.ts";
 import { type Floor, floorOf } from "../table/floor.ts";
-import { resized } from "../table/resize.ts";
 import type { Autoencoder } from "./autoencoder.ts";
 import { packFeatures, packMoments, readState, unpackFeatures, unpackMoments, writeState } from "./state-file.ts";
 

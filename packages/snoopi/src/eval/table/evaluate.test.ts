@@ -1,12 +1,12 @@
 import { keyFromSeed } from "@snoopi/core";
 import { expect, test } from "vitest";
 import { picturesOf } from "../../train/examples.ts";
+import { resized } from "../../train/resize.ts";
 import { render } from "../../world/render.ts";
 import { sampleScene } from "../../world/scene.ts";
 import type { Cell } from "./cell.ts";
 import { type CellState, type Extractor, emptyState, evaluate, type Painter } from "./evaluate.ts";
 import { figuresOf, type Reference } from "./figures.ts";
-import { resized } from "./resize.ts";
 
 // A "model" that draws the truth, and ones that do not.
 
@@ -94,12 +94,4 @@ test("pictures that are not finite are refused by their number", async () => {
   await expect(evaluate(cell, { ...options, paint: broken })).rejects.toThrow(
     "eval: picture 1 of truth has values that are not finite. The model overflowed: try --device cpu.",
   );
-});
-
-test("small pictures are looked at with their pixels repeated, large ones averaged, and other sizes refused", () => {
-  const two = { shape: [1, 1, 2, 2], data: Float32Array.of(1, 2, 3, 4) };
-  expect([...resized(two, 4).data]).toEqual([1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4]);
-  expect(resized(resized(two, 4), 2)).toEqual(two);
-  expect([...resized(two, 1).data]).toEqual([2.5]);
-  expect(() => resized(two, 3)).toThrow("eval: pictures of 2 × 2 cannot be looked at as 3 × 3.");
 });

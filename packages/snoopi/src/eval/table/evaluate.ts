@@ -1,4 +1,5 @@
 import { SnoopiError } from "@snoopi/core";
+import { resized } from "../../train/resize.ts";
 import type { Numbers } from "../../train/stage.ts";
 import { judge } from "../../world/judge.ts";
 import { pictureSize } from "../../world/scene.ts";
@@ -6,7 +7,6 @@ import type { Features } from "../features.ts";
 import { emptyMoments, type Moments, mergeMoments, momentsOf } from "../moments.ts";
 import { batchOf, type Cell, type CellBatch } from "./cell.ts";
 import type { Floor } from "./floor.ts";
-import { resized } from "./resize.ts";
 import { emptyTally, mergeTallies, type Tally, tallyOf } from "./tally.ts";
 
 /** Makes pictures `[n, 3, S, S]`, −1 black and 1 white, for a batch of a cell that begins at picture `first`. */

@@ -1,5 +1,5 @@
 import { SnoopiError } from "@snoopi/core";
-import type { Numbers } from "../../train/stage.ts";
+import type { Numbers } from "./stage.ts";
 
 /**
  * Pictures `[n, 3, S, S]` resized to another side: means over squares where it is smaller, repeated pixels where it is larger.
@@ -14,7 +14,7 @@ export function resized(pictures: Numbers, side: number): Numbers {
   const [large, small] = [Math.max(height, side), Math.min(height, side)];
   if (height !== width || large % small !== 0) {
     throw new SnoopiError(
-      `eval: pictures of ${width} × ${height} cannot be looked at as ${side} × ${side}. Use a model of that size, or a divisor of it.`,
+      `pictures: ${width} × ${height} cannot become ${side} × ${side}, as neither is a multiple of the other. Use a model of another size.`,
     );
   }
   const by = large / small;
