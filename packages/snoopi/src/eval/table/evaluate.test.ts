@@ -86,12 +86,16 @@ test("what is made of a picture does not depend on the batch it is in", async ()
   expect(few.rows).toEqual(many.rows);
 });
 
-test("pictures that are not finite are refused by their number", async () => {
-  const broken: Painter = async (_, { prompts }) => ({
-    shape: [prompts.length, 3, 64, 64],
-    data: new Float32Array(prompts.length * 12288).fill(Number.NaN, 12288),
-  });
-  await expect(evaluate(cell, { ...options, paint: broken })).rejects.toThrow(
-    "eval: picture 1 of truth has values that are not finite. The model overflowed: try --device cpu.",
-  );
-});
+test.each([Number.NaN, Number.POSITIVE_INFINITY])(
+  "pictures that hold %s are refused by their number, before an extractor sees them",
+  async (v) => {
+    const broken: Painter = async (_, { prompts }) => ({
+      shape: [prompts.length, 3, 64, 64],
+      data: new Float32Array(prompts.length * 12288).fill(v, 12288),
+    });
+    const misled: Extractor = { ...extractor, look: () => Promise.reject(new Error("cosines: the image is all zeros")) };
+    await expect(evaluate(cell, { ...options, extractor: misled, paint: broken })).rejects.toThrow(
+      "eval: picture 1 of truth has values that are not finite. The model overflowed: try --device cpu.",
+    );
+  },
+);

@@ -68,9 +68,12 @@ export async function evaluate(cell: Cell, options: EvaluateOptions): Promise<Ce
   while (state.tally.pictures < cell.pictures && !signal?.aborted) {
     const first = state.tally.pictures;
     const asked = batchOf(cell, first, Math.min(batch, cell.pictures - first));
-    const pictures = clipped(await paint(cell, asked, first));
+    const painted = await paint(cell, asked, first);
+    // Before infinity is clipped to white, and before an extractor complains of what it made of such numbers.
+    checkFinite(cell, painted, first);
+    const pictures = clipped(painted);
     const look = cell.features ? await extractor.look(pictures, asked.prompts) : undefined;
-    state = added(state, counted(cell, { asked, pictures, floor, first, ...(look?.likeness && { likeness: look.likeness }) }), look);
+    state = added(state, counted(cell, { asked, pictures, floor, ...(look?.likeness && { likeness: look.likeness }) }), look);
     await onBatch?.(state, asked.prompts.length);
   }
   return state;
@@ -80,20 +83,21 @@ interface Painted {
   readonly asked: CellBatch;
   readonly pictures: Numbers;
   readonly floor: Floor;
-  readonly first: number;
   readonly likeness?: Float64Array;
 }
 
-function counted({ name, lacks }: Cell, { asked, pictures, floor, first, likeness }: Painted): Tally {
+function checkFinite({ name }: Cell, { data, shape: [count] }: Numbers, first: number): void {
+  const at = data.findIndex((v) => !Number.isFinite(v));
+  if (at < 0) return;
+  const picture = first + Math.floor((at * count) / data.length);
+  throw new SnoopiError(`eval: picture ${picture} of ${name} has values that are not finite. The model overflowed: try --device cpu.`);
+}
+
+function counted({ lacks }: Cell, { asked, pictures, floor, likeness }: Painted): Tally {
   const { data } = resized(pictures, pictureSize);
   const length = 3 * pictureSize ** 2;
   return asked.constraints.reduce((tally, constraint, i) => {
     const picture = (data as Float32Array).subarray(i * length, (i + 1) * length);
-    if (!picture.every(Number.isFinite)) {
-      throw new SnoopiError(
-        `eval: picture ${first + i} of ${name} has values that are not finite. The model overflowed: try --device cpu.`,
-      );
-    }
     const seen = { constraint, floor, ...(lacks && { lacks }), ...(likeness && { likeness: likeness[i] }) };
     return mergeTallies(tally, tallyOf(judge(picture), seen));
   }, emptyTally());
