@@ -43,6 +43,8 @@ export function painter({ loaded, vae, signal }: PainterOptions): Painter {
 function guidanceOf({ steps, kappa, away }: Drawing, draw: (between: readonly [number, number]) => Float32Array) {
   if (away) return { guidance: away.method, negative: away.negative, guidanceScale: away.scale };
   if (typeof kappa !== "number") return { kappas: draw(kappa) };
-  if (kappa <= 1) return steps === 1 ? {} : { guidance: 1 };
+  // As guidance it would take no second pass.
+  if (kappa < 1) return { kappas: draw([kappa, kappa]) };
+  if (kappa === 1) return steps === 1 ? {} : { guidance: 1 };
   return steps === 1 ? { guidance: "cfg", guidanceScale: kappa } : { guidance: kappa };
 }
