@@ -1,21 +1,20 @@
 import { type Device, scope, type Tensor } from "@snoopi/core";
 import {
   type AutoencoderConfig,
-  autoencoderConfig,
+  autoencoderFactor,
   latentDecoder,
   latentEncoder,
   openComponentWeights,
   type Params,
-  readConfig,
   scaleLatents,
   subfolder,
 } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../../pipeline/open.ts";
 import { openNetwork } from "../../train/node/network.ts";
-import { originOf } from "../../train/node/origin.ts";
 import { resized } from "../../train/resize.ts";
 import { type Numbers, uploaded } from "../../train/stage.ts";
+import { drawnFrom, filesOrigin } from "./origin.ts";
 
 /** A model's VAE, both ways. */
 export interface Autoencoder extends Disposable {
@@ -24,6 +23,8 @@ export interface Autoencoder extends Disposable {
   readonly origin: string;
   /** The side of its pictures. */
   readonly side: number;
+  /** The side of its latents. */
+  readonly latentSide: number;
   /** Mean latents, scaled for a UNet, of pictures that `resized` can bring to `side`. To be called in a scope. */
   latents(pictures: Numbers): Tensor;
   /** What is left of pictures after encoder and decoder. */
@@ -37,13 +38,11 @@ export interface AutoencoderAbout {
   readonly origin: string;
 }
 
-/** An AutoencoderTiny's config has no side, as any fits: then the side is that of the pictures that the whole model draws. */
+/** Any side fits a VAE, whatever its config says: it is that of the pictures that the whole model draws. */
 export async function readAutoencoder(model: string): Promise<AutoencoderAbout> {
-  const config = autoencoderConfig(await readConfig(subfolder(nodeFolder(model), "vae")));
-  const weights = await originOf(model, ["vae"]);
-  if (config.className === "AutoencoderKL") return { config, side: config.sampleSize, origin: weights };
-  const side = (await openModel(nodeFolder(model))).size.width;
-  return { config, side, origin: `${weights}-${side}` };
+  const { vae: config, size } = await openModel(nodeFolder(model));
+  const own = await filesOrigin(model, await drawnFrom(model, "vae/"));
+  return { config, side: size.width, origin: `${own}-${size.width}` };
 }
 
 export async function openAutoencoder(
@@ -58,6 +57,7 @@ export async function openAutoencoder(
     model,
     origin,
     side,
+    latentSide: side / autoencoderFactor(config),
     latents: (pictures) => scaleLatents(encoded(pictures), config),
     roundTrip: (pictures) =>
       scope(async (s) => {

@@ -6,12 +6,12 @@ import { clipModel } from "../../train/clip-model.ts";
 import { clipSizes } from "../../train/clip-sizes.ts";
 import { namesIn } from "../../train/node/folder.ts";
 import { openNetwork } from "../../train/node/network.ts";
-import { originOf } from "../../train/node/origin.ts";
 import { resized } from "../../train/resize.ts";
 import { uploaded } from "../../train/stage.ts";
 import { cosines } from "../cosine.ts";
 import type { Extractor } from "../table/evaluate.ts";
 import type { Autoencoder } from "./autoencoder.ts";
+import { drawnFrom, filesOrigin } from "./origin.ts";
 
 export interface OpenExtractor extends Extractor, Disposable {}
 
@@ -32,10 +32,11 @@ async function clipExtractor(model: string, device: Device): Promise<OpenExtract
   const tokenizer = await readClipTokenizer(subfolder(folder, "tokenizer"), { maxPositions: text.maxPositionEmbeddings });
   const build = (p: Params) => clipModel(p, { text, image });
   const weights = await openComponentWeights(subfolder(folder, "clip"));
+  const own = ["config.json", ...weights.files].map((file) => `clip/${file}`);
   const { network, tensors } = await openNetwork("as stored", weights, { build, device, dtype: "f32" });
   return {
     about: `the image tower of ${basename(resolve(model))}/clip, ${image.hiddenSize} numbers of its class token`,
-    origin: await originOf(model, ["clip"]),
+    origin: await filesOrigin(model, [...own, ...(await drawnFrom(model, "tokenizer/"))]),
     look(pictures, prompts) {
       return scope(async (s) => {
         const seen = s.run(() => {
@@ -71,11 +72,15 @@ async function clipExtractor(model: string, device: Device): Promise<OpenExtract
   };
 }
 
-/** Where a model has no CLIP: what its own VAE sees, averaged over a coarse grid so that few pictures are enough for a covariance. */
+/**
+ * Where a model has no CLIP: what its own VAE sees, averaged over a coarse grid so that few pictures are enough for a covariance. Latents that
+ * such a grid does not divide are taken as they are.
+ */
 function vaeExtractor(vae: Autoencoder): OpenExtractor {
-  const grid = 4;
+  const averaged = vae.latentSide % 4 === 0;
+  const grid = averaged ? 4 : vae.latentSide;
   return {
-    about: `the VAE encoder of ${basename(resolve(vae.model))} (it has no clip/), its latents averaged over ${grid} × ${grid} places`,
+    about: `the VAE encoder of ${basename(resolve(vae.model))} (it has no clip/), its latents ${averaged ? "averaged over" : "at all"} ${grid} × ${grid} places`,
     origin: vae.origin,
     look(pictures) {
       return scope(async (s) => {
@@ -90,7 +95,6 @@ function vaeExtractor(vae: Autoencoder): OpenExtractor {
 
 function coarse(z: Tensor, grid: number): Tensor {
   const [batch, channels, height, width] = z.shape;
-  const [rows, columns] = [height, width].map((size) => (size % grid === 0 ? grid : size));
-  const squares = mean(reshape(z, [batch, channels, rows, height / rows, columns, width / columns]), { axis: [3, 5] });
-  return reshape(squares, [batch, channels * rows * columns]);
+  const squares = mean(reshape(z, [batch, channels, grid, height / grid, grid, width / grid]), { axis: [3, 5] });
+  return reshape(squares, [batch, channels * grid * grid]);
 }

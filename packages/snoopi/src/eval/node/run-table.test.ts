@@ -65,6 +65,12 @@ const options: TableOptions = {
 };
 const run = (table: Table, out: string, more: Partial<Pick<RunTableOptions, "model" | "signal" | "onPictures">> = {}) =>
   runTable(table, { device, model, out: join(home, out), batch: 4, reference: 16, roundTrips: 8, signal, ...more });
+/** Changes the sign of a file's last number. */
+function flipLast(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 1] ^= 0x80;
+  writeFileSync(path, bytes);
+}
 const textOf = ({ files }: RanTable) => files.map((path) => readFileSync(path, "utf8"));
 
 describe("a table of a tiny model", () => {
@@ -199,6 +205,33 @@ describe("a table of a tiny model", () => {
     await expect(run(guidanceTable(options), "other")).rejects.toThrow("this is not JSON");
   });
 
+  test("is refused where a file that the model is read from has changed, and no other", async () => {
+    const changed = join(home, "changed");
+    cpSync(model, changed, { recursive: true });
+    const table = guidanceTable({ ...options, model: changed, pictures: 2, seeds: [0], kappas: [2] });
+    const again = () => run(table, "files", { model: changed });
+    await again();
+    for (const component of ["unet/diffusion_pytorch_model", "vae/diffusion_pytorch_model", "clip/model"]) {
+      writeFileSync(join(changed, `${component}.fp16.safetensors`), "a variant that nobody asked for");
+    }
+    writeFileSync(join(changed, "README.md"), "a card");
+    const parts: string[] = [];
+    await run(table, "files", { model: changed, onPictures: (part, added) => added > 0 && parts.push(part) });
+    expect(parts).toEqual([]);
+    for (const [file, more, what] of [
+      ["scheduler/scheduler_config.json", { prediction_type: "v_prediction" }, "model"],
+      ["unet/config.json", { norm_eps: 1e-3 }, "model"],
+      ["tokenizer/special_tokens_map.json", { pad_token: "star</w>" }, "model"],
+      ["clip/config.json", { logit_scale_init_value: 2 }, "features"],
+    ] as const) {
+      const text = readFileSync(join(changed, file), "utf8");
+      writeFileSync(join(changed, file), JSON.stringify({ ...JSON.parse(text), ...more }));
+      await expect(again(), file).rejects.toThrow(`it is of another evaluation: ${what} is `);
+      writeFileSync(join(changed, file), text);
+    }
+    expect((await again()).finished).toBe(true);
+  });
+
   test("without clip/ takes the VAE's features and says so", async () => {
     rmSync(join(model, "clip"), { recursive: true });
     const students = ["a", "b"].map((label) => ({ label, model }));
@@ -214,10 +247,7 @@ describe("a table of a tiny model", () => {
     const table = guidanceTable({ ...options, model: transformer, pictures: 2, seeds: [0] });
     expect((await run(table, "pixart", { model: transformer })).finished).toBe(true);
     const weights = join(transformer, "transformer", "diffusion_pytorch_model.safetensors");
-    const bytes = readFileSync(weights);
-    // The sign of the last number.
-    bytes[bytes.length - 1] ^= 0x80;
-    writeFileSync(weights, bytes);
+    flipLast(weights);
     await expect(run(table, "pixart", { model: transformer })).rejects.toThrow("it is of another evaluation: model is ");
   });
 
@@ -241,6 +271,14 @@ describe("a table of a tiny model", () => {
     expect(about.floors).toMatchObject([{ models: ["tiny-vae"], psnr: expect.any(Number) }]);
     const { side, origin } = await readAutoencoder(tiny);
     expect([side, origin.split("-")[1]]).toEqual([16, "16"]);
+  });
+
+  test("of a model whose VAE was trained at another size is of pictures as the model draws them", async () => {
+    const larger = join(home, "larger-vae");
+    cpSync(model, larger, { recursive: true });
+    const path = join(larger, "vae", "config.json");
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, "utf8")), sample_size: 32 }));
+    expect((await readAutoencoder(larger)).side).toBe(16);
   });
 
   test("of exclusion has every pair, without features", async () => {

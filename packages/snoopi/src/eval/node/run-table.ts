@@ -4,9 +4,8 @@ import { type Device, SnoopiError } from "@snoopi/core";
 import { nodeFolder } from "@snoopi/models/node";
 import { openOutput } from "../../cli/output.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
-import { type OpenModel, openModel } from "../../pipeline/open.ts";
+import { openModel } from "../../pipeline/open.ts";
 import { makeFolder } from "../../train/node/folder.ts";
-import { originOf } from "../../train/node/origin.ts";
 import type { Cell } from "../table/cell.ts";
 import { type CellState, emptyState, evaluate } from "../table/evaluate.ts";
 import { type Figures, figuresOf, type Reference } from "../table/figures.ts";
@@ -14,6 +13,7 @@ import type { Floor } from "../table/floor.ts";
 import type { About, Table } from "../table/table.ts";
 import { type Autoencoder, openAutoencoder, readAutoencoder } from "./autoencoder.ts";
 import { openExtractor } from "./extractors.ts";
+import { drawnFrom, filesOrigin } from "./origin.ts";
 import { painter } from "./painter.ts";
 import { measuredFloor, measuredReference } from "./reference.ts";
 import { readCell, writeCell } from "./state-file.ts";
@@ -64,8 +64,7 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   const unique = new Map<string, Cell>(table.cells.map((cell) => [cell.name, cell]));
   // All are opened before the first picture, so that a bad folder is found now and not after hours.
   const drawing = new Set([...unique.values()].flatMap(({ source }) => (source.by === "model" ? [source.model] : [])));
-  const networks = new Map<string, OpenModel["networks"]>();
-  for (const path of drawing) networks.set(path, (await openModel(nodeFolder(path))).networks);
+  for (const path of drawing) await openModel(nodeFolder(path));
   // Opened first: of equal VAEs the first one counts, and features should be reported under the model that was named.
   const own = await models.vae(options.model);
   const floors: Record<string, Floor> = {};
@@ -74,8 +73,8 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
     if (floors[source.model]) continue;
     const vae = await models.vae(source.model);
     floors[source.model] = await measuredFloor(vae, measure(options.roundTrips, "floor"));
-    const drawnBy = networks.get(source.model)?.map(({ component }) => component);
-    origins.set(source.model, drawnBy ? await originOf(source.model, drawnBy) : vae.origin);
+    const draws = drawing.has(source.model);
+    origins.set(source.model, draws ? await filesOrigin(source.model, await drawnFrom(source.model)) : vae.origin);
   }
   using extractor = await openExtractor(options.model, { device, vae: own });
   const wanted = [...unique.values()].some(({ features }) => features);
