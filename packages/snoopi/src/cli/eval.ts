@@ -10,7 +10,7 @@ import { openDevice } from "./device.ts";
 import type { EvalOptions, TableName } from "./eval-args.ts";
 import { contactSheets } from "./eval-contact.ts";
 import { namedModel } from "./named-model.ts";
-import type { Phase } from "./progress.ts";
+import { inParts } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
 const tables: { readonly [N in TableName]: (options: TableOptions) => Table | Promise<Table> } = {
@@ -36,18 +36,11 @@ export async function evalCommand(
   using opened = await openDevice(options.device);
   const { device } = opened;
   say(opened.line);
-  let at: { readonly part: string; readonly phase: Phase } | undefined;
-  const onPictures = (part: string, added: number, total: number, note?: string) => {
-    if (at?.part !== part) {
-      at?.phase.done();
-      at = { part, phase: progress.phase(part, total) };
-    }
-    if (added > 0) at.phase.advance(added, note);
-  };
+  const { advance: onPictures, done } = inParts(progress);
   try {
     if (options.table === "contact") {
       for (const path of await contactSheets(options, { device, signal, software, onPictures })) stdout.write(`${path}\n`);
-      at?.phase.done();
+      done();
       return true;
     }
     const { finished, pictures, total, files } = await runTable(await tables[options.table](options), {
@@ -60,7 +53,7 @@ export async function evalCommand(
       say(`snoopi: stopped after ${pictures} of ${total} pictures, which are counted. The same command goes on.`);
       return false;
     }
-    at?.phase.done();
+    done();
     for (const path of files) stdout.write(`${path}\n`);
     return true;
   } finally {

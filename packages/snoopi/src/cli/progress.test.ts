@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createProgress, shownBytes, shownDuration } from "./progress.ts";
+import { createProgress, inParts, shownBytes, shownDuration } from "./progress.ts";
 
 /** A stream that keeps what is written, and a clock that stands until it is moved. */
 function recorder({ isTTY, columns = 80 }: { isTTY: boolean; columns?: number }) {
@@ -129,6 +129,22 @@ test("fractions of a count are shown as what is complete", () => {
   for (const part of [0.45, 0.9, 0.9]) steps.advance(part);
   steps.done();
   expect(screen(written)[0]).toBe("steps: 4 in 1.0 s");
+});
+
+test("a part begins where 0 is added, though it is called as the one before", () => {
+  const { written, progress } = recorder({ isTTY: false });
+  const { advance, done } = inParts(progress);
+  for (const [part, total] of [
+    ["floor", 8],
+    ["floor", 8],
+    ["table", 3],
+  ] as const) {
+    advance(part, 0, total);
+    for (let i = 0; i < total; i++) advance(part, 1, total);
+  }
+  done();
+  const floor = ["floor: 8\n", "floor: 8 in 0.0 s\n"];
+  expect(written).toEqual([...floor, ...floor, "table: 3\n", "table: 3 in 0.0 s\n"]);
 });
 
 test("done twice prints once, and advance after done prints nothing", () => {

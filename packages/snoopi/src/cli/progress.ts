@@ -112,6 +112,26 @@ export function createProgress(options: ProgressOptions): Progress {
   return { phase, close };
 }
 
+/** Parts of a work, a phase for each. */
+export interface Parts {
+  /** Begins a part where 0 is added, also one of the name of the part before, which then is done; else reports that much more of it. */
+  advance(part: string, added: number, total: number, note?: string): void;
+  /** Ends the last part. */
+  done(): void;
+}
+
+export function inParts(progress: Progress): Parts {
+  let phase: Phase | undefined;
+  return {
+    advance(part, added, total, note) {
+      if (added > 0) return phase?.advance(added, note);
+      phase?.done();
+      phase = progress.phase(part, total);
+    },
+    done: () => phase?.done(),
+  };
+}
+
 interface PhaseState {
   readonly name: string;
   readonly amount: number;

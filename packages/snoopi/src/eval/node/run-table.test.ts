@@ -232,6 +232,29 @@ describe("a table of a tiny model", () => {
     expect((await again()).finished).toBe(true);
   });
 
+  test("tells of every part how many pictures it has to go, also of one called as the one before", async () => {
+    const other = join(home, "other-vae");
+    cpSync(model, other, { recursive: true });
+    flipLast(join(other, "vae", "diffusion_pytorch_model.safetensors"));
+    let parts: [part: string, total: number, added: number][] = [];
+    const onPictures = (part: string, added: number, total: number) => {
+      if (added === 0) parts.push([part, total, 0]);
+      expect(parts.at(-1)!.slice(0, 2)).toEqual([part, total]);
+      parts.at(-1)![2] += added;
+    };
+    const of = (pictures: number) => studentsTable({ ...options, pictures, seeds: [0], students: [{ label: "other", model: other }] });
+    await run(of(6), "parts", { onPictures });
+    expect(parts).toEqual([
+      ["floor", 8, 8],
+      ["floor", 8, 8],
+      ["reference", 16, 16],
+      ["students", 12, 12],
+    ]);
+    parts = [];
+    await run(of(7), "parts", { onPictures });
+    expect(parts).toEqual([["students", 2, 2]]);
+  });
+
   test("without clip/ takes the VAE's features and says so", async () => {
     rmSync(join(model, "clip"), { recursive: true });
     const students = ["a", "b"].map((label) => ({ label, model }));

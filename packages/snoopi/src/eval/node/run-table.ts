@@ -29,7 +29,7 @@ export interface RunTableOptions {
   readonly reference: number;
   readonly roundTrips: number;
   readonly signal: AbortSignal;
-  /** Progress of a part of the work, in pictures: called with 0 added when it begins. */
+  /** Progress of a part of the work, in pictures: called with 0 added when it begins. Two parts of one name may follow one another. */
   readonly onPictures?: (part: string, added: number, total: number, note?: string) => void;
 }
 
@@ -102,7 +102,8 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   const total = [...unique.values()].reduce((sum, { pictures }) => sum + pictures, 0);
   const count = () =>
     [...unique.values()].reduce((sum, { name, pictures }) => sum + Math.min(pictures, states.get(name)!.tally.pictures), 0);
-  onPictures?.(table.name, 0, total - count());
+  const left = total - count();
+  onPictures?.(table.name, 0, left);
   const paint = painter({ loaded: models.loaded, vae: models.vae, signal });
   for (const cell of unique.values()) {
     const identity = identityOf(cell);
@@ -112,7 +113,7 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
       async onBatch(reached, added) {
         states.set(name, reached);
         await writeCell(folder, name, { identity, state: reached });
-        onPictures?.(table.name, added, total, name);
+        onPictures?.(table.name, added, left, name);
       },
     }).catch((error: unknown) => {
       // A stop in the middle of a batch is not a failure.
