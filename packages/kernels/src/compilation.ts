@@ -29,11 +29,11 @@ export async function examine(
   if (!found) return error ? new WgslError(name, `the device refused this WGSL. ${error.message}`, { cause: error }) : undefined;
   // Compilers quote the shader below their message; here the author's own line is quoted instead.
   const said = found.message.split("\n")[0];
+  // WebGPU's 0 is an error without a place.
+  if (found.lineNum === 0) return new WgslError(name, `the WGSL does not compile: ${said}.`, { cause: error });
   const [lines, own] = [code.split("\n"), body.split("\n").length];
   const line = found.lineNum - (lines.length - own);
   const text = lines[found.lineNum - 1]?.trim();
-  // WebGPU's 0 is an error without a place.
-  if (found.lineNum === 0) return new WgslError(name, `the WGSL does not compile: ${said}.`, { cause: error });
   if (line < 1) {
     return new WgslError(
       name,
