@@ -25,7 +25,7 @@ export interface DownloadOptions {
 export async function downloadCommand({ repo, files, out, variant, revision }: DownloadOptions, signal: AbortSignal): Promise<void> {
   const endpoint = process.env.HF_ENDPOINT;
   const token = await hubToken();
-  const hub = { signal, ...(revision !== undefined && { revision }), ...(endpoint && { endpoint }), ...(token && { token }) };
+  const hub = { signal, ...(revision !== undefined && { revision }), ...(endpoint && { endpoint }), ...(token !== undefined && { token }) };
   const remote = await hubFolder(repo, hub);
   const named = variant === undefined ? {} : { variant };
   const wanted = files.length > 0 ? [...new Set(files)] : await filesOf(remote, named);
