@@ -12,9 +12,10 @@ import {
 import { nodeFolder } from "@snoopi/models/node";
 import { openModel } from "../../pipeline/open.ts";
 import { openNetwork } from "../../train/node/network.ts";
+import { digestOf } from "../../train/node/origin.ts";
 import { resized } from "../../train/resize.ts";
 import { type Numbers, uploaded } from "../../train/stage.ts";
-import { drawnFrom, filesOrigin } from "./origin.ts";
+import { drawnFrom } from "./drawn-from.ts";
 
 /** A model's VAE, both ways. */
 export interface Autoencoder extends Disposable {
@@ -41,7 +42,7 @@ export interface AutoencoderAbout {
 /** Any side fits a VAE, whatever its config says: it is that of the pictures that the whole model draws. */
 export async function readAutoencoder(model: string): Promise<AutoencoderAbout> {
   const { vae: config, size } = await openModel(nodeFolder(model));
-  const own = await filesOrigin(model, await drawnFrom(model, "vae/"));
+  const own = await digestOf(model, await drawnFrom(model, "vae/"));
   return { config, side: size.width, origin: `${own}-${size.width}` };
 }
 

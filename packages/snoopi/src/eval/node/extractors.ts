@@ -6,12 +6,13 @@ import { clipModel } from "../../train/clip-model.ts";
 import { clipSizes } from "../../train/clip-sizes.ts";
 import { namesIn } from "../../train/node/folder.ts";
 import { openNetwork } from "../../train/node/network.ts";
+import { digestOf } from "../../train/node/origin.ts";
 import { resized } from "../../train/resize.ts";
 import { uploaded } from "../../train/stage.ts";
 import { cosines } from "../cosine.ts";
 import type { Extractor } from "../table/evaluate.ts";
 import type { Autoencoder } from "./autoencoder.ts";
-import { drawnFrom, filesOrigin } from "./origin.ts";
+import { drawnFrom } from "./drawn-from.ts";
 
 export interface OpenExtractor extends Extractor, Disposable {}
 
@@ -36,7 +37,7 @@ async function clipExtractor(model: string, device: Device): Promise<OpenExtract
   const { network, tensors } = await openNetwork("as stored", weights, { build, device, dtype: "f32" });
   return {
     about: `the image tower of ${basename(resolve(model))}/clip, ${image.hiddenSize} numbers of its class token`,
-    origin: await filesOrigin(model, [...own, ...(await drawnFrom(model, "tokenizer/"))]),
+    origin: await digestOf(model, [...own, ...(await drawnFrom(model, "tokenizer/"))]),
     look(pictures, prompts) {
       return scope(async (s) => {
         const seen = s.run(() => {

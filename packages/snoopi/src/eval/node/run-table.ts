@@ -6,14 +6,15 @@ import { openOutput } from "../../cli/output.ts";
 import { type LoadedModel, loadModel } from "../../pipeline/load.ts";
 import { openModel } from "../../pipeline/open.ts";
 import { makeFolder } from "../../train/node/folder.ts";
+import { digestOf } from "../../train/node/origin.ts";
 import type { Cell } from "../table/cell.ts";
 import { type CellState, emptyState, evaluate } from "../table/evaluate.ts";
 import { type Figures, figuresOf, type Reference } from "../table/figures.ts";
 import type { Floor } from "../table/floor.ts";
 import type { About, Table } from "../table/table.ts";
 import { type Autoencoder, openAutoencoder, readAutoencoder } from "./autoencoder.ts";
+import { drawnFrom } from "./drawn-from.ts";
 import { openExtractor } from "./extractors.ts";
-import { drawnFrom, filesOrigin } from "./origin.ts";
 import { painter } from "./painter.ts";
 import { measuredFloor, measuredReference } from "./reference.ts";
 import { readCell, writeCell } from "./state-file.ts";
@@ -74,7 +75,7 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
     const vae = await models.vae(source.model);
     floors[source.model] = await measuredFloor(vae, measure(options.roundTrips, "floor"));
     const draws = drawing.has(source.model);
-    origins.set(source.model, draws ? await filesOrigin(source.model, await drawnFrom(source.model)) : vae.origin);
+    origins.set(source.model, draws ? await digestOf(source.model, await drawnFrom(source.model)) : vae.origin);
   }
   using extractor = await openExtractor(options.model, { device, vae: own });
   const wanted = [...unique.values()].some(({ features }) => features);
