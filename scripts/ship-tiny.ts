@@ -2,9 +2,10 @@ import { join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { SnoopiError } from "@snoopi/core";
 import { isThere } from "../packages/snoopi/src/train/node/folder.ts";
-import { type ModelName, shippedStudent } from "./ship-tiny/parts.ts";
+import type { ModelName } from "./ship-tiny/parts.ts";
 import { checkRun } from "./ship-tiny/run.ts";
 import { ship } from "./ship-tiny/ship.ts";
+import { shippedStudent } from "./tiny-world/steps.ts";
 
 // Puts what `npm run tiny-world` trained into packages/tiny, in f16, with its model card:
 // node --conditions=source --import tsx scripts/ship-tiny.ts --run runs/tiny

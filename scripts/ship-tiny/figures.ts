@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Spread } from "@snoopi/snoopi";
 import { isThere } from "../../packages/snoopi/src/train/node/folder.ts";
-import { shippedStudent } from "./parts.ts";
+import { shippedStudent } from "../tiny-world/steps.ts";
 
 /** Figures by name, as an evaluation's table has them. */
 export interface Row {

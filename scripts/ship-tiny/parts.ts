@@ -8,9 +8,6 @@ export interface Part {
 
 export type ModelName = "teacher" | "student";
 
-/** Which of the students that `npm run tiny-world` trains ships: it learned with NASA, so that negatives leave its pictures whole. */
-export const shippedStudent = "nasa-t";
-
 /**
  * What ships of each model, in the order in which it is trained. A teacher may ship before all of it is there; a student ships whole. A
  * student has a scheduler of its own, so that diffusers draws in as many steps as it learned.
