@@ -3,6 +3,7 @@ import type { TypedArray } from "../dtype.ts";
 import { SnoopiError } from "../error.ts";
 import { type Node, nextSerial } from "../node.ts";
 import { scope } from "../scope.ts";
+import type { Scope } from "../scope-stack.ts";
 import { noGrad } from "../tape.ts";
 import { isTensor, keep, Tensor } from "../tensor.ts";
 import { type Tracing, traced } from "../tracing.ts";
@@ -47,57 +48,67 @@ export function trace(device: Device, args: readonly Tensor[], fn: () => unknown
       contents.set(node, digest(data));
     },
   };
-  const putBack = () => {
-    const states: State[] = [];
-    for (const [handle, before] of assigned) {
-      if (!handle.disposed) {
-        if (before.serial >= start) throw kept();
-        states.push({ handle, before, after: handle.node.retain() });
-        restore(handle, before);
-      }
-      reads.delete(handle);
+  const states: State[] = [];
+  const outputs: Node[] = [];
+  const sources: Node[] = [];
+  /** Results that are made inside. */
+  const made: Tensor[] = [];
+  const release = () => {
+    for (const node of [...outputs, ...sources, ...states.flatMap((s) => [s.before, s.after])]) node.release();
+  };
+  const record = (s: Scope) => {
+    const value = fn();
+    // Refused below. What it still makes is freed, and what it still throws goes unheard.
+    if (value instanceof Promise) return value.then(noValue, noValue);
+    for (const t of leaves(value)) {
+      outputs.push(t.node.retain());
+      if (t.scope === s || (t.node.serial >= start && !assigned.has(t))) made.push(t);
+      else listener.read(t);
     }
-    for (const before of assigned.values()) if (!states.some((s) => s.before === before)) before.release();
-    return states;
+    return value;
+  };
+  /** Gives the handles that were assigned their nodes back. */
+  const putBack = () => {
+    for (const [handle, before] of assigned) {
+      reads.delete(handle);
+      if (handle.disposed || before.serial >= start) {
+        before.release();
+        continue;
+      }
+      states.push({ handle, before, after: handle.node.retain() });
+      restore(handle, before);
+    }
   };
 
-  let result: unknown;
   try {
-    result = traced(listener, () => noGrad(() => scope(fn)));
-  } catch (error) {
-    for (const { after, before } of putBack()) {
-      after.release();
-      before.release();
+    let result: unknown;
+    try {
+      result = traced(listener, () => noGrad(() => scope(record)));
+    } finally {
+      for (const t of made) t.dispose();
+      putBack();
     }
+    if (result instanceof Promise)
+      throw new SnoopiError("capture: the function is async. Compute what it awaits outside and pass it as an argument.");
+    for (const [handle, before] of assigned) if (before.serial >= start && !handle.disposed) throw kept();
+    const wanted = [...outputs, ...states.map((s) => s.after)];
+    for (const node of wanted) {
+      if (node.device !== device)
+        throw new SnoopiError(
+          `capture: a result is on ${node.device.name} and the function on ${device.name}. Give capture the device, as { device }.`,
+        );
+    }
+    for (const t of reads.keys()) if (t.disposed) reads.delete(t);
+    const described = describe(wanted, given, contents, start);
+    for (const source of described.sources) sources.push(source.retain());
+    return { result, outputs, states, reads, sources, lines: described.lines, [Symbol.dispose]: release };
+  } catch (error) {
+    release();
     throw error;
   }
-  const made = leaves(result);
-  const outputs = made.map((t) => t.node.retain());
-  const states = putBack();
-  if (result instanceof Promise)
-    throw new SnoopiError("capture: the function is async. Compute what it awaits outside and pass it as an argument.");
-  for (const t of made) if (!assigned.has(t) && !reads.has(t) && !args.includes(t)) t.dispose();
-  for (const t of reads.keys()) if (t.disposed) reads.delete(t);
-  for (const node of [...outputs, ...states.map((s) => s.after)]) {
-    if (node.device !== device)
-      throw new SnoopiError(
-        `capture: a result is on ${node.device.name} and the function on ${device.name}. Give capture the device, as { device }.`,
-      );
-  }
-  const { sources, lines } = describe([...outputs, ...states.map((s) => s.after)], given, contents, start);
-  for (const source of sources) source.retain();
-  return {
-    result,
-    outputs,
-    states,
-    reads,
-    sources,
-    lines,
-    [Symbol.dispose]() {
-      for (const node of [...outputs, ...sources, ...states.flatMap((s) => [s.before, s.after])]) node.release();
-    },
-  };
 }
+
+const noValue = () => undefined;
 
 /** Makes a handle refer to a node again. */
 export function restore(handle: Tensor, node: Node): void {
