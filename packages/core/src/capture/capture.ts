@@ -5,7 +5,7 @@ import { dense } from "../layout.ts";
 import { Node } from "../node.ts";
 import { defaultDevice } from "../ops/full.ts";
 import { checkOptions } from "../options.ts";
-import { sizeOf } from "../shape.ts";
+import { show, sizeOf } from "../shape.ts";
 import { isTracked } from "../tape.ts";
 import { keep, Tensor } from "../tensor.ts";
 import { tracing } from "../tracing.ts";
@@ -18,8 +18,8 @@ export interface CaptureOptions {
   /** Where it runs. Default the device of the first argument that is a tensor, else the default device. */
   readonly device?: Device;
   /**
-   * When to record the function again and compare, so that a number that changed outside is an error and not a stale constant: at the
-   * second call with given shapes (default), at every call, or never.
+   * When to record the function again and compare, so that a number that changed outside, or another tensor, is an error and not a stale
+   * constant: at the second call with given shapes (default), at every call, or never.
    */
   readonly check?: "once" | "always" | "never";
 }
@@ -29,14 +29,13 @@ export interface Captured<A extends readonly unknown[], R> extends Disposable {
   (...args: A): R;
   /** Kernels that the latest call started, not counting copies of its arguments and results; 0 before the first. */
   readonly dispatches: number;
-  /** Programs made so far: one for each combination of shapes. */
+  /** Programs made so far: one for each combination of shapes, on each device. */
   readonly programs: number;
 }
 
 interface Entry {
   readonly slots: readonly Tensor[];
-  readonly lines: readonly string[];
-  readonly result: unknown;
+  readonly found: Trace;
   readonly planned: Planned;
   calls: number;
 }
@@ -49,12 +48,13 @@ interface Entry {
  * Arguments are trees of tensors; results are too, and belong to the caller. What changes from call to call must be an argument or assigned
  * by `fn`: JavaScript inside runs only while `fn` is traced. Random numbers are made outside and passed in.
  *
- * @throws SnoopiError when `fn` is async, when a recording differs from the first one (see `check`), when a tensor that `fn` reads was
- * assigned or disposed of since, or when a gradient would have to flow through the call.
+ * @throws SnoopiError when `fn` is async, when arguments are on several devices or cannot be told from others, when a recording differs from
+ * the first one (see `check`), when a tensor that `fn` reads was assigned or disposed of since, or when a gradient would have to flow
+ * through the call.
  */
 export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, options: CaptureOptions = {}): Captured<A, R> {
   const { check = "once" } = checkOptions("capture", options, { device: true, check: true });
-  const entries = new Map<string, Entry>();
+  const entries = new Map<Device, Map<string, Entry>>();
   let dispatches = 0;
 
   function call(...args: A): R {
@@ -66,7 +66,15 @@ export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, 
       );
     }
     const device = options.device ?? given[0]?.device ?? defaultDevice();
-    let entry = entries.get(key);
+    for (const t of given) {
+      if (t.device !== device)
+        throw new SnoopiError(
+          `capture: an argument ${show(t.shape)} is on ${t.device.name} and the function on ${device.name}. Move it with await x.copyTo(device).`,
+        );
+    }
+    const own = entries.get(device) ?? new Map<string, Entry>();
+    entries.set(device, own);
+    let entry = own.get(key);
     if (entry) {
       entry.planned.check();
       if (!entry.planned.fresh()) {
@@ -76,7 +84,7 @@ export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, 
     }
     if (!entry) {
       entry = make(device, fn, args, given);
-      entries.set(key, entry);
+      own.set(key, entry);
     } else if (check === "always" || (check === "once" && entry.calls === 1)) {
       compare(device, fn, args, entry);
     }
@@ -85,17 +93,17 @@ export function capture<A extends readonly unknown[], R>(fn: (...args: A) => R, 
     for (const [i, slot] of entry.slots.entries()) put(device, slot.node, given[i]);
     const nodes = entry.planned.run();
     let next = 0;
-    return mapTree(entry.result, () => new Tensor(nodes[next++])) as R;
+    return mapTree(entry.found.result, () => new Tensor(nodes[next++])) as R;
   }
 
   return Object.defineProperties(
     Object.assign(call, {
       [Symbol.dispose]() {
-        for (const entry of entries.values()) discard(entry);
+        for (const own of entries.values()) for (const entry of own.values()) discard(entry);
         entries.clear();
       },
     }),
-    { dispatches: { get: () => dispatches }, programs: { get: () => entries.size } },
+    { dispatches: { get: () => dispatches }, programs: { get: () => [...entries.values()].reduce((n, own) => n + own.size, 0) } },
   ) as Captured<A, R>;
 }
 
@@ -113,7 +121,7 @@ function make<A extends readonly unknown[]>(device: Device, fn: (...args: A) => 
       slots.map((t) => t.node),
       found,
     );
-    return { slots, planned, lines: found.lines, result: found.result, calls: 0 };
+    return { slots, found, planned, calls: 0 };
   } catch (error) {
     for (const slot of slots) slot.dispose();
     throw error;
@@ -149,13 +157,30 @@ function put(device: Device, slot: Node, value: Tensor): void {
   overwrite(device, slot, value.node);
 }
 
-function compare<A extends readonly unknown[]>(device: Device, fn: (...args: A) => unknown, args: A, { slots, lines }: Entry): void {
+/** Records the function again. @throws SnoopiError unless it makes the same calls, on the same tensors from outside. */
+function compare<A extends readonly unknown[]>(device: Device, fn: (...args: A) => unknown, args: A, { slots, found }: Entry): void {
   using again = trace(device, slots, () => fn(...filled(args, slots)));
-  const at = again.lines.findIndex((line, i) => line !== lines[i]);
-  if (at < 0 && again.lines.length === lines.length) return;
-  const [before, now] = [lines[at] ?? "nothing", again.lines[at] ?? "nothing"];
+  const at = again.lines.findIndex((line, i) => line !== found.lines[i]);
+  if (at >= 0 || again.lines.length !== found.lines.length) {
+    const [before, now] = [found.lines[at] ?? "nothing", again.lines[at] ?? "nothing"];
+    throw new SnoopiError(
+      `capture: the function does something else than when it was captured: first "${before}", now "${now}". Pass what changes as an argument, or keep it in a tensor that the function assigns.`,
+    );
+  }
+  const moved = again.states.find(({ handle }, i) => handle !== found.states[i].handle);
+  if (moved) {
+    throw new SnoopiError(
+      `capture: the function assigns another tensor ${show(moved.handle.shape)} than when it was captured. Capture a function for each.`,
+    );
+  }
+  const other = again.sources.findIndex((node, i) => {
+    const known = found.handles[i];
+    return known && !known.disposed && known.node !== node;
+  });
+  if (other < 0) return;
+  const reader = again.lines.find((line) => new RegExp(`[ (]outside ${other}\\b`).test(line));
   throw new SnoopiError(
-    `capture: the function does something else than when it was captured: first "${before}", now "${now}". Pass what changes as an argument, or keep it in a tensor that the function assigns.`,
+    `capture: the function reads another tensor than when it was captured: outside ${other} in "${reader}". Pass it as an argument, or capture again.`,
   );
 }
 

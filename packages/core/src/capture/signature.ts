@@ -1,3 +1,4 @@
+import { kindOf, SnoopiError } from "../error.ts";
 import { isTensor, type Tensor } from "../tensor.ts";
 import { isRecord } from "../tree.ts";
 
@@ -34,8 +35,17 @@ export function signature(args: readonly unknown[]): Signature {
   return { key: form(args), given };
 }
 
-/** JSON, extended to some values that it cannot write. */
+/** A value that is no tree. @throws SnoopiError for one that could not be told from others of its kind. */
 function other(value: unknown): string {
-  if (typeof value === "number" || value === undefined) return `${value}`;
-  return JSON.stringify(value, (_, v) => (v instanceof Map ? [...v] : typeof v === "bigint" ? `${v}n` : v)) ?? typeof value;
+  if (Object.is(value, -0)) return "-0";
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (value instanceof Date) return `Date ${value.getTime()}`;
+  if (value !== null && (typeof value === "object" || typeof value === "function" || typeof value === "symbol")) {
+    const name = typeof value === "object" && value.constructor?.name;
+    throw new SnoopiError(
+      `capture: an argument is or holds ${name ? `an object of class ${name}` : kindOf(value)}, and the program for one would run for any other. Pass tensors, numbers and text, in plain objects, arrays or maps.`,
+    );
+  }
+  return `${value}`;
 }

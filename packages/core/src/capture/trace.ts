@@ -26,6 +26,8 @@ export interface Trace extends Disposable {
   readonly reads: ReadonlyMap<Tensor, Node>;
   /** Values that the recorded calls start from, beside the arguments. */
   readonly sources: readonly Node[];
+  /** For each source a handle made outside that stands for it. None for what is made inside. */
+  readonly handles: readonly (Tensor | undefined)[];
   /** The recording in words, one line per call: two recordings with equal lines make the same calls. */
   readonly lines: readonly string[];
 }
@@ -91,17 +93,19 @@ export function trace(device: Device, args: readonly Tensor[], fn: () => unknown
     if (result instanceof Promise)
       throw new SnoopiError("capture: the function is async. Compute what it awaits outside and pass it as an argument.");
     for (const [handle, before] of assigned) if (before.serial >= start && !handle.disposed) throw kept();
-    const wanted = [...outputs, ...states.map((s) => s.after)];
-    for (const node of wanted) {
+    const moved = states.map((s) => s.after);
+    for (const node of [...outputs, ...moved]) {
       if (node.device !== device)
         throw new SnoopiError(
           `capture: a result is on ${node.device.name} and the function on ${device.name}. Give capture the device, as { device }.`,
         );
     }
     for (const t of reads.keys()) if (t.disposed) reads.delete(t);
-    const described = describe(wanted, given, contents, start);
+    const described = describe({ outputs, moved }, given, contents, start);
     for (const source of described.sources) sources.push(source.retain());
-    return { result, outputs, states, reads, sources, lines: described.lines, [Symbol.dispose]: release };
+    const holders = new Map([...reads, ...states.map((s) => [s.handle, s.before] as const)].map(([handle, node]) => [node, handle]));
+    const handles = sources.map((node) => holders.get(node));
+    return { result, outputs, states, reads, sources, handles, lines: described.lines, [Symbol.dispose]: release };
   } catch (error) {
     release();
     throw error;
@@ -120,15 +124,15 @@ export function restore(handle: Tensor, node: Node): void {
 const kept = () =>
   new SnoopiError("capture: the function makes a tensor that outlives it. Make optimisers and other state before, outside the function.");
 
-/** The calls between the sources and `wanted`, in the order they were recorded. */
+/** The calls between the sources and what was returned or assigned, in the order they were recorded. */
 function describe(
-  wanted: readonly Node[],
+  { outputs, moved }: { readonly outputs: readonly Node[]; readonly moved: readonly Node[] },
   given: ReadonlyMap<Node, string>,
   contents: ReadonlyMap<Node, string>,
   start: number,
 ): Pick<Trace, "sources" | "lines"> {
   const found = new Set<Node>();
-  const stack = [...wanted];
+  const stack = [...outputs, ...moved];
   for (let node = stack.pop(); node; node = stack.pop()) {
     if (found.has(node)) continue;
     found.add(node);
@@ -155,8 +159,8 @@ function describe(
     names.set(node, name);
     lines.push(`${name} = ${op.name}(${from})${attrs === undefined ? "" : ` ${show(attrs)}`}`);
   }
-  const results = wanted.map(nameOf).join(", ");
-  lines.push(`results: ${results}`);
+  const [results, states] = [outputs, moved].map((nodes) => nodes.map(nameOf).join(", "));
+  lines.push(`results: ${results}`, `assigned: ${states}`);
   return { sources, lines };
 }
 
