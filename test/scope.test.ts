@@ -224,6 +224,19 @@ describe("handles", () => {
     expect(live()).toBe(0);
   });
 
+  test("report FLOPs that add up to the total, those of fused formulas included", async () => {
+    const heavy: Op = { name: "heavy", infer: ([x]) => x, reference: ([x], _, out) => out.data.set(x.data), cost: () => 1e10 };
+    const y = scope(() => apply(heavy, [of(1, 2, 3).mul(2).add(1).div(3)], undefined));
+    const seen: [number, number][] = [];
+    await realize([y], { onProgress: (...report) => seen.push(report) });
+    expect(seen).toEqual([
+      [1e10 + 9, 1e10 + 9],
+      [1e10 + 9, 1e10 + 9],
+    ]);
+    y.dispose();
+    expect(live()).toBe(0);
+  });
+
   test("stop between submits when a signal says so, and go on later", async () => {
     const stop = new AbortController();
     // An op that claims to be more work than one submit may hold.

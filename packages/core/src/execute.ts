@@ -69,7 +69,7 @@ function* run(device: Device, order: readonly Node[], { groups, inlined, stored,
       const room = before && supersedes(group, before, last) ? before : expendable(group);
       node.settle(compute(device, node.spec.shape, group.expression, inputs, room?.value?.storage));
       done(group);
-      yield sizeOf(node.spec.shape);
+      yield (1 + group.inside.size) * sizeOf(node.spec.shape);
     } else {
       const cost = costOf(
         origin.op as Op<any>,
