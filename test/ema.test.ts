@@ -54,6 +54,19 @@ describe.each(devices)("on $name", ({ device }) => {
   });
 });
 
+test("a parameter of any name is saved beside the count", async () => {
+  const parameters = { updates: tensor([1, 2]), updates_: tensor([3]) };
+  using first = ema(parameters, { ramp: "none", decay: 0.5, gated: true });
+  using second = ema(parameters, { ramp: "none", decay: 0.5, gated: true });
+  using plain = ema(parameters, { ramp: "none", decay: 0.5 });
+  for (const t of Object.values(parameters)) t.assign(t.mul(3));
+  for (const one of [first, plain]) one.update();
+  for (const from of [first, plain]) {
+    second.restore(from.state());
+    expect(await Promise.all(second.tensors().map(read))).toEqual([[2, 4], [6], [1]]);
+  }
+});
+
 test("only gated averages can be told that a step did not count", () => {
   using average = ema(tensor([1]));
   expect(() => average.update({ finite: tensor(true) })).toThrow("ema: an update with `finite`, but updates always count.");

@@ -79,6 +79,9 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
   const averages = new Map([...parameters].map(([name, p]) => [name, keep(noGrad(() => cast(p, p.dtype === "f16" ? "f32" : p.dtype)))]));
   const [{ device }] = parameters.values();
   const count = gated ? keep(full([], 0, { device })) : undefined;
+  /** What the count is saved as: a name that no parameter has. */
+  let counted = "updates";
+  while (parameters.has(counted)) counted += "_";
   let updates = 0;
   /** The fraction by which averages approach the parameters in the coming update. */
   const shareOf = (finite: Tensor | undefined): Like => {
@@ -130,7 +133,7 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
     tensors: () => [...averages.values(), ...(count ? [count] : [])],
     state: () => ({
       numbers: { updates },
-      tensors: Object.fromEntries([...averages, ...(count ? [["updates", count] as const] : [])].map(([name, t]) => [name, share(t)])),
+      tensors: Object.fromEntries([...averages, ...(count ? [[counted, count] as const] : [])].map(([name, t]) => [name, share(t)])),
     }),
     restore({ numbers, tensors }) {
       for (const [name, average] of averages) {
@@ -138,7 +141,7 @@ export function ema(params: unknown, options: EmaOptions = {}): Ema {
         average.assign(tensors[name]);
       }
       updates = numbers.updates;
-      count?.assign(tensors.updates ?? full([], updates, { device }));
+      count?.assign(tensors[counted] ?? full([], updates, { device }));
     },
     [Symbol.dispose]() {
       count?.dispose();
