@@ -1,5 +1,18 @@
 import { expect, test } from "vitest";
-import { createDryDevice, grad, gradientTape, mean, noGrad, normal, scope, square, sum, tensor, valueAndGradients } from "./index.ts";
+import {
+  createDryDevice,
+  customVjp,
+  grad,
+  gradientTape,
+  mean,
+  noGrad,
+  normal,
+  scope,
+  square,
+  sum,
+  tensor,
+  valueAndGradients,
+} from "./index.ts";
 import { isListening } from "./tape.ts";
 
 const weights = () => ({ a: tensor([1, 2, 3]), b: tensor([0.5, -1, 2]) });
@@ -55,6 +68,20 @@ test("a tape holds nothing once backward has run", async () => {
   w.dispose();
   loss.dispose();
   expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
+});
+
+test("a tape records on after a backward pass that failed", async () => {
+  const x = tensor([1, 2, 3]);
+  using tape = gradientTape(x);
+  const broken = customVjp({
+    name: "broken",
+    forward: (v) => v.mul(2),
+    backward: () => {
+      throw new Error("broken");
+    },
+  });
+  expect(() => tape.backward(sum(broken(x)), { retain: true })).toThrow("broken");
+  expect([...(await tape.backward(sum(square(x))).data())]).toEqual([2, 4, 6]);
 });
 
 test("what cannot be differentiated says why", () => {

@@ -72,9 +72,13 @@ export function gradientTape<X>(params: X): GradientTape<X> {
           "backward: the loss depends on none of the parameters. Compute it from them after gradientTape(params), and outside noGrad.",
         );
       }
+      let found: Tensor[];
       tape.paused = true;
-      const found = scope(() => pullBack(tape, loss.node, full(loss.shape, 1, { dtype: loss.dtype, device: loss.device }), wrt));
-      tape.paused = false;
+      try {
+        found = scope(() => pullBack(tape, loss.node, full(loss.shape, 1, { dtype: loss.dtype, device: loss.device }), wrt));
+      } finally {
+        tape.paused = false;
+      }
       if (!retain) dispose();
       let next = 0;
       return mapTree(params, () => found[next++]);
