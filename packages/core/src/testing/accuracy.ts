@@ -39,7 +39,11 @@ export const wgsl: Scalar<Approximate> = {
   exp: (a) => about(Math.exp(a.v), Math.exp(a.v) * (Math.expm1(a.e) + (3 + 2 * Math.abs(a.v)) * ulp)),
   log: (a) => about(Math.log(a.v), a.e / (a.v - a.e) + logError(a.v)),
   // Inherited from 1 / inverseSqrt(x): 2 and 2.5 ulp.
-  sqrt: (a) => about(Math.sqrt(a.v), a.e / (2 * Math.sqrt(Math.max(a.v - a.e, 0))) || 5 * ulp * Math.sqrt(a.v)),
+  sqrt: (a) => {
+    const v = Math.sqrt(a.v);
+    const passed = a.e === 0 ? 0 : a.e / (2 * Math.sqrt(Math.max(a.v - a.e, 0)));
+    return about(v, passed + 5 * ulp * v);
+  },
   sin: (a) => about(Math.sin(a.v), a.e + 2 ** -11),
   cos: (a) => about(Math.cos(a.v), a.e + 2 ** -11),
   tanh: (a) => about(Math.tanh(a.v), a.e + 1e-5),
