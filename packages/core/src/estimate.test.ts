@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createDryDevice } from "./dry.ts";
 import { estimate } from "./estimate.ts";
+import type { Storage } from "./node.ts";
 import { add, mul } from "./ops/arithmetic.ts";
 import { matmul } from "./ops/matmul.ts";
 import { softmax } from "./ops/softmax.ts";
@@ -74,5 +75,22 @@ test("a captured program on a dry device costs nothing when it is made, its cost
   expect([device.flops, device.dispatches]).toEqual([8, 2]);
   expect(device.memory()).toMatchObject({ tensors: 3, bytes: 40 + 32 });
   program[Symbol.dispose]();
+  expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
+});
+
+test("calls that fail while they are captured on a dry device cost nothing and keep no memory", () => {
+  const device = createDryDevice();
+  const made: Storage[] = [];
+  const failing = () => {
+    made.push(device.allocate("f32", 10), device.allocate("f32", 4));
+    const out = { storage: made[1], layout: { shape: [4], strides: [1], offset: 0 }, dtype: "f32" } as const;
+    device.elementwise({ term: { kind: "constant", index: 0, dtype: "f32" }, constants: [1] }, [], out);
+    throw new Error("failed");
+  };
+  expect(() => device.capture(failing)).toThrow("failed");
+  expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
+  expect([device.flops, device.dispatches]).toEqual([0, 0]);
+  for (const storage of made) storage.release();
+  device.allocate("f32", 5).release();
   expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
 });
