@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createDryDevice } from "./dry.ts";
-import { estimate } from "./estimate.ts";
+import { estimate, type TensorSpec } from "./estimate.ts";
 import type { Storage } from "./node.ts";
 import { add, mul } from "./ops/arithmetic.ts";
 import { matmul } from "./ops/matmul.ts";
@@ -40,6 +40,12 @@ test("specs have a type, lie in trees, and stand beside other values, which pass
     true,
   ]);
   expect(bytes).toBe(2 * 2 + 4);
+});
+
+test("specs may lie in maps and in objects without a prototype, as tensors may", async () => {
+  const f = ({ weights }: { readonly weights: ReadonlyMap<string, { readonly w: Tensor }> }) => weights.get("a")!.w;
+  const weights = new Map([["a", Object.assign(Object.create(null), { w: { shape: [3] } }) as { readonly w: TensorSpec }]]);
+  expect(await estimate(f, [{ weights }])).toMatchObject({ bytes: 12 });
 });
 
 test("what a program realizes on the way counts, and what it lets go of does not count at the end", async () => {

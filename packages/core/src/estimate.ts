@@ -5,7 +5,7 @@ import { realize } from "./realize.ts";
 import { scope } from "./scope.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
-import { leaves } from "./tree.ts";
+import { isRecord, leaves } from "./tree.ts";
 
 /** A tensor that is not there yet. `dtype` is f32 unless given. */
 export interface TensorSpec {
@@ -18,9 +18,11 @@ export type SpecsOf<T> = T extends Tensor
   ? TensorSpec
   : T extends (...args: never) => unknown
     ? T
-    : T extends object
-      ? { readonly [K in keyof T]: SpecsOf<T[K]> }
-      : T;
+    : T extends ReadonlyMap<infer K, infer V>
+      ? ReadonlyMap<K, SpecsOf<V>>
+      : T extends object
+        ? { readonly [K in keyof T]: SpecsOf<T[K]> }
+        : T;
 
 /** What running a program takes. Bytes include its arguments. */
 export interface Cost {
@@ -60,13 +62,11 @@ export async function estimate<A extends readonly unknown[]>(
   });
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
-
 const isSpec = (value: Record<string, unknown>): boolean => Array.isArray(value.shape) && value.shape.every(Number.isInteger);
 
 function fill(tree: unknown, tensorOf: (spec: TensorSpec) => Tensor): unknown {
   if (Array.isArray(tree)) return tree.map((v) => fill(v, tensorOf));
+  if (tree instanceof Map) return new Map([...tree].map(([k, v]) => [k, fill(v, tensorOf)]));
   if (!isRecord(tree)) return tree;
   if (isSpec(tree)) return tensorOf(tree as unknown as TensorSpec);
   return Object.fromEntries(Object.entries(tree).map(([k, v]) => [k, fill(v, tensorOf)]));
