@@ -10,6 +10,7 @@ import {
   createCpu,
   customVjp,
   type DType,
+  empty,
   exp,
   fromData,
   full,
@@ -169,5 +170,7 @@ export const invalidCalls: readonly (readonly [says: string, call: () => unknown
     "halved: backward returned [3] for input 0, which is [2].",
     () => vjp(customVjp({ name: "halved", forward: (v) => v.mul(0.5), backward: () => [x(3)] }), x(2))[1](x(2)),
   ],
+  ["arange: the type is int32, expected one of f32, f16, f64, i32, u32, bool.", () => arange(5, { dtype: "int32" as never })],
+  ["empty: the type is int32, expected one of f32, f16, f64, i32, u32, bool.", () => empty([5], { dtype: "int32" as never })],
   ["arange: 1.5 is not a whole number ≥ 0.", () => arange(1.5)],
 ];

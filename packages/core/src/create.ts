@@ -66,6 +66,7 @@ export function fromData(
 /** A tensor with uninitialised elements: enough on a dry device, where only its shape matters. */
 export function empty(shape: Shape, on: On = {}): Tensor {
   const { dtype = "f32", device = defaultDevice() } = checkOptions("empty", on, onNames);
+  checkType("empty", dtype);
   const length = sizeOf(checkShape("empty", shape));
   device.supports(dtype);
   return new Tensor(
@@ -76,6 +77,7 @@ export function empty(shape: Shape, on: On = {}): Tensor {
 /** `0, 1, …, n − 1` */
 export function arange(n: number, on: On = {}): Tensor {
   const { dtype = "f32", device } = checkOptions("arange", on, onNames);
+  checkType("arange", dtype);
   if (!Number.isSafeInteger(n) || n < 0) throw new OpError("arange", `${n} is not a whole number ≥ 0`);
   const numbers = Float64Array.from({ length: n }, (_, i) => i);
   return fromData(convert("f64", numbers, dtype), { shape: [n], dtype, ...(device && { device }) });
