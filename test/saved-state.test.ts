@@ -10,6 +10,7 @@ import {
   mean,
   normal,
   realize,
+  SnoopiError,
   scope,
   square,
   sub,
@@ -126,6 +127,16 @@ describe("a saved state", () => {
     );
     expect(Array.from(await own.a.data())).toEqual([0, 0]);
     expect(() => loadState(of(own), { tensors: saved.tensors, metadata: {} })).toThrow("This is no saved training: load it as weights.");
+  });
+
+  test.each([
+    ['{"version":1', 'the metadata "snoopi.training" is damaged: '],
+    ["null", "the state has version undefined, and this library reads 1."],
+    ['{"version":1,"step":"3","model":""}', 'of step, model and numbers it says {"step":"3","model":""}. Load another copy of the state.'],
+  ])("with metadata that is damaged is refused: %s", (text, says) => {
+    const load = () => loadState({ weights: { a: tensor([1]) } }, { tensors: new Map(), metadata: { "snoopi.training": text } });
+    expect(load).toThrow(SnoopiError);
+    expect(load).toThrow(says);
   });
 
   test("leaves nothing on the device", async () => {

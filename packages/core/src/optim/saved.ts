@@ -7,6 +7,7 @@ import { scope } from "../scope.ts";
 import { type Shape, sameShape, show } from "../shape.ts";
 import { noGrad } from "../tape.ts";
 import { share, type Tensor } from "../tensor.ts";
+import { isRecord } from "../tree.ts";
 import { named } from "./named.ts";
 import type { PartState, Stateful } from "./state.ts";
 
@@ -95,14 +96,26 @@ const statesOf = (parts: Parts): Map<string, PartState> =>
 const tensorsOf = (states: ReadonlyMap<string, PartState>): [string, Tensor][] =>
   [...states].flatMap(([part, { tensors }]) => Object.entries(tensors).map(([name, t]): [string, Tensor] => [`${part}.${name}`, t]));
 
-function parse(
-  text: string | undefined,
-): Required<Pick<Progress, "step" | "model">> & Progress & { numbers: Record<string, Record<string, number>> } {
+/** What the metadata says. */
+type Saved = Required<Pick<Progress, "step" | "model">> & Progress & { readonly numbers: Record<string, Record<string, number>> };
+
+function parse(text: string | undefined): Saved {
   if (text === undefined)
     throw new SnoopiError(`loadState: the metadata has no "${field}". This is no saved training: load it as weights.`);
-  const { version, ...rest } = JSON.parse(text);
+  const damaged = (why: string) =>
+    new SnoopiError(`loadState: the metadata "${field}" is damaged: ${why}. Load another copy of the state.`);
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch (error) {
+    throw damaged((error as Error).message);
+  }
+  const { version, ...rest } = isRecord(found) ? found : {};
   if (version !== 1) throw new SnoopiError(`loadState: the state has version ${version}, and this library reads 1. Update it.`);
-  return rest;
+  const { step, model, numbers } = rest;
+  if (typeof step !== "number" || typeof model !== "string" || !isRecord(numbers))
+    throw damaged(`of step, model and numbers it says ${JSON.stringify({ step, model, numbers })}`);
+  return rest as unknown as Saved;
 }
 
 function compare(wanted: readonly [string, Tensor][], found: SavedState["tensors"]): void {
