@@ -24,11 +24,11 @@ export interface Pullback<A> {
 /** Everything the library knows about one operation. */
 export interface Op<A = void> {
   readonly name: string;
-  /** Decides whether a call is legal and what it returns. The only place an op throws. */
+  /** Decides whether a call is legal and what it returns. Throws where it is not. */
   infer(inputs: readonly Spec[], attrs: A): Spec;
-  /** Further results beside the first, e.g. what a backward pass will read. They have no gradient. Default none. */
+  /** Further results beside the first, e.g. what a backward pass will read. `vjp` is of the first alone. Default none. */
   extras?(inputs: readonly Spec[], attrs: A): readonly Spec[];
-  /** What the op means, on the CPU. Written to be read, not to be fast. */
+  /** What the op means, on the CPU. Written to be read, not to be fast. Throws for what only elements tell, such as an id without a row. */
   reference(inputs: readonly Value[], attrs: A, out: Value, extras: readonly Value[]): void;
   /** One cotangent per input, built from other ops. Omitted where the op is not differentiable. */
   vjp?(g: Tensor, ctx: Pullback<A>): readonly (Tensor | null)[];
