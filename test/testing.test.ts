@@ -102,6 +102,33 @@ describe("checkKernel", () => {
     );
   });
 
+  test("compares further results as well", async () => {
+    const both: Op = {
+      name: "both",
+      infer: ([x]) => x,
+      extras: ([x]) => [{ shape: [x.shape[0]], dtype: "f32" }],
+      reference([x], _, out, [sums]) {
+        const columns = x.shape[1];
+        x.data.forEach((v: number, i: number) => {
+          out.data[i] = 2 * v;
+          sums.data[Math.floor(i / columns)] += v;
+        });
+      },
+    };
+    const device = createCpu();
+    const off = (factor: number): Device => ({
+      ...device,
+      run(op, attrs, inputs, out, extras) {
+        device.run(op, attrs, inputs, out, extras);
+        for (const { storage } of extras) (storage.buffer as Float32Array)[1] *= factor;
+      },
+    });
+    await checkKernel(off(1 + 2 ** -23), both, { inputs: [of([3, 17])], attrs: undefined });
+    await expect(checkKernel(off(2), both, { inputs: [of([3, 17])], attrs: undefined })).rejects.toThrow(
+      /^checkKernel: element \[1\] of result 1 of both\(f32 \[3, 17\]\) with no attributes is \S+ on cpu and \S+ by the reference, more than \S+ apart\.$/,
+    );
+  });
+
   test("finds NaN", async () => {
     await expect(checkKernel(skewed(Number.NaN), ops.matmul, call)).rejects.toThrow("is NaN on skewed");
   });

@@ -42,11 +42,11 @@ function onto({ shape, data }: Value, place: readonly number[]): number {
 }
 
 /**
- * The sizes of the terms: Σ P (Σ|g||v| + |D|) scale and Σ P|g|, over keys or over queries, times the largest of what they are multiplied
- * with. A term's relative error is that of P, which is the score's absolute error (as for attention) and exp's, and of a sum of d products.
+ * The sizes of the terms, over keys or over queries: Σ P (Σ|g||v| + |D|) scale, times the largest of what they are multiplied with, and
+ * for dv, the further result, Σ P times the largest of g. A term's relative error is that of P, which is the score's absolute error (as for attention) and exp's, and of a sum of d products.
  */
 function boundOf(over: "keys" | "queries") {
-  return (inputs: readonly Value[], { scale, causal }: Attrs, out: Value): ElementBound => {
+  return (inputs: readonly Value[], { scale, causal }: Attrs, out: Value, result: number): ElementBound => {
     const [q, k, v, g, rows, mask] = inputs;
     const [b, h, lq, d] = q.shape;
     const lk = k.shape[2];
@@ -65,11 +65,12 @@ function boundOf(over: "keys" | "queries") {
             product += Math.abs(g.data[row * d + c] * v.data[at]);
           }
           const p = Math.exp(score * scale + (mask?.dtype === "bool" ? 0 : m) - rows.data[row]) * Math.abs(rows.data[b * h * lq + row]);
-          sizes[head * n + (over === "keys" ? i : j)] += p * (product + Math.abs(rows.data[2 * b * h * lq + row])) * scale;
+          sizes[head * n + (over === "keys" ? i : j)] +=
+            result === 0 ? p * (product + Math.abs(rows.data[2 * b * h * lq + row])) * scale : p;
         }
     const size = d * largest(q) * largest(k) * scale + (mask && mask.dtype !== "bool" ? largest(mask) : 0) + largest(rows);
     const units = (d + 6) * size + 2 * (3 + 2 * size) + d + length + 8;
-    const factor = largest(over === "keys" ? k : q);
+    const factor = largest(result > 0 ? g : over === "keys" ? k : q);
     return (i) => bound(out.dtype, units, sizes[Math.floor(i / d)] * factor);
   };
 }

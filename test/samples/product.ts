@@ -156,12 +156,15 @@ const attention: Samples<AttrsOf<"attention">> = {
       says: "attention: the mask is i32, expected bool or floats.",
     },
   ],
-  // A score is off by d + 2 units of d·|q||k|·scale, which is p's relative error; exp adds 3 + 2|s| ulp, the two sums lk units each.
-  bound([q, k, v, mask], { scale }, out) {
+  // A score is off by d + 2 units of d·|q||k|·scale, which is p's relative error; exp adds 3 + 2|s| ulp, the two sums lk units each. The
+  // further result is the largest score of each query, then 1/Σexp, which is off by what p is.
+  bound([q, k, v, mask], { scale }, out, result) {
     const d = q.shape[3];
     const size = d * largest(q) * largest(k) * Math.abs(scale) + (mask && mask.dtype !== "bool" ? largest(mask) : 0);
     const units = (d + 4) * size + 2 * (3 + 2 * 2 * size) + 2 * k.shape[2] + 8;
-    return () => bound(out.dtype, 2 * units, largest(v));
+    if (result === 0) return () => bound(out.dtype, 2 * units, largest(v));
+    const queries = out.data.length / 2;
+    return (i) => (i < queries ? bound(out.dtype, d + 4, size) : bound(out.dtype, 2 * units, out.data[i]));
   },
 };
 

@@ -35,8 +35,8 @@ export interface Samples<A> {
   readonly integers?: boolean;
   /** Whether a strided input may be a broadcast view, whose elements repeat. Default true. */
   readonly repeats?: boolean;
-  /** Most that a kernel's result may differ by, where {@link checkKernel}'s own bound does not apply. */
-  readonly bound?: (inputs: readonly Value[], attrs: A, out: Value) => ElementBound;
+  /** Most that a kernel's results may differ by, where {@link checkKernel}'s own bound does not apply. */
+  readonly bound?: (inputs: readonly Value[], attrs: A, out: Value, result: number) => ElementBound;
 }
 
 /** Sizes on both sides of a tile edge, whether a kernel's tiles are 4, 8, 16, 32 or 64 wide. */

@@ -111,6 +111,10 @@ export function createDryDevice(options: DryOptions = {}): DryDevice {
       hold = own.take;
       try {
         calls();
+      } catch (error) {
+        own.release();
+        ({ flops, dispatches } = before);
+        throw error;
       } finally {
         hold = take;
       }

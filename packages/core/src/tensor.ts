@@ -127,8 +127,8 @@ export function apply<A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device:
 }
 
 /** As {@link apply}, for an op with further results: returns all of them, the main result first. No gradient flows through the others. */
-export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
-  const first = apply(op, inputs, attrs);
+export function applyAll<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A, device?: Device): Tensor[] {
+  const first = apply(op, inputs, attrs, device);
   const specs = op.extras?.(
     inputs.map(({ shape, dtype }) => ({ shape, dtype })),
     attrs,

@@ -23,20 +23,26 @@ export function bound(dtype: DType, length: number, magnitude: number): number {
   return (length + 2) * 2 ** -24 * magnitude + 2 * (dtype === "f16" ? 2 ** -11 * magnitude + 2 ** -14 : 2 ** -126);
 }
 
-/** For ops that are linear in each input, such as `matmul`: the terms' sizes add up to the reference's result on absolute values. */
-export function linearBound<A>(op: Op<A>, inputs: readonly Value[], attrs: A, out: Value): ElementBound {
-  const sizes = { ...out, data: new Float64Array(sizeOf(out.shape)) };
+/**
+ * For ops that are linear in each input, such as `matmul`: the terms' sizes add up to the reference's result on absolute values. `out` is
+ * the op's result, or its further result `result`, counted from 1.
+ */
+export function linearBound<A>(op: Op<A>, inputs: readonly Value[], attrs: A, out: Value, result = 0): ElementBound {
+  const sizes = [op.infer(inputs, attrs), ...(op.extras?.(inputs, attrs) ?? [])].map((spec) => ({
+    ...spec,
+    data: new Float64Array(sizeOf(spec.shape)),
+  }));
   op.reference(
     inputs.map((x) => ({
       ...x,
       data: x.dtype === "bool" || (x.dtype.endsWith("32") && x.dtype !== "f32") ? x.data : (x.data.map(Math.abs) as Value["data"]),
     })),
     attrs,
-    sizes,
-    [],
+    sizes[0],
+    sizes.slice(1),
   );
   const length = costOf(op, inputs, attrs, out) / Math.max(1, sizeOf(out.shape));
-  return (i) => bound(out.dtype, length, Math.abs(sizes.data[i]));
+  return (i) => bound(out.dtype, length, Math.abs(sizes[result].data[i]));
 }
 
 /** For elementwise ops: the formula's own error, step by step, by the accuracy that WGSL demands of each function. */

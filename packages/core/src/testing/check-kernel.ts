@@ -8,7 +8,7 @@ import { checkOptions } from "../options.ts";
 import { data } from "../realize.ts";
 import { scope } from "../scope.ts";
 import { type Shape, show } from "../shape.ts";
-import { apply, type Tensor } from "../tensor.ts";
+import { apply, applyAll, type Tensor } from "../tensor.ts";
 import { type ElementBound, elementwiseBound, linearBound } from "./bound.ts";
 
 /** An input of a call: makes the same tensor on any device, in any layout. */
@@ -16,14 +16,15 @@ export type KernelInput = (device: Device) => Tensor;
 
 export interface KernelCheckOptions<A> {
   /**
-   * Most that an element may differ from the reference. Default: {@link elementwiseBound} for elementwise ops, nothing for views and for
-   * results that are not floats, and {@link linearBound} for all else, which is right for sums of products.
+   * Most that an element may differ from the reference, of which `out` is result number `result`: 0, or from 1 on a further one. Default:
+   * {@link elementwiseBound} for elementwise ops, nothing for views and for results that are not floats, and {@link linearBound} for all
+   * else, which is right for sums of products.
    */
-  readonly bound?: (inputs: readonly Value[], attrs: A, out: Value) => ElementBound;
+  readonly bound?: (inputs: readonly Value[], attrs: A, out: Value, result: number) => ElementBound;
 }
 
 /**
- * Checks that `device` computes what the op's reference says, on one call.
+ * Checks that `device` computes what the op's reference says, on one call: its result and all further ones.
  * @throws SnoopiError naming the call and the first element that is too far off
  */
 export async function checkKernel<A>(
@@ -38,34 +39,43 @@ export async function checkKernel<A>(
     const views = s.run(() => inputs.map((make) => make(cpu)));
     const values: Value[] = await Promise.all(views.map(async (t) => ({ shape: t.shape, dtype: t.dtype, data: await data(t) })));
     const plain = s.run(() => values.map((v) => fromData(hosted(v.data, v.dtype), { shape: v.shape, dtype: v.dtype, device: cpu })));
-    const reference = s.run(() => apply(op, plain, attrs, cpu));
-    const out: Value = { shape: reference.shape, dtype: reference.dtype, data: await data(reference) };
-    const result = await data(
-      s.run(() =>
-        apply(
-          op,
-          inputs.map((make) => make(device)),
-          attrs,
-          device,
-        ),
+    const reference = s.run(() => resultsOf(op, plain, attrs, cpu));
+    const results = s.run(() =>
+      resultsOf(
+        op,
+        inputs.map((make) => make(device)),
+        attrs,
+        device,
       ),
     );
-    const limit = boundOf(op, values, attrs, out, options);
-    for (let i = 0; i < out.data.length; i++) {
-      const [got, want] = [result[i], out.data[i]];
-      if (Object.is(got, want) || got === want || Math.abs(got - want) <= limit(i)) continue;
-      const call = `${op.name}(${values.map((v) => `${v.dtype} ${show(v.shape)}`).join(", ")})`;
-      throw new SnoopiError(
-        `checkKernel: element ${show(placeOf(i, out.shape))} of ${call} with ${JSON.stringify(attrs) ?? "no attributes"} is ${got} on ${device.name} and ${want} by the reference, more than ${limit(i)} apart.`,
-      );
+    for (const [index, { shape, dtype }] of reference.entries()) {
+      const out: Value = { shape, dtype, data: await data(reference[index]) };
+      const result = await data(results[index]);
+      const limit = boundOf(op, values, attrs, { out, index, ...options });
+      for (let i = 0; i < out.data.length; i++) {
+        const [got, want] = [result[i], out.data[i]];
+        if (Object.is(got, want) || got === want || Math.abs(got - want) <= limit(i)) continue;
+        const call = `${op.name}(${values.map((v) => `${v.dtype} ${show(v.shape)}`).join(", ")})`;
+        throw new SnoopiError(
+          `checkKernel: element ${show(placeOf(i, shape))} of ${index > 0 ? `result ${index} of ` : ""}${call} with ${JSON.stringify(attrs) ?? "no attributes"} is ${got} on ${device.name} and ${want} by the reference, more than ${limit(i)} apart.`,
+        );
+      }
     }
   });
 }
 
-function boundOf<A>(op: AnyOp, inputs: readonly Value[], attrs: A, out: Value, { bound }: KernelCheckOptions<A>): ElementBound {
-  if (bound) return bound(inputs, attrs, out);
+const resultsOf = <A>(op: AnyOp, inputs: readonly Tensor[], attrs: A, device: Device): Tensor[] =>
+  isView(op) ? [apply(op, inputs, attrs, device)] : applyAll(op, inputs, attrs, device);
+
+function boundOf<A>(
+  op: AnyOp,
+  inputs: readonly Value[],
+  attrs: A,
+  { bound, out, index }: KernelCheckOptions<A> & { readonly out: Value; readonly index: number },
+): ElementBound {
+  if (bound) return bound(inputs, attrs, out, index);
   if (isView(op) || inputs.length === 0) return () => 0;
-  return isElementwise(op) ? elementwiseBound(op, inputs, out) : linearBound(op as Op<A>, inputs, attrs, out);
+  return isElementwise(op) ? elementwiseBound(op, inputs, out) : linearBound(op as Op<A>, inputs, attrs, out, index);
 }
 
 const hosted = (data: Value["data"], dtype: DType): TypedArray => (dtype === "f16" ? convert("f32", data, "f16") : data);
