@@ -81,6 +81,16 @@ test("a checkpoint from before there was accumulate is one of a batch an update"
   }
 });
 
+test("a start depends on where the student begins, and a checkpoint from before that was compared is one of the last timestep", () => {
+  const of = (timestep: number | null) => configOf({ pairs: { count: 4 }, regression: { steps: 1 }, ahead: 2, student: { timestep } });
+  for (const depends of [regressionConfig, aheadConfig]) {
+    const [last, early, late] = [null, 400, 500].map((timestep) => depends(of(timestep)));
+    expect(last.student).toEqual({ train: "full" });
+    expect(differences(last, early)).toEqual(["student.timestep is absent there and 400 here"]);
+    expect(differences(early, late)).toEqual(["student.timestep is 400 there and 500 here"]);
+  }
+});
+
 test("the rows of Table 2 and the control at the interval's mean are two keys each", () => {
   const kappaOf = (...set: string[]) => methodOf(configOf(withKeys(fileOf("tiny-pg-sb.json"), set))).kappa;
   const random = { uniform: [0.5, 4] };

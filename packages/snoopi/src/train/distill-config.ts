@@ -227,8 +227,11 @@ export const pairsConfig = ({ seed, startSeed, prompts, base, size, pairs }: Dis
 export const regressionConfig = (config: DistillConfig) => ({
   ...pairsConfig(config),
   regression: severalBatches(config.regression),
-  student: { train: config.student.train },
+  student: startOf(config.student),
 });
+
+/** Leaves out `timestep` if it is the last, so that older configs, which lack it, still agree. */
+const startOf = ({ train, timestep }: DistillConfig["student"]) => ({ train, ...(timestep !== null && { timestep }) });
 
 /** The same for the LoRA teacher that is trained ahead. */
 export const aheadConfig = (config: DistillConfig) => {

@@ -134,6 +134,10 @@ describe("a start that is shared", () => {
       { regression: { ...json.regression, steps: 2 } },
       "it is of another config: regression.steps is 3 there and 2 here. Take its",
     );
+    await refused(
+      { student: { ...json.student, timestep: 400 } },
+      "it is of another config: student.timestep is absent there and 400 here. Take its",
+    );
     const other = join(home, "other-teacher");
     cpSync(model, other, { recursive: true });
     const weights = readFileSync(join(other, unet));
