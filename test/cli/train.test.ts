@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -48,6 +48,23 @@ describe("snoopi train", () => {
     expect(stderr).toMatch(/snoopi: stopped after \d+ of 30 steps, with a checkpoint\. Go on with --resume\.$/);
     expect((await snoopi(words("stopped", 30, "--resume"))).code).toBe(0);
     for (const file of ["checkpoint.safetensors", "loss.csv"]) expect(read("stopped", file)).toEqual(read("whole", file));
+  });
+
+  test("that cannot write its last checkpoint says so, though it was stopped", async () => {
+    const steps = 100_000;
+    const path = configOf(steps);
+    writeFileSync(path, JSON.stringify({ ...json, steps, checkpointEvery: steps, sampleEvery: 1 }));
+    const at = join(folder.path, "blocked", "training", "clip");
+    const { child, ended } = start(["train", "clip", "--config", path, "--out", join(folder.path, "blocked"), "--device", "cpu"]);
+    while (!existsSync(join(at, "sample-000001.png"))) await setTimeout(20);
+    // A folder in its place fails as a full disk does.
+    mkdirSync(join(at, "checkpoint.safetensors"));
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect([code, stderr.split("\n").at(-1)]).toEqual([
+      1,
+      expect.stringMatching(/checkpoint\.safetensors: it cannot be written, .* There is no checkpoint yet\.$/),
+    ]);
   });
 
   test("killed at ten random moments keeps its checkpoint, and resumed ends with the same bits", { timeout: 300_000 }, async () => {

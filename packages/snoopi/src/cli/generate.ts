@@ -7,7 +7,7 @@ import { openModel } from "../pipeline/open.ts";
 import { type Plan, planOf } from "../pipeline/request.ts";
 import type { GenerateOptions } from "./args.ts";
 import { openDevice, slownessOf } from "./device.ts";
-import { Stopped } from "./interrupt.ts";
+import { isStop, Stopped } from "./interrupt.ts";
 import { openLoras, shownLora } from "./loras.ts";
 import { metadataOf } from "./metadata.ts";
 import { namedModel } from "./named-model.ts";
@@ -67,7 +67,7 @@ export async function generateCommand(
       process.stdout.write(`${path}\n`);
     }
   } catch (error) {
-    if (signal.aborted && written > 0) throw new Stopped(`stopped. ${written} of ${count} pictures were written.`, { cause: error });
+    if (written > 0 && isStop(error, signal)) throw new Stopped(`stopped. ${written} of ${count} pictures were written.`, { cause: error });
     throw error;
   } finally {
     progress.close();

@@ -12,6 +12,16 @@ export interface Interruption {
 /** A run that stopped when asked to, with part of its work done. */
 export class Stopped extends SnoopiError {}
 
+/** Whether an error is the stop that was asked for, and nothing that failed on the way to it. */
+export function isStop(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || error instanceof Stopped || (error instanceof Error && isStop(error.cause, signal));
+}
+
+/** What is said of a command that was stopped before it could say so itself. Some keep what they, or runs before them, have done. */
+export const stoppedEarly = (command: string | undefined): string =>
+  `stopped. ${["train", "distill", "eval"].some((keeps) => keeps === command) ? "Give the same command again." : "Nothing was written."}`;
+
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Stops work at the next opportunity when asked once; asked again, the process dies at once, because the handler is gone by then. */

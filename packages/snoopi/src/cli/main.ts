@@ -6,7 +6,7 @@ import { downloadCommand } from "./download.ts";
 import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
-import { type Interruption, interruption, Stopped } from "./interrupt.ts";
+import { type Interruption, interruption, isStop, Stopped, stoppedEarly } from "./interrupt.ts";
 import { printable } from "./text.ts";
 import { trainCommand } from "./train.ts";
 
@@ -18,12 +18,15 @@ export async function main(argv: readonly string[]): Promise<void> {
   // A reader that has enough (`snoopi inspect … | head`) closes the pipe: that is no error of ours.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   const interrupt = interruption();
+  let command: Command | undefined;
   try {
-    process.exitCode = await run(parseCommand(argv), interrupt);
+    command = parseCommand(argv);
+    process.exitCode = await run(command, interrupt);
   } catch (error) {
-    const stopped = interrupt.signal.aborted && !(error instanceof Stopped);
-    process.stderr.write(stopped ? "snoopi: stopped. Nothing was written.\n" : `${report(error)}\n`);
-    process.exitCode = interrupt.code ?? 1;
+    const stopped = isStop(error, interrupt.signal);
+    const line = stopped && !(error instanceof Stopped) ? `snoopi: ${stoppedEarly(command?.kind)}` : report(error);
+    process.stderr.write(`${line}\n`);
+    process.exitCode = (stopped && interrupt.code) || 1;
   } finally {
     interrupt.release();
   }
