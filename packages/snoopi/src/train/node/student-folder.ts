@@ -1,11 +1,11 @@
 import { join, resolve } from "node:path";
 import { SnoopiError } from "@snoopi/core";
-import { readConfig, readJson, subfolder } from "@snoopi/models";
+import { type JsonObject, readConfig, readJson, subfolder } from "@snoopi/models";
 import { nodeFolder } from "@snoopi/models/node";
 import type { Network } from "../../pipeline/shape.ts";
 import type { Weights } from "../stage.ts";
 import { writeComponent, writeJson } from "./component.ts";
-import { makeFolder } from "./folder.ts";
+import { isThere, makeFolder } from "./folder.ts";
 import { type Take, takeComponents } from "./take-components.ts";
 
 /**
@@ -17,8 +17,8 @@ import { type Take, takeComponents } from "./take-components.ts";
 export async function writeStudent(out: string, { teacher, component, weights, take, ...drawing }: StudentParts): Promise<void> {
   const config = await readConfig(subfolder(nodeFolder(teacher), component));
   await takeComponents(teacher, out, take);
-  await writeScheduler(out, { teacher, ...drawing });
   await writeComponent(join(out, component), { config, weights, library: "diffusers" });
+  await writeScheduler(out, { teacher, ...drawing });
 }
 
 /** Writes the scheduler of a student, made of its teacher's, and the index that names it. */
@@ -26,11 +26,7 @@ export async function writeScheduler(
   out: string,
   { teacher, steps, timestep }: Omit<StudentParts, "weights" | "component">,
 ): Promise<void> {
-  const folder = nodeFolder(teacher);
-  const [index, scheduler] = [
-    await readJson(folder, "model_index.json"),
-    await readJson(subfolder(folder, "scheduler"), "scheduler_config.json"),
-  ];
+  const scheduler = await readJson(subfolder(nodeFolder(teacher), "scheduler"), "scheduler_config.json");
   const name = "LCMScheduler";
   // It takes every n-th of `original_inference_steps` evenly spaced timesteps: in that many steps all, as in backward simulation.
   const own = {
@@ -42,7 +38,21 @@ export async function writeScheduler(
   };
   await makeFolder(join(out, "scheduler"));
   await writeJson(join(out, "scheduler", "scheduler_config.json"), own);
-  await writeJson(join(out, "model_index.json"), { ...index, scheduler: ["diffusers", name] });
+  await writeIndex(out, teacher, { scheduler: ["diffusers", name] });
+}
+
+/**
+ * Writes the index of a model that is made of another's components, after these: it names those that are there. For one that an index names
+ * and the folder lacks, diffusers' `from_pretrained` fails; the safety checker is never taken over.
+ */
+export async function writeIndex(out: string, from: string, own: JsonObject = {}): Promise<void> {
+  const index = await readJson(nodeFolder(from), "model_index.json");
+  const named = Object.entries(index).map(([name, value]) => {
+    const lacks = Array.isArray(value) && !isThere(join(out, name));
+    return [name, lacks ? [null, null] : value];
+  });
+  const checker = "safety_checker" in index && { requires_safety_checker: false };
+  await writeJson(join(out, "model_index.json"), { ...Object.fromEntries(named), ...own, ...checker });
 }
 
 /** @throws SnoopiError where the student would overwrite its teacher. */
