@@ -25,7 +25,7 @@ import { captions } from "../../world/caption.ts";
 import { clipModel } from "../clip-model.ts";
 import { clipSizes } from "../clip-sizes.ts";
 import type { DistillConfig } from "../distill-config.ts";
-import { clipView, type PixelNorm, plainPixels } from "../student/clip-view.ts";
+import { clipView, type PixelNorm, pixelNorm, plainPixels } from "../student/clip-view.ts";
 import { type PromptBank, worldBank } from "../student/prompt-bank.ts";
 import { openClipDecoder, requireClipDecoder } from "./clip-decoder.ts";
 import { openDistillPrompts } from "./distill-prompts.ts";
@@ -187,8 +187,9 @@ async function openClip(path: string, { read, model }: { readonly read: ReadNetw
   const { text, image } = clipSizes(json, `${path}/clip/config.json`);
   const { network } = await read("as stored", await openComponentWeights(folder), (p) => clipModel(p, { text, image }));
   const preprocessor = "preprocessor_config.json";
-  const given = isThere(join(path, "clip", preprocessor)) ? await readJson(folder, preprocessor) : undefined;
-  const norm = given ? { mean: given.image_mean as number[], std: given.image_std as number[] } : plainPixels;
+  const norm = isThere(join(path, "clip", preprocessor))
+    ? pixelNorm(await readJson(folder, preprocessor), `${path}/clip/${preprocessor}`)
+    : plainPixels;
   // A pipeline that reads prompts by CLIP has the tokenizer already; otherwise it lies with the towers, as in CLIP's own folder.
   const maxPositions = text.maxPositionEmbeddings;
   const tokenizer = model.text.kind === "clip" ? model.tokenizer : await readClipTokenizer(folder, { maxPositions });

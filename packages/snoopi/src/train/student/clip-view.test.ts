@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { devices } from "../../../../../test/devices.ts";
 import { goldenJson, goldenTensors } from "../../../../../test/models/goldens.ts";
 import { type FormulaRule, formulaParameter } from "../../../../../test/oracles/formula.ts";
-import { clipView, type PixelNorm, plainPixels } from "./clip-view.ts";
+import { clipView, type PixelNorm, pixelNorm, plainPixels } from "./clip-view.ts";
 
 const { rules, norm, cases } = goldenJson("clip-view") as {
   rules: FormulaRule[];
@@ -68,4 +68,15 @@ test("a picture of the tower's size and norm is left alone, and one colour stays
       expect(Math.abs(v - (0.75 - mean[colour]) / std[colour])).toBeLessThan(f32);
     });
   }
+});
+
+test("a preprocessor's norm is three numbers each, the deviations above 0, and anything else is refused", () => {
+  const { mean, std } = norm;
+  expect(pixelNorm({ image_mean: mean, image_std: std, size: 224 }, "p.json")).toEqual(norm);
+  const refused = (json: Record<string, unknown>) => () => pixelNorm({ image_mean: mean, image_std: std, ...json }, "p.json");
+  expect(refused({ image_mean: undefined })).toThrow("p.json: image_mean is missing. Give three numbers.");
+  expect(refused({ image_mean: 0.5 })).toThrow("p.json: image_mean is 0.5. Give three numbers.");
+  expect(refused({ image_mean: [0, 0, "0"] })).toThrow('p.json: image_mean is [0,0,"0"]. Give three numbers.');
+  expect(refused({ image_std: [1, 1] })).toThrow("p.json: image_std is [1,1]. Give three numbers above 0.");
+  expect(refused({ image_std: [1, 0, 1] })).toThrow("p.json: image_std is [1,0,1]. Give three numbers above 0.");
 });

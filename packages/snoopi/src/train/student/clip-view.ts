@@ -1,5 +1,5 @@
-import { add, mul, type Tensor, tensor } from "@snoopi/core";
-import { resizeBicubic } from "@snoopi/models";
+import { add, mul, SnoopiError, type Tensor, tensor } from "@snoopi/core";
+import { type JsonObject, resizeBicubic } from "@snoopi/models";
 
 /** What CLIP's preprocessor subtracts from pixels of 0 … 1 and divides them by, for each colour. */
 export interface PixelNorm {
@@ -9,6 +9,16 @@ export interface PixelNorm {
 
 /** Pixels of −1 … 1 as they are: what `snoopi train clip` learns from. */
 export const plainPixels: PixelNorm = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+
+/** What a preprocessor_config.json says of it. @throws SnoopiError for anything but three numbers each, of which deviations are above 0. */
+export function pixelNorm(json: JsonObject, where: string): PixelNorm {
+  const three = (key: string, above = -Infinity): readonly number[] => {
+    const value = json[key];
+    if (Array.isArray(value) && value.length === 3 && value.every((v) => Number.isFinite(v) && v > above)) return value;
+    throw new SnoopiError(`${where}: ${key} is ${JSON.stringify(value) ?? "missing"}. Give three numbers${above === 0 ? " above 0" : ""}.`);
+  };
+  return { mean: three("image_mean"), std: three("image_std", 0) };
+}
 
 /**
  * A decoded picture `[B, 3, H, W]` from −1 to 1 as an image tower takes it, `[B, 3, size, size]`: resized if sizes differ, then to 0 … 1
