@@ -83,6 +83,7 @@ describe("parseEval", () => {
     ["guidance --model m --out o --kappas x", 'eval: --kappas is "x". Give a number, 0 or more.'],
     ["exclusion --model m --out o --methods magic:1", 'eval: --methods is "magic:1". Give methods of nasa,'],
     ["exclusion --model m --out o --methods nasa", 'eval: --methods is "nasa". Give methods of'],
+    ["exclusion --model m --out o --methods nasa:1:2", 'eval: --methods is "nasa:1:2". Give methods of'],
     ["exclusion --model m --out o --pairs pets", 'eval: --pairs is "pets". Give some of shape, coloured, colours with commas between.'],
     ["guidance --model m --out o --device tpu", 'eval: --device is "tpu". Give one of webgpu, cpu, auto.'],
     ["guidance --model m --out o --colour red", "eval: --colour is no option. See snoopi eval --help."],

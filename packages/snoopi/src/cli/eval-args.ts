@@ -148,8 +148,8 @@ function pairsOf(word: string): PairsName {
 
 /** `nasa:0.2,0.5,1` */
 function sweepOf(word: string): Sweep {
-  const [method, scales = ""] = word.split(":");
-  if (!guidanceNames.includes(method) || scales === "") {
+  const [method, scales = "", ...more] = word.split(":");
+  if (!guidanceNames.includes(method) || scales === "" || more.length > 0) {
     throw refused("methods", word, `methods of ${guidanceNames.join(", ")} with their scales, such as "nasa:0.5,1;nag:2"`);
   }
   return { method, scales: listOf("methods", scales).map((scale) => numberOf("methods", scale)) };
