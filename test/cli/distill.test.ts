@@ -159,6 +159,13 @@ describe("snoopi distill", () => {
       expect(stdout).toContain(line);
   });
 
+  test("counts a step of the teacher that ships where there is neither a model nor a preset", async () => {
+    const tinyConfig = join(root, "packages/snoopi/configs/tiny-pg-sb.json");
+    const { code, stdout, stderr } = await snoopi(["distill", "--config", tinyConfig, "--dry-run", "--device", "cpu"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/\nparameters: teacher 1,\d{3},\d{3}, frozen\n/);
+  });
+
   test("says which batch would fit where one does not, with keys said on the line", async () => {
     const { code, stdout } = await snoopi([
       ...["distill", "--config", join(root, "packages/snoopi/configs/pg-sb-sd15-lora.json"), "--dry-run", "--device", "cpu"],

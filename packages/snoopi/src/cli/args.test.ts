@@ -181,8 +181,13 @@ describe("parseCommand", () => {
     [["inspect", "-h"]],
     [["train", "-h"]],
     [["train", "vae", "--help"]],
+    [["train", "clip", "--help"]],
+    [["train", "teacher", "--help"]],
+    [["download", "--help"]],
+    [["distill", "--help"]],
+    [["eval", "--help"]],
     [["generate", "--model", "m", "--help"]],
-  ])("gives help for %j", (argv) => {
+  ])("gives help for %j, in lines that fit a terminal", (argv) => {
     const command = parseCommand(argv);
     if (command.kind !== "help") throw new Error("no help");
     for (const line of command.text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);

@@ -41,3 +41,10 @@ test("the help says every key of the config with its default and the words that 
   ])
     expect(text).toContain(`\n  ${line}\n`);
 });
+
+test("the help's first lines have every option of a run, and every option of a dry run", () => {
+  const [usage] = distillHelp().split("\n\n");
+  const [run, dry] = usage.split(/\n(?=snoopi)/);
+  for (const option of ["--config", "--out", "--model", "--set", "--start", "--resume", "--device"]) expect(run).toContain(option);
+  for (const option of ["--config", "--dry-run", "--model", "--set", "--budget", "--device"]) expect(dry).toContain(option);
+});

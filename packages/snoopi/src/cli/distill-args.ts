@@ -24,6 +24,9 @@ export interface DistillOptions {
 
 const flags = ["--resume", "--dry-run"];
 
+/** The teacher that ships. */
+export const defaultTeacher = "tiny-teacher";
+
 /** Reads and checks the words after `snoopi distill`. */
 export function parseDistill(argv: readonly string[]): DistillOptions {
   const [resume, dryRun] = flags.map((flag) => argv.includes(flag));
@@ -36,8 +39,8 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
   if (positionals.length > 0) {
     throw new SnoopiError(`distill: ${JSON.stringify(positionals.join(" "))} belongs to no option. See snoopi distill --help.`);
   }
-  // A dry run without a model uses the published sizes of the config's preset.
-  const { config, model = dryRun ? undefined : "tiny-teacher", out } = values;
+  // A dry run without a model uses the published sizes of the config's preset, if it names one.
+  const { config, model = dryRun ? undefined : defaultTeacher, out } = values;
   if (config === undefined) throw new SnoopiError("distill: --config FILE is missing. See snoopi distill --help.");
   if (out === undefined && !dryRun) throw new SnoopiError("distill: --out DIR is missing. See snoopi distill --help.");
   const device = deviceIn("distill", values);
@@ -58,8 +61,10 @@ export function parseDistill(argv: readonly string[]): DistillOptions {
 }
 
 export function distillHelp(): string {
-  return `snoopi distill --config FILE.json --out DIR [--model TEACHER] [--set KEY=VALUE …] [--resume] [--device NAME]
-snoopi distill --config FILE.json --dry-run [--model TEACHER] [--budget GIB]
+  return `snoopi distill --config FILE.json --out DIR [--model TEACHER] [--set KEY=VALUE …]
+               [--start DIR] [--resume] [--device NAME]
+snoopi distill --config FILE.json --dry-run [--model TEACHER] [--set KEY=VALUE …]
+               [--budget GIB] [--device NAME]
 
 Makes a one-step student of a text-to-image model: pairs and a regression start
 if the config says so, then distillation. Then snoopi generate --model DIR.
@@ -76,7 +81,7 @@ Ctrl-C stops with a checkpoint.
   --start DIR        take pairs and regression over from the folder of another student
                      with the same config so far; it changes nothing but the time
   --dry-run          say what a step needs and costs, without weights; without
-                     --model for the sizes that the config names as preset
+                     --model for the sizes that the config names as preset, if any
   --budget GIB       what a dry run compares the memory with
   --device NAME      webgpu, cpu or auto (webgpu where there is an adapter)
 

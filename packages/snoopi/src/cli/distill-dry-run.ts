@@ -1,5 +1,5 @@
 import { dirname, resolve } from "node:path";
-import { type DryOptions, SnoopiError } from "@snoopi/core";
+import type { DryOptions } from "@snoopi/core";
 import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import type { WebGpuDevice } from "@snoopi/kernels/node";
 import { pixart512, sd15, sd21 } from "@snoopi/models";
@@ -68,8 +68,6 @@ const presets = {
 };
 
 async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {
-  if (path === undefined && preset === null)
-    throw new SnoopiError("distill: neither --model is given nor a preset in the config. Give one, for its sizes.");
   const model = path === undefined ? presets[preset!]() : await openModel(nodeFolder(path));
   if (clip.weight === 0) return { model };
   const towers = path === undefined ? {} : { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) };

@@ -7,7 +7,7 @@ import { checkFolders } from "../train/node/student-folder.ts";
 import { readConfig } from "../train/schema.ts";
 import { withKeys } from "../train/set-keys.ts";
 import { openDevice } from "./device.ts";
-import type { DistillOptions } from "./distill-args.ts";
+import { type DistillOptions, defaultTeacher } from "./distill-args.ts";
 import { distillDryRun } from "./distill-dry-run.ts";
 import { namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
@@ -21,7 +21,9 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
     withKeys(await readJson(nodeFolder(beside), basename(options.config)), options.set),
   );
   checkDistillConfig(config);
-  const named = options.model === undefined ? {} : { model: (await namedModel(options.model)).folder };
+  // A dry run may be of a published model, of which there is no folder.
+  const wanted = options.model ?? (config.preset === null ? defaultTeacher : undefined);
+  const named = wanted === undefined ? {} : { model: (await namedModel(wanted)).folder };
   if (options.dryRun) return distillDryRun(config, { ...options, ...named });
   const { model, out, resume } = { ...options, ...named } as DistillOptions & { readonly model: string; readonly out: string };
   checkFolders(model, out);

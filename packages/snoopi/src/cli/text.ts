@@ -4,6 +4,17 @@
 export const printable = (text: string): string =>
   text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
+/** A text as lines of at most 90 characters, of which its indent is a part. */
+export function wrapped(text: string, { indent }: { readonly indent: string }): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= 90) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${word}`);
+  }
+  return lines;
+}
+
 /** Rows as lines, each column as wide as its widest cell; columns of `right` are aligned to the right. */
 export function table(rows: readonly (readonly string[])[], { right = [] }: { readonly right?: readonly number[] } = {}): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
