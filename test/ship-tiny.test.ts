@@ -7,6 +7,7 @@ import { generate, loadModel, openModel } from "@snoopi/snoopi";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { card } from "../scripts/ship-tiny/card.ts";
 import { holdings } from "../scripts/ship-tiny/holding.ts";
+import { replaceAll } from "../scripts/ship-tiny/replace.ts";
 import { checkRun } from "../scripts/ship-tiny/run.ts";
 import { madeIn, ship } from "../scripts/ship-tiny/ship.ts";
 import { editJson } from "./cli/broken-model.ts";
@@ -126,6 +127,26 @@ describe("shipping", () => {
     cpSync(join(to, "student"), join(to, ".student.old"), { recursive: true });
     await ship({ models: { student }, results, to });
     expect(readdirSync(to).sort()).toEqual(["README.md", "made.json", "student"]);
+  });
+
+  test.each([false, true])("puts all models in place or, when one cannot be, none of them: with one there before, %s", async (before) => {
+    const write = (name: string) => {
+      mkdirSync(join(to, name));
+      writeFileSync(join(to, name, "file"), name);
+    };
+    const places = ["a", "b"].map((name) => ({
+      target: join(to, name),
+      temporary: join(to, `.${name}.tmp`),
+      old: join(to, `.${name}.old`),
+    }));
+    for (const name of before ? ["a", "b", ".a.tmp"] : [".a.tmp"]) write(name);
+    await expect(replaceAll(places)).rejects.toThrow(".b.tmp");
+    expect(readdirSync(to)).toEqual(before ? ["a", "b"] : []);
+    if (before) expect(readFileSync(join(to, "a", "file"), "utf8")).toBe("a");
+    for (const name of [".a.tmp", ".b.tmp"]) write(name);
+    await replaceAll(places);
+    expect(readdirSync(to)).toEqual(["a", "b"]);
+    expect(readFileSync(join(to, "b", "file"), "utf8")).toBe(".b.tmp");
   });
 
   test("refuses a model whose checkpoint cannot be looked at: it may have steps to go", async () => {

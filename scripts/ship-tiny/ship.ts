@@ -12,6 +12,7 @@ import { copyInHalf } from "./copy.ts";
 import { figuresIn } from "./figures.ts";
 import { holdings } from "./holding.ts";
 import { type ModelName, type Part, partsOf } from "./parts.ts";
+import { type Places, replaceAll } from "./replace.ts";
 import { finishedTraining, type Training } from "./training.ts";
 
 export interface ShipOptions {
@@ -27,7 +28,7 @@ export interface ShipOptions {
 
 /**
  * Puts trained models into the package, in f16, and writes its model card. A teacher may ship part by part: what it has is taken. Models
- * that ship together appear whole, or none of them.
+ * that ship together all appear, each whole, or none of them. Only a kill while they are renamed leaves some: ship again.
  *
  * @throws SnoopiError for an unfinished training, for weights that do not match their config, and for a model that lacks parts of it that
  * ship already.
@@ -45,7 +46,7 @@ export async function ship({ models, start, results, to }: ShipOptions): Promise
       notes.push(await prepare(name, { from, to, parts }));
     }
     // Only once all of them are found good: else the card would be about other weights.
-    for (const [name] of asked) await replaced(placesOf(name, to));
+    await replaceAll(asked.map(([name]) => placesOf(name, to)));
   } finally {
     for (const [name] of asked) await rm(placesOf(name, to).temporary, { recursive: true, force: true });
   }
@@ -94,8 +95,7 @@ interface Shipped {
   readonly parts: readonly Part[];
 }
 
-/** Where a model is, where it is built, and where the one before it waits until it is in place. */
-const placesOf = (name: ModelName, to: string) => ({
+const placesOf = (name: ModelName, to: string): Places => ({
   target: join(to, name),
   temporary: join(to, `.${name}.tmp`),
   old: join(to, `.${name}.old`),
@@ -142,15 +142,4 @@ async function checkWhole(folder: string): Promise<void> {
     requireMatch(match, weights.name);
     if (match.unexpected.length > 0) throw new SnoopiError(`${weights.name}: ${match.unexpected.join(", ")} are unexpected.`);
   }
-}
-
-/** Puts a folder in another's place: a reader finds the old one or the new one, but for a moment neither. */
-async function replaced({ temporary, target, old }: ReturnType<typeof placesOf>): Promise<void> {
-  await rm(old, { recursive: true, force: true });
-  if (isThere(target)) await rename(target, old);
-  await rename(temporary, target).catch(async (error) => {
-    if (isThere(old)) await rename(old, target);
-    throw error;
-  });
-  await rm(old, { recursive: true, force: true });
 }
