@@ -137,6 +137,24 @@ describe("each method", () => {
     }),
   );
 
+  test("every method wraps the attend function that it is given, but vsf, which would not call it and refuses any but plain", () =>
+    property(async ({ inner, negative, empty }, { scale }) => {
+      const twice: Attend = (...call) => plain(...call).mul(2);
+      for (const { name } of negativeMethods) {
+        const guidance = negativeGuidance(name, { negative, empty, scale, cache: false });
+        expect(await inner(guidance(plain)).data()).toEqual(await inner(guidance()).data());
+        const wrapped = () => inner(guidance(twice));
+        if (name === "vsf")
+          expect(wrapped).toThrow(
+            "vsf: it attends to both texts in one softmax, so the attend function that it is to wrap would not be called.",
+          );
+        else expect(await wrapped().data()).not.toEqual(await inner(guidance()).data());
+        // In a layer without guidance what is wrapped is all there is.
+        const elsewhere = negativeGuidance(name, { negative, empty, scale: { elsewhere: 1 }, cache: false });
+        expect(await inner(elsewhere(twice)).data()).toEqual(await inner(twice).data());
+      }
+    }));
+
   test("a scale that is a function sees the layer and the moment", () =>
     property(async ({ inner, negative }) => {
       const scheduled = negativeGuidance("nasa", { negative, cache: false, scale: (_, { step = 0 }) => (step < 2 ? 0.5 : 0) });

@@ -30,7 +30,9 @@ interface Given {
   readonly q: Tensor;
   readonly layer: CrossAttention;
   readonly context: Context;
-  /** Z₊, by the wrapped attend function. */
+  /** What it wraps. */
+  readonly attend: Attend;
+  /** Z₊, by that. */
   readonly positive: () => Tensor;
   readonly away: KeysValues;
   readonly empty: (() => KeysValues) | undefined;
@@ -71,7 +73,14 @@ export const negativeMethods: readonly NegativeMethod[] = [
   {
     name: "vsf",
     defaults: { ...inert, scale: 1.5, beta: 0.2 },
-    make: (g) => vsfAttend(g.q, g.layer, { towards: g.layer.keysValues(g.context), away: g.away, alpha: g.scale, beta: g.beta }),
+    make: (g) => {
+      if (g.attend !== plain) {
+        throw new SnoopiError(
+          "vsf: it attends to both texts in one softmax, so the attend function that it is to wrap would not be called. Wrap none, or choose another method.",
+        );
+      }
+      return vsfAttend(g.q, g.layer, { towards: g.layer.keysValues(g.context), away: g.away, alpha: g.scale, beta: g.beta });
+    },
   },
   {
     name: "neutral",
@@ -88,7 +97,9 @@ export const negativeMethods: readonly NegativeMethod[] = [
  * (NASA under NAG's norm clamp), `nag` (arXiv 2505.21179), `vsf` (arXiv 2508.10931) or `neutral`, `Z₊ − α(Z₋ − Z₀)`.
  * Gradients flow to the queries, and with `cache: false` to the projections' weights too.
  *
- * @throws SnoopiError for an unknown method, a number out of its range, and `neutral` without `empty`.
+ * It wraps what cross-attention did before, such as another method, which then makes Z₊. VSF has no Z₊, so it wraps plain attention alone.
+ *
+ * @throws SnoopiError for an unknown method, a number out of its range, `neutral` without `empty`, and in a layer where `vsf` wraps another.
  */
 export function negativeGuidance(
   name: string,
@@ -115,6 +126,7 @@ export function negativeGuidance(
         q,
         layer,
         context,
+        attend,
         positive: () => attend(q, context, layer),
         away: away(layer),
         empty: nothing && (() => nothing(layer)),
