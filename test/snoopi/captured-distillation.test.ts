@@ -66,6 +66,16 @@ describe.each(devices)("a captured step of distillation on $name", ({ device }) 
     expect((await numbers(adapter)).flat().every(Number.isFinite)).toBe(true);
   });
 
+  test("gives back its draws when it cannot begin", () => {
+    const { distillation } = tinyDistillation({ ...distillMethods.pgSb, nullText: 1 }, { device, gated: true });
+    using captured = captureDistillation(distillation);
+    const { nullText } = tinyPrompts(device);
+    nullText.tokens.dispose();
+    const before = device.memory().tensors;
+    expect(() => captured.launch({ prompts: { ...prompts, nullText }, shape, key: key(0) })).toThrow("disposed");
+    expect(device.memory().tensors).toBe(before);
+  });
+
   test("gives back what it held when it is disposed of", async () => {
     const { distillation } = tinyDistillation(distillMethods.pgSb, { device, gated: true });
     const held: number[] = [];

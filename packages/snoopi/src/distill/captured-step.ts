@@ -134,18 +134,21 @@ export function captureDistillation(
     const all: readonly CapturedBatch[] = [first, ...more];
     const draws = drawsOf(distillation, all);
     const { device } = first.prompts.text.tokens;
-    const rates = { ...rateOn(device, "student", lr.student), ...rateOn(device, "lora", lr.lora) };
-    const batches = all.map(({ prompts, given = {} }, i) => {
-      const lora = draws[i].lora.map(({ nullText, ...drawn }) => ({
-        ...drawn,
-        text: alike(loraText(prompts, { nullText }), prompts.text),
-      }));
-      return { prompts, draws: draws[i].student, lora, given };
-    });
+    const made: Tensor[] = [];
     try {
+      const rates = { ...rateOn(device, "student", lr.student), ...rateOn(device, "lora", lr.lora) };
+      made.push(...leaves(rates));
+      const batches = all.map(({ prompts, given = {} }, i) => {
+        const lora = draws[i].lora.map(({ nullText, ...drawn }) => {
+          const text = alike(loraText(prompts, { nullText }), prompts.text);
+          made.push(text.tokens);
+          return { ...drawn, text };
+        });
+        return { prompts, draws: draws[i].student, lora, given };
+      });
       return program({ batches, lr: rates });
     } finally {
-      for (const t of leaves([rates, batches.map(({ lora }) => lora.map(({ text }) => text.tokens))])) t.dispose();
+      for (const t of made) t.dispose();
       disposeDrawn(draws, all);
     }
   }

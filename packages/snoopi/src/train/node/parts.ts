@@ -42,8 +42,15 @@ const atOnce = 64;
 /** @throws SnoopiError when the VAE or the text encoder is not there yet, saying what makes it. */
 export async function openParts({ out, device, signal }: JobOptions): Promise<Parts> {
   const folder = nodeFolder(out);
+  const owned: Tensor[] = [];
+  const dispose = () => {
+    for (const t of owned) t.dispose();
+  };
   const of = async <N>(component: string, kind: "vae" | "clip", build: (p: Params) => N) => {
-    return openNetwork(kind, await openComponentWeights(subfolder(folder, component)), { build, device, dtype: "f32" });
+    const weights = await openComponentWeights(subfolder(folder, component));
+    const { network, tensors } = await openNetwork(kind, weights, { build, device, dtype: "f32" });
+    owned.push(...tensors.values());
+    return network;
   };
   const configOf = async (component: string, stage: string) =>
     readConfig(subfolder(folder, component)).catch((error: Error) => {
@@ -52,19 +59,25 @@ export async function openParts({ out, device, signal }: JobOptions): Promise<Pa
   const vae = vaeConfig(await configOf("vae", "vae"));
   const text = clipTextConfig(await configOf("text_encoder", "clip"));
   const tokenizer = await readClipTokenizer(subfolder(folder, "tokenizer"), { maxPositions: text.maxPositionEmbeddings });
-  const autoencoder = await of("vae", "vae", (p) => autoencoderKL(p, vae));
-  const encoder = await of("text_encoder", "clip", (p) => clipText(p, text));
-  const owned = [...autoencoder.tensors.values(), ...encoder.tensors.values()];
+  const opened = async () => ({
+    autoencoder: await of("vae", "vae", (p) => autoencoderKL(p, vae)),
+    encode: await of("text_encoder", "clip", (p) => clipText(p, text)),
+    origin: await originOf(out, ["vae", "text_encoder"]),
+  });
+  const { autoencoder, encode, origin } = await opened().catch((error) => {
+    dispose();
+    throw error;
+  });
   return {
     vae,
     text,
-    origin: await originOf(out, ["vae", "text_encoder"]),
-    ...autoencoder.network,
+    origin,
+    ...autoencoder,
     async texts() {
       const ids = [...captions, ""].map((caption) => [...tokenizer.encode(caption).ids]);
-      const all = scope(() => encoder.network(idsTensor(ids, text, { device })).last);
-      await realize([all]);
+      const all = scope(() => encode(idsTensor(ids, text, { device })).last);
       owned.push(all);
+      await realize([all]);
       return all;
     },
     async latents(scenes) {
@@ -76,7 +89,7 @@ export async function openParts({ out, device, signal }: JobOptions): Promise<Pa
         const values = await scope(async (s) => {
           const z = s.run(() => {
             const { x } = uploaded({ x: picturesOf(some, vae.sampleSize) }, device);
-            return scaleLatents(autoencoder.network.encode(x).mean, vae);
+            return scaleLatents(autoencoder.encode(x).mean, vae);
           });
           shape = z.shape;
           return (await z.data()) as Float32Array;
@@ -91,8 +104,6 @@ export async function openParts({ out, device, signal }: JobOptions): Promise<Pa
       }
       return { shape: [scenes.length, ...shape.slice(1)], data };
     },
-    [Symbol.dispose]() {
-      for (const t of owned) t.dispose();
-    },
+    [Symbol.dispose]: dispose,
   };
 }

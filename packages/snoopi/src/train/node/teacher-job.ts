@@ -17,7 +17,7 @@ import { withNetwork } from "../weights.ts";
 import { writeComponent, writeJson } from "./component.ts";
 import { makeFolder } from "./folder.ts";
 import type { Job, JobOptions } from "./job.ts";
-import { openParts } from "./parts.ts";
+import { openParts, type Parts } from "./parts.ts";
 import { openStart, takeBetween } from "./teacher-start.ts";
 
 /** Captions of the sample sheet, each in a column. */
@@ -29,9 +29,17 @@ const rows = 2;
  * the model that it starts from.
  */
 export async function teacherJob(config: TrainConfig<"teacher">, options: JobOptions): Promise<Job> {
-  const { device, out, start } = options;
+  const { out, start } = options;
   if (start !== undefined) await takeBetween({ start, out });
   const parts = await openParts(options);
+  return jobBetween(parts, config, options).catch((error) => {
+    parts[Symbol.dispose]();
+    throw error;
+  });
+}
+
+/** The job between parts, which it then owns. */
+async function jobBetween(parts: Parts, config: TrainConfig<"teacher">, { device, out, start }: JobOptions): Promise<Job> {
   const { vae, text } = parts;
   const key = keyFromSeed(config.seed);
   const json = unetJson(config, { side: vae.sampleSize / vaeFactor(vae), channels: vae.latentChannels, textWidth: text.hiddenSize });
