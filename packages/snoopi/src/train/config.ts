@@ -4,11 +4,11 @@ import { type ConfigOf, choice, number, pair, type Schema, sizes, whole } from "
 
 // What the configs of `snoopi train` may say. The defaults train the tiny world's models.
 
-const common = (over: { readonly steps: number; readonly batch: number; readonly beta2: number }) =>
+const common = (over: { readonly steps: number; readonly batch: number; readonly beta2: number; readonly leastBatch?: number }) =>
   ({
     seed: whole(0, "all randomness: first weights, pictures, captions and noise"),
     steps: whole(over.steps, "updates of the weights", { least: 1 }),
-    batch: whole(over.batch, "examples of an update", { least: 1 }),
+    batch: whole(over.batch, "examples of an update", { least: over.leastBatch ?? 1 }),
     betas: pair([0.9, over.beta2], "AdamW's averages of gradients and of their squares", { least: 0, most: 0.99999 }),
     weightDecay: number(0, "AdamW's", { least: 0 }),
     maxNorm: number(1, "gradients are scaled down to at most this norm", { least: 1e-12 }),
@@ -42,7 +42,8 @@ export const vaeSchema = {
 } satisfies Schema;
 
 export const clipSchema = {
-  ...common({ steps: 1500, batch: 128, beta2: 0.999 }),
+  // A single pair has nothing to be told from: its loss is 0, whatever the weights are.
+  ...common({ steps: 1500, batch: 128, beta2: 0.999, leastBatch: 2 }),
   rate: rate(1e-3, 0.1, "one-cycle"),
   blur: number(0.5, "share of the pictures that are blurred by half, so that decoded pictures are understood too", { least: 0, most: 1 }),
   network: {
