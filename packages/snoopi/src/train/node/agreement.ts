@@ -1,7 +1,7 @@
 import { SnoopiError } from "@snoopi/core";
-import { openSafetensors, type SafetensorsFile } from "@snoopi/models";
-import { fileSource } from "@snoopi/models/node";
+import type { SafetensorsFile } from "@snoopi/models";
 import { differences } from "../schema.ts";
+import { openOwnFile } from "./own-file.ts";
 
 /** What an existing file has to agree with, and what to do if it does not. */
 export interface Agreement {
@@ -25,7 +25,7 @@ export function checkAgreement(
 
 /** {@link checkAgreement} of the file at a path. */
 export async function checkFile(path: string, field: string, agreement: Agreement): Promise<void> {
-  const file = await openSafetensors(await fileSource(path), path);
+  const file = await openOwnFile(path);
   try {
     checkAgreement(file, field, agreement);
   } finally {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { DType, Shape, TypedArray } from "@snoopi/core";
 import { loadState, type Parts, saveState } from "@snoopi/core/optim";
-import { openSafetensors } from "@snoopi/models";
-import { fileSource, writeSafetensors } from "@snoopi/models/node";
+import { writeSafetensors } from "@snoopi/models/node";
 import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
+import { openOwnFile } from "./own-file.ts";
 
 /** The config's place in a checkpoint's metadata. */
 const configField = "snoopi.config";
@@ -33,7 +33,7 @@ export async function writeCheckpoint(
 }
 
 /** A loop: an optimiser's billions of numbers go through it, and `every` would call a function for each. */
-function allFinite(values: ArrayLike<number>): boolean {
+export function allFinite(values: ArrayLike<number>): boolean {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
   return true;
 }
@@ -48,7 +48,7 @@ export async function readCheckpoint(
   { model, config, free }: CheckpointOptions & { readonly free: readonly string[] },
 ): Promise<number> {
   const path = checkpointPath(folder);
-  const file = await openSafetensors(await fileSource(path), path);
+  const file = await openOwnFile(path);
   try {
     checkAgreement(file, configField, { config, free, fix: "Resume with its config, or give another --out" });
     const tensors = new Map<string, { dtype: DType; shape: Shape; data: TypedArray }>();

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type Device, fromData, type Key, keep, realize, SnoopiError, scope } from "@snoopi/core";
-import { openSafetensors, type UNet } from "@snoopi/models";
-import { fileSource, writeSafetensors } from "@snoopi/models/node";
+import type { UNet } from "@snoopi/models";
+import { writeSafetensors } from "@snoopi/models/node";
 import { denoiser } from "../../denoiser.ts";
 import { cfg } from "../../guidance/cfg.ts";
 import { type Advanced, advances, take } from "../../pipeline/advances.ts";
@@ -13,6 +13,7 @@ import type { Pairs } from "../student/regression.ts";
 import { type Agreement, checkAgreement, checkFile } from "./agreement.ts";
 import { isThere, makeFolder, sweep } from "./folder.ts";
 import { lockFolder } from "./lock.ts";
+import { openOwnFile } from "./own-file.ts";
 
 export interface PairsOptions {
   readonly folder: string;
@@ -85,7 +86,7 @@ export async function makePairs(options: PairsOptions): Promise<Pairs | undefine
 async function stored(path: string, { identity, resume }: PairsOptions, length: number): Promise<Float32Array | undefined> {
   if (!isThere(path)) return undefined;
   if (!resume) throw new SnoopiError(`${path}: there are pairs already. Go on with --resume, or give another --out.`);
-  const file = await openSafetensors(await fileSource(path), path);
+  const file = await openOwnFile(path);
   try {
     checkAgreement(file, field, { config: identity, free, fix: "Resume with its config, or give another --out" });
     const { data } = await file.read("x0", { dtype: "f32" });

@@ -186,6 +186,42 @@ describe("a run", () => {
     await expect(ended).rejects.toThrow("checkpoint.safetensors holds the state before step 5. ");
   });
 
+  test.each(["sheet", "snapshot"])("whose weights leave f32 draws no %s of them", async (what) => {
+    const [shown, kept]: number[][] = [[], []];
+    let taken = 0;
+    const more: Partial<RunOptions> = {
+      settings: { ...settings, betas: [0, 0], weightDecay: 0, ema: 0, rate: { peak: 5e37, warmup: 0, shape: "constant" } },
+      checkpointEvery: 20,
+      sampleEvery: what === "sheet" ? 1 : 0,
+      onStep: (now) => (taken = now),
+      async sheet() {
+        shown.push(taken);
+        return { width: 1, height: 1, data: new Uint8Array(3) };
+      },
+      ...(what === "snapshot" && { keep: { every: 1, open: async () => {}, write: async (now: number) => void kept.push(now) } }),
+    };
+    const folder = fresh();
+    // After the seventh step the weight is below −3.4e38.
+    await expect(run(folder, drift(), more)).rejects.toThrow(
+      "drift: after step 6 weights.weight is not finite. There is no checkpoint yet",
+    );
+    expect(what === "sheet" ? shown : kept).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(existsSync(join(folder, "sample-000007.png"))).toBe(false);
+  });
+
+  test.each([
+    ["in its header", 100, "the header ends at byte"],
+    ["in its tensors", -1, "the tensors end at byte"],
+    ["before all", 0, "0 bytes are too few"],
+  ])("is not resumed from a checkpoint that was cut short %s, and says what to do", async (_, end, says) => {
+    const folder = fresh();
+    await run(folder, fit(), stoppedAfter(2));
+    writeFileSync(checkpointPath(folder), bytes(folder).subarray(0, end));
+    const resumed = run(folder, fit(), { resume: true });
+    await expect(resumed).rejects.toThrow(`${checkpointPath(folder)}: it cannot be read, ${says}`);
+    await expect(resumed).rejects.toThrow(/[^.]\. Remove it to begin again, or put another copy in its place\.$/);
+  });
+
   test("that cannot write leaves the checkpoint before in place, and says of which step it is", async () => {
     const folder = fresh();
     // A folder where the curve should go fails as a full disk does: at the next write.

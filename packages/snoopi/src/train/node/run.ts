@@ -9,7 +9,7 @@ import { fromCsv, lossChart, type Row, rounded, toCsv } from "../curve.ts";
 import type { Stage, Weights } from "../stage.ts";
 import type { StepSettings } from "../step.ts";
 import { type Stepper, stepperOf } from "../stepper.ts";
-import { checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { allFinite, checkpointPath, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { isThere, makeFolder, sweep } from "./folder.ts";
 import { lockFolder } from "./lock.ts";
 
@@ -106,12 +106,19 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
     saved = taken;
     return undefined;
   };
+  const notFinite = (tensor: string) => new SnoopiError(`${name}: after step ${taken - 1} ${tensor} is not finite. ${left()}`);
   const save = async () => {
     const broken = await written();
-    if (broken !== undefined) throw new SnoopiError(`${name}: after step ${taken - 1} ${broken} is not finite. ${left()}`);
+    if (broken !== undefined) throw notFinite(broken);
+  };
+  /** The weights for a snapshot or a sheet. Like a checkpoint, neither is of weights that are not finite. */
+  const weights = async () => {
+    const found = await training.weights();
+    for (const [tensor, { data }] of found) if (!allFinite(data)) throw notFinite(`weights.${tensor}`);
+    return found;
   };
   const draw = async () => {
-    const png = await encodePng(await options.sheet(await training.weights()));
+    const png = await encodePng(await options.sheet(await weights()));
     await (await openOutput(join(folder, `sample-${String(taken).padStart(6, "0")}.png`))).write(png);
   };
 
@@ -130,7 +137,7 @@ export async function runSteps(training: Stepper, options: StepsOptions): Promis
     rows.push(rounded({ step: taken, ...report }));
     taken++;
     options.onStep?.(taken, report.loss);
-    if (keep && taken % keep.every === 0) await keep.write(taken, await training.weights());
+    if (keep && taken % keep.every === 0) await keep.write(taken, await weights());
     if (taken % options.checkpointEvery === 0) await save();
     if (options.sampleEvery > 0 && taken % options.sampleEvery === 0 && taken < settings.steps) await draw();
   }
