@@ -1,5 +1,5 @@
 import { readdir, rm } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { type Device, SnoopiError } from "@snoopi/core";
 import { nodeFolder } from "@snoopi/models/node";
 import { openOutput } from "../../cli/output.ts";
@@ -17,6 +17,7 @@ import { drawnFrom } from "./drawn-from.ts";
 import { openExtractor } from "./extractors.ts";
 import { painter } from "./painter.ts";
 import { measuredFloor, measuredReference } from "./reference.ts";
+import { shortNames } from "./short-names.ts";
 import { readCell, writeCell } from "./state-file.ts";
 
 export interface RunTableOptions {
@@ -125,21 +126,25 @@ export async function runTable(table: Table, options: RunTableOptions): Promise<
   }
   const figures = new Map<string, Figures>();
   for (const cell of unique.values()) figures.set(cell.name, figuresOf(cell, states.get(cell.name)!, reference));
-  const about = { features: extractor.about, reference: options.reference, floors: merged(floors) };
-  return { finished: true, pictures: total, total, files: await writeReport(table, { out, figures, about }) };
+  // A report is read elsewhere: where a model lies on this machine is no part of it.
+  const names = shortNames(Object.keys(floors));
+  const about = { features: extractor.about, reference: options.reference, floors: merged(floors, names) };
+  return { finished: true, pictures: total, total, files: await writeReport(table, { out, figures, about, names }) };
 }
 
 interface Written {
   readonly out: string;
   readonly figures: ReadonlyMap<string, Figures>;
   readonly about: About;
+  /** Of models, by their folders. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
-async function writeReport(table: Table, { out, figures, about }: Written): Promise<string[]> {
+async function writeReport(table: Table, { out, figures, about, names }: Written): Promise<string[]> {
   const { json, markdown, charts } = table.report(({ name }) => figures.get(name)!, about);
   const cells = table.cells.map((cell): [string, unknown] => [
     cell.name,
-    { ...cell, source: { ...cell.source, model: nameOf(cell.source.model) }, figures: figures.get(cell.name) },
+    { ...cell, source: { ...cell.source, model: names.get(cell.source.model) }, figures: figures.get(cell.name) },
   ]);
   const all: [string, string][] = [
     [`${table.name}.json`, jsonOf({ table: table.name, ...json, about }, new Map(cells))],
@@ -158,17 +163,14 @@ function jsonOf(head: object, cells: ReadonlyMap<string, unknown>): string {
 }
 
 /** Lists equal floors once, with all models that have them: students come with their teacher's VAE. */
-function merged(floors: Readonly<Record<string, Floor>>): About["floors"] {
+function merged(floors: Readonly<Record<string, Floor>>, names: ReadonlyMap<string, string>): About["floors"] {
   const all = new Map<string, { models: string[] } & Floor>();
   for (const [path, floor] of Object.entries(floors)) {
     const key = JSON.stringify(floor);
-    all.set(key, { models: [...new Set([...(all.get(key)?.models ?? []), nameOf(path)])], ...floor });
+    all.set(key, { models: [...new Set([...(all.get(key)?.models ?? []), names.get(path)!])], ...floor });
   }
   return [...all.values()];
 }
-
-/** A report is read elsewhere: where a model lies on this machine is no part of it. */
-const nameOf = (model: string): string => basename(resolve(model));
 
 /** Opens models on demand, one UNet at a time: cells come model by model. */
 function openModels(device: Device, signal: AbortSignal) {
