@@ -168,10 +168,21 @@ describe("parseCommand", () => {
       kind: "download",
       options: { repo: "a/b", files: [], out: "b", revision: "v1" },
     });
+    const merge = { a: "one", b: "two", out: "m", lambda: 0.25 };
+    expect(parseCommand(["merge", "one", "--lambda", "0.25", "two", "--out=m"])).toEqual({ kind: "merge", options: merge });
+    expect(parseCommand(["merge", "one", "two", "--out", "m"])).toEqual({ kind: "merge", options: { ...merge, lambda: 0.5 } });
     expect(parseCommand(["--version"])).toEqual({ kind: "version" });
     expect(() => parseCommand(["generat"])).toThrow(
-      'snoopi: "generat" is no command. The commands are generate, inspect, download, train, distill and eval.',
+      'snoopi: "generat" is no command. The commands are generate, inspect, download, train, distill, merge and eval.',
     );
+  });
+
+  test.each([
+    [["merge", "one", "--out", "m"], "merge: 1 students are given. Give two, each a model's folder."],
+    [["merge", "one", "two"], "merge: --out DIR is missing. See snoopi merge --help."],
+    [["merge", "one", "two", "--out", "m", "--lambda", "half"], 'merge: --lambda is "half". Give a number, 0 or more.'],
+  ])("refuses %j", (argv, says) => {
+    expect(() => parseCommand(argv)).toThrow(says);
   });
 
   test.each([
@@ -184,6 +195,7 @@ describe("parseCommand", () => {
     [["train", "clip", "--help"]],
     [["train", "teacher", "--help"]],
     [["download", "--help"]],
+    [["merge", "--help"]],
     [["distill", "--help"]],
     [["eval", "--help"]],
     [["generate", "--model", "m", "--help"]],

@@ -4,8 +4,9 @@ import { type Sampler, samplers } from "../pipeline/sampling.ts";
 import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.ts";
 import type { DownloadOptions } from "./download.ts";
 import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
-import { downloadHelp, generateHelp, help, inspectHelp } from "./help.ts";
+import { downloadHelp, generateHelp, help, inspectHelp, mergeHelp } from "./help.ts";
 import { type LoraWord, loraWord } from "./loras.ts";
+import type { MergeOptions } from "./merge.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
 import { choice, choiceOrNumber, type DeviceWord, deviceIn, finite, integer, seedOf } from "./values.ts";
 import { wordsOf } from "./words.ts";
@@ -57,6 +58,7 @@ export type Command =
   | { readonly kind: "download"; readonly options: DownloadOptions }
   | { readonly kind: "train"; readonly options: TrainOptions }
   | { readonly kind: "distill"; readonly options: DistillOptions }
+  | { readonly kind: "merge"; readonly options: MergeOptions }
   | { readonly kind: "eval"; readonly options: EvalOptions }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version" };
@@ -76,9 +78,10 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "download") return asksHelp ? { kind: "help", text: downloadHelp } : { kind: "download", options: parseDownload(rest) };
   if (name === "train") return asksHelp ? { kind: "help", text: trainHelp(rest) } : { kind: "train", options: parseTrain(rest) };
   if (name === "distill") return asksHelp ? { kind: "help", text: distillHelp() } : { kind: "distill", options: parseDistill(rest) };
+  if (name === "merge") return asksHelp ? { kind: "help", text: mergeHelp } : { kind: "merge", options: parseMerge(rest) };
   if (name === "eval") return asksHelp ? { kind: "help", text: evalHelp } : { kind: "eval", options: parseEval(rest) };
   throw new SnoopiError(
-    `snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, download, train, distill and eval.`,
+    `snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, download, train, distill, merge and eval.`,
   );
 }
 
@@ -163,6 +166,16 @@ export function parseDownload(argv: readonly string[]): DownloadOptions {
   if (variant !== undefined && files.length > 0)
     throw new SnoopiError("download: --variant chooses among a model's weights, and files are named. Leave one of them out.");
   return { repo, files, out, ...(variant !== undefined && { variant }), ...(revision !== undefined && { revision }) };
+}
+
+/** Reads and checks the words after `snoopi merge`. */
+export function parseMerge(argv: readonly string[]): MergeOptions {
+  const { values, positionals } = wordsOf("merge", argv, ["out", "lambda"]);
+  const [a, b] = positionals;
+  if (positionals.length !== 2) throw new SnoopiError(`merge: ${positionals.length} students are given. Give two, each a model's folder.`);
+  const { out } = values;
+  if (out === undefined) throw new SnoopiError("merge: --out DIR is missing. See snoopi merge --help.");
+  return { a, b, out, lambda: finite(values, "lambda", { least: 0, command: "merge" }) ?? 0.5 };
 }
 
 /** A variant becomes part of a file's name, so it must not lead to another folder. */

@@ -6,6 +6,7 @@ export const help = `snoopi: text to image in one step, with negative prompts th
   snoopi download OWNER/NAME                                get a model from the Hub
   snoopi train vae|clip|teacher --out DIR                   train one from scratch
   snoopi distill --config FILE --model DIR --out DIR        make a one-step student
+  snoopi merge A B --out DIR                                make one student of two
   snoopi eval TABLE --out DIR                               fill a table of figures
   snoopi --version
 
@@ -60,6 +61,15 @@ Hub's digest. If it is stopped or breaks off, the same command resumes it.
 
 HF_TOKEN is an access token, for gated or private models; if it is not set, the one
 that "hf auth login" saved is used. HF_ENDPOINT is a mirror's address.`;
+
+export const mergeHelp = `snoopi merge A B --out DIR [--lambda L]
+
+Merges two students of one form into one that draws in the same time: each weight of
+its network is L times A's and 1 - L times B's. All else is A's. A and B are folders,
+or tiny, which ships with snoopi.
+
+  --out DIR          the folder of the new student
+  --lambda L         the weight of A, 0 or more. Default: 0.5`;
 
 export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 

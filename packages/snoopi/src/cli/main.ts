@@ -7,6 +7,7 @@ import { evalCommand } from "./eval.ts";
 import { generateCommand } from "./generate.ts";
 import { inspectCommand } from "./inspect.ts";
 import { type Interruption, interruption, isStop, Stopped, stoppedEarly } from "./interrupt.ts";
+import { mergeCommand } from "./merge.ts";
 import { printable } from "./text.ts";
 import { trainCommand } from "./train.ts";
 
@@ -48,6 +49,9 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
       return (await trainCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
     case "distill":
       return (await distillCommand(command.options, { signal })) ? 0 : (interrupt.code ?? 1);
+    case "merge":
+      await mergeCommand(command.options, interrupt.signal);
+      return 0;
     case "eval":
       // Likewise: what was counted is kept.
       return (await evalCommand(command.options, { signal, software: `snoopi ${version}` })) ? 0 : (interrupt.code ?? 1);

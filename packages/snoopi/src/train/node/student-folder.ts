@@ -55,10 +55,10 @@ export async function writeIndex(out: string, from: string, own: JsonObject = {}
   await writeJson(join(out, "model_index.json"), { ...Object.fromEntries(named), ...own, ...checker });
 }
 
-/** @throws SnoopiError where the student would overwrite its teacher. */
-export function checkFolders(model: string, out: string): void {
+/** @throws SnoopiError where a model would overwrite the one that it is made from. */
+export function checkFolders(model: string, out: string, { command = "distill", what = "teacher" } = {}): void {
   if (resolve(model) !== resolve(out)) return;
-  throw new SnoopiError(`distill: --out is the teacher's folder ${model}. Give another, or the teacher would be replaced.`);
+  throw new SnoopiError(`${command}: --out is the ${what}'s folder ${model}. Give another, or the ${what} would be replaced.`);
 }
 
 export interface StudentParts {

@@ -10,16 +10,17 @@ const components = ["text_encoder", "tokenizer", "vae", "clip", "feature_extract
 export type Take = (from: string, to: string) => Promise<void>;
 
 /** Gives the model in folder `out` the components of another that exist. */
-export async function takeComponents(model: string, out: string, take: Take = copy): Promise<void> {
+export async function takeComponents(model: string, out: string, take: Take = copying("go on with --resume")): Promise<void> {
   for (const name of components) {
     const from = join(model, name);
     if (isThere(from)) await take(from, join(out, name));
   }
 }
 
-const copy: Take = (from, to) =>
-  cp(from, to, { recursive: true, dereference: true }).catch((error: Error) => {
-    throw new SnoopiError(`${to}: it cannot be copied from ${from}, ${error.message}. Make room and go on with --resume.`, {
-      cause: error,
+/** Takes copies. `then` is how to go on when one cannot be made. */
+export const copying =
+  (then: string): Take =>
+  (from, to) =>
+    cp(from, to, { recursive: true, dereference: true }).catch((error: Error) => {
+      throw new SnoopiError(`${to}: it cannot be copied from ${from}, ${error.message}. Make room and ${then}.`, { cause: error });
     });
-  });
