@@ -23,7 +23,7 @@ import diffusers
 import torch
 import transformers
 
-from golden import checkpoints, clip_view, components, distill, few_step, lora, manifests, metrics, nasa, ops, pipelines, pixart, pixart_pipeline, prompts, randn, schedules, store, t5, t5_tokenizer, tiny, tiny_vae, tokenizers, training
+from golden import checkpoints, clip_view, components, distill, few_step, lora, manifests, metrics, nasa, ops, pipelines, pixart, pixart_pipeline, prompts, randn, schedules, single_file, store, t5, t5_tokenizer, tiny, tiny_vae, tokenizers, training
 
 
 def write_judges() -> None:
@@ -50,6 +50,7 @@ PARTS = {
     "pipeline": pipelines.write,
     "few-step": few_step.write,
     "lora": lora.write,
+    "single-file": single_file.write,
     "tiny": tiny.write,
     "schedule": schedules.write_schedules,
     "ddim": schedules.write_ddim,

@@ -53,6 +53,10 @@ export { type OpenClipName, type OpenClipSizes, openClipSizes, type TowerSizes }
 export { type HubFolder, hubFolder } from "./hub/hub-folder.ts";
 export type { HubOptions } from "./hub/request.ts";
 export type { HubFile } from "./hub/tree.ts";
+// Checkpoints in a single file.
+export { type CheckpointKind, kindOf as checkpointKind } from "./single-file/kind.ts";
+export type { OtherKind } from "./single-file/other-kinds.ts";
+export { type SingleFile, type SingleFileOptions, singleFileFolder } from "./single-file/single-file.ts";
 // Parameters.
 export { type LoadedTensors, type LoadOptions, loadTensors } from "./load-model.ts";
 export { countOf, init, type Layer, load, manifest, type Params, params, type Source } from "./params.ts";

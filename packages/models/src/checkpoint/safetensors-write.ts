@@ -44,10 +44,15 @@ export function encodeSafetensors(
     chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     at = end;
   }
+  return [encodeHeader(fields), ...chunks];
+}
+
+/** The bytes of a file before its data: the length, and the fields as JSON, padded with spaces to 8 bytes. */
+export function encodeHeader(fields: readonly (readonly [string, unknown])[]): Uint8Array {
   // Joined by hand: an object would put names like "0" first and lose "__proto__".
   const json = encoder.encode(`{${fields.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(",")}}`);
   const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(json, 8);
-  return [header, ...chunks];
+  return header;
 }

@@ -51,7 +51,7 @@ export function tokenizerJson(files: ClipTokenizerFiles): TokenizerJson {
 }
 
 /** The pairs of merges.txt, without its version line. */
-function mergesOf(text: string, name: string): [string, string][] {
+export function mergesOf(text: string, name: string): [string, string][] {
   const lines = text.split(/\r?\n/);
   const first = lines[0]?.startsWith("#version") ? 1 : 0;
   const merges: [string, string][] = [];
