@@ -36,7 +36,7 @@ const most = 200_000;
 
 const folder = resolve(import.meta.dirname, "../docs/images");
 mkdirSync(folder, { recursive: true });
-const { folder: path, name: model } = await namedModel("tiny");
+const { path, name: model } = await namedModel("tiny");
 using opened = await openDevice("auto");
 using loaded = await loadModel(await openModel(nodeFolder(path)), { device: opened.device });
 

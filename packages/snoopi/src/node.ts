@@ -1,6 +1,6 @@
 // What a Node script needs to make and save a picture, and to train; the rest is in `@snoopi/snoopi`.
 export { webgpu } from "@snoopi/kernels/node";
-export { nodeFolder } from "@snoopi/models/node";
+export { modelFolder, nodeFolder } from "@snoopi/models/node";
 export { type Output, openOutput } from "./cli/output.ts";
 export { type LoadFeatureNetworkOptions, loadFeatureNetwork, loadPublished } from "./eval/networks/node/load.ts";
 export { type RanTable, type RunTableOptions, runTable } from "./eval/node/run-table.ts";

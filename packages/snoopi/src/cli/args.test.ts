@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { samplers } from "../pipeline/sampling.ts";
-import { parseCommand, parseGenerate, parseInspect } from "./args.ts";
+import { parseCommand, parseConvert, parseGenerate, parseInspect } from "./args.ts";
 
 const least = ["--model", "m", "--prompt", "a fox", "--out", "x.png"];
 const defaults = { model: "m", prompt: "a fox", out: "x.png", seed: 0, device: "auto" };
@@ -158,6 +158,22 @@ describe("parseInspect", () => {
   });
 });
 
+describe("parseConvert", () => {
+  test("reads the file, the folder and what the checkpoint predicts", () => {
+    expect(parseConvert(["a.safetensors", "--out", "b"])).toEqual({ file: "a.safetensors", out: "b" });
+    expect(parseConvert(["--predicts=v_prediction", "--out", "b", "a"])).toEqual({ file: "a", out: "b", predicts: "v_prediction" });
+  });
+
+  test.each([
+    [["--out", "b"], "convert: the file is missing. Give a checkpoint's .safetensors file."],
+    [["a"], "convert: --out DIR is missing. See snoopi convert --help."],
+    [["a", "b", "--out", "c"], "convert: 2 files are given. Give one at a time."],
+    [["a", "--out", "b", "--predicts", "v"], 'convert: --predicts is "v". Give one of epsilon, v_prediction, sample.'],
+  ])("refuses %j", (argv, says) => {
+    expect(() => parseConvert(argv)).toThrow(expect.objectContaining({ name: "SnoopiError", message: says }));
+  });
+});
+
 describe("parseCommand", () => {
   test("finds the command", () => {
     expect(parseCommand(["generate", ...least])).toEqual({ kind: "generate", options: defaults });
@@ -171,14 +187,15 @@ describe("parseCommand", () => {
     const merge = { a: "one", b: "two", out: "m", lambda: 0.25 };
     expect(parseCommand(["merge", "one", "--lambda", "0.25", "two", "--out=m"])).toEqual({ kind: "merge", options: merge });
     expect(parseCommand(["merge", "one", "two", "--out", "m"])).toEqual({ kind: "merge", options: { ...merge, lambda: 0.5 } });
+    expect(parseCommand(["convert", "a", "--out", "b"])).toEqual({ kind: "convert", options: { file: "a", out: "b" } });
     expect(parseCommand(["--version"])).toEqual({ kind: "version" });
     expect(() => parseCommand(["generat"])).toThrow(
-      'snoopi: "generat" is no command. The commands are generate, inspect, download, train, distill, merge and eval.',
+      'snoopi: "generat" is no command. The commands are generate, inspect, download, convert, train, distill, merge and eval.',
     );
   });
 
   test.each([
-    [["merge", "one", "--out", "m"], "merge: 1 students are given. Give two, each a model's folder."],
+    [["merge", "one", "--out", "m"], "merge: takes two students, each a model's folder, not 1. See snoopi merge --help."],
     [["merge", "one", "two"], "merge: --out DIR is missing. See snoopi merge --help."],
     [["merge", "one", "two", "--out", "m", "--lambda", "half"], 'merge: --lambda is "half". Give a number, 0 or more.'],
   ])("refuses %j", (argv, says) => {

@@ -1,10 +1,12 @@
 import { SnoopiError } from "@snoopi/core";
 import { guidanceNames } from "../pipeline/guidance-plan.ts";
 import { type Sampler, samplers } from "../pipeline/sampling.ts";
+import { predictionTypes } from "../schedule/config.ts";
+import type { ConvertOptions } from "./convert.ts";
 import { type DistillOptions, distillHelp, parseDistill } from "./distill-args.ts";
 import type { DownloadOptions } from "./download.ts";
 import { type EvalOptions, evalHelp, parseEval } from "./eval-args.ts";
-import { downloadHelp, generateHelp, help, inspectHelp, mergeHelp } from "./help.ts";
+import { convertHelp, downloadHelp, generateHelp, help, inspectHelp, mergeHelp } from "./help.ts";
 import { type LoraWord, loraWord } from "./loras.ts";
 import type { MergeOptions } from "./merge.ts";
 import { parseTrain, type TrainOptions, trainHelp } from "./train-args.ts";
@@ -13,7 +15,7 @@ import { wordsOf } from "./words.ts";
 
 /** What `snoopi generate` was asked for, with defaults filled in. */
 export interface GenerateOptions {
-  /** A folder as diffusers' `save_pretrained` writes it, or a name of `shippedModels`. */
+  /** A folder as diffusers' `save_pretrained` writes it, a checkpoint in a single file, or a name of `shippedModels`. */
   readonly model: string;
   readonly prompt: string;
   /** The text to steer away from. Unless an option below names a method, the model decides on one: see `guidancePlan`. */
@@ -56,6 +58,7 @@ export type Command =
   | { readonly kind: "generate"; readonly options: GenerateOptions }
   | { readonly kind: "inspect"; readonly options: InspectOptions }
   | { readonly kind: "download"; readonly options: DownloadOptions }
+  | { readonly kind: "convert"; readonly options: ConvertOptions }
   | { readonly kind: "train"; readonly options: TrainOptions }
   | { readonly kind: "distill"; readonly options: DistillOptions }
   | { readonly kind: "merge"; readonly options: MergeOptions }
@@ -76,12 +79,13 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "generate") return asksHelp ? { kind: "help", text: generateHelp } : { kind: "generate", options: parseGenerate(rest) };
   if (name === "inspect") return asksHelp ? { kind: "help", text: inspectHelp } : { kind: "inspect", options: parseInspect(rest) };
   if (name === "download") return asksHelp ? { kind: "help", text: downloadHelp } : { kind: "download", options: parseDownload(rest) };
+  if (name === "convert") return asksHelp ? { kind: "help", text: convertHelp } : { kind: "convert", options: parseConvert(rest) };
   if (name === "train") return asksHelp ? { kind: "help", text: trainHelp(rest) } : { kind: "train", options: parseTrain(rest) };
   if (name === "distill") return asksHelp ? { kind: "help", text: distillHelp() } : { kind: "distill", options: parseDistill(rest) };
   if (name === "merge") return asksHelp ? { kind: "help", text: mergeHelp } : { kind: "merge", options: parseMerge(rest) };
   if (name === "eval") return asksHelp ? { kind: "help", text: evalHelp } : { kind: "eval", options: parseEval(rest) };
   throw new SnoopiError(
-    `snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, download, train, distill, merge and eval.`,
+    `snoopi: ${JSON.stringify(name)} is no command. The commands are generate, inspect, download, convert, train, distill, merge and eval.`,
   );
 }
 
@@ -172,10 +176,23 @@ export function parseDownload(argv: readonly string[]): DownloadOptions {
 export function parseMerge(argv: readonly string[]): MergeOptions {
   const { values, positionals } = wordsOf("merge", argv, ["out", "lambda"]);
   const [a, b] = positionals;
-  if (positionals.length !== 2) throw new SnoopiError(`merge: ${positionals.length} students are given. Give two, each a model's folder.`);
+  if (positionals.length !== 2)
+    throw new SnoopiError(`merge: takes two students, each a model's folder, not ${positionals.length}. See snoopi merge --help.`);
   const { out } = values;
   if (out === undefined) throw new SnoopiError("merge: --out DIR is missing. See snoopi merge --help.");
   return { a, b, out, lambda: finite(values, "lambda", { least: 0, command: "merge" }) ?? 0.5 };
+}
+
+/** Reads and checks the words after `snoopi convert`. */
+export function parseConvert(argv: readonly string[]): ConvertOptions {
+  const { values, positionals } = wordsOf("convert", argv, ["out", "predicts"]);
+  const [file, ...more] = positionals;
+  if (file === undefined) throw new SnoopiError("convert: the file is missing. Give a checkpoint's .safetensors file.");
+  if (more.length > 0) throw new SnoopiError(`convert: ${positionals.length} files are given. Give one at a time.`);
+  const { out } = values;
+  if (out === undefined) throw new SnoopiError("convert: --out DIR is missing. See snoopi convert --help.");
+  const predicts = choice(values, "predicts", predictionTypes, "convert");
+  return { file, out, ...(predicts !== undefined && { predicts }) };
 }
 
 /** A variant becomes part of a file's name, so it must not lead to another folder. */

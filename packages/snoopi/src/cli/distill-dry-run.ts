@@ -3,7 +3,7 @@ import type { DryOptions } from "@snoopi/core";
 import { type Facts, webgpuPlan } from "@snoopi/kernels";
 import type { WebGpuDevice } from "@snoopi/kernels/node";
 import { pixart512, sd15, sd21 } from "@snoopi/models";
-import { nodeFolder } from "@snoopi/models/node";
+import { modelFolder } from "@snoopi/models/node";
 import { openModel } from "../pipeline/open.ts";
 import { pixartShape, pixartTokens } from "../pipeline/pixart.ts";
 import { modelShape } from "../pipeline/stable-diffusion.ts";
@@ -68,7 +68,7 @@ const presets = {
 };
 
 async function sizesOf({ preset, clip }: DistillConfig, { model: path, config: file }: DistillOptions): Promise<DistillSizes> {
-  const model = path === undefined ? presets[preset!]() : await openModel(nodeFolder(path));
+  const model = path === undefined ? presets[preset!]() : await openModel(await modelFolder(path));
   if (clip.weight === 0) return { model };
   const towers = path === undefined ? {} : { clip: clipSizes(await readClip(path), `${path}/clip/config.json`) };
   return { model, ...towers, ...(clip.decoder !== null && (await clipDecoderOf(resolve(dirname(file), clip.decoder), model))) };

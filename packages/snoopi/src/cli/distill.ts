@@ -9,7 +9,7 @@ import { withKeys } from "../train/set-keys.ts";
 import { openDevice } from "./device.ts";
 import { type DistillOptions, defaultTeacher } from "./distill-args.ts";
 import { distillDryRun } from "./distill-dry-run.ts";
-import { namedModel } from "./named-model.ts";
+import { namedFolder, namedModel } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -21,9 +21,11 @@ export async function distillCommand(options: DistillOptions, { signal }: { sign
     withKeys(await readJson(nodeFolder(beside), basename(options.config)), options.set),
   );
   checkDistillConfig(config);
+  // A dry run reads only configs, which a single file has too.
+  const pathOf = async (word: string) => (options.dryRun ? (await namedModel(word)).path : namedFolder(word, "distill"));
   // A dry run may be of a published model, of which there is no folder.
   const wanted = options.model ?? (config.preset === null ? defaultTeacher : undefined);
-  const named = wanted === undefined ? {} : { model: (await namedModel(wanted)).folder };
+  const named = wanted === undefined ? {} : { model: await pathOf(wanted) };
   if (options.dryRun) return distillDryRun(config, { ...options, ...named });
   const { model, out, resume } = { ...options, ...named } as DistillOptions & { readonly model: string; readonly out: string };
   checkFolders(model, out);

@@ -1,4 +1,3 @@
-import { statfs } from "node:fs/promises";
 import { SnoopiError } from "@snoopi/core";
 import { type HubFolder, hubFolder, pipelineFiles } from "@snoopi/models";
 import { openModel } from "../pipeline/open.ts";
@@ -8,6 +7,7 @@ import { bytesThere, fetchFile } from "./fetch-file.ts";
 import { hubToken } from "./hub-token.ts";
 import { Stopped } from "./interrupt.ts";
 import { type Phase, shownBytes } from "./progress.ts";
+import { checkRoom } from "./room.ts";
 import { openTerminal } from "./terminal.ts";
 import { some } from "./text.ts";
 
@@ -44,12 +44,7 @@ export async function downloadCommand({ repo, files, out, variant, revision }: D
   await using _ = await lockFolder(out);
   let missing = total;
   for (const path of wanted) missing -= await bytesThere(remote, path, out);
-  const { bavail, bsize } = await statfs(out);
-  if (missing > bavail * bsize) {
-    throw new SnoopiError(
-      `${out}: there is room for ${shownBytes(bavail * bsize)}, and ${shownBytes(missing)} are to come. Make room, or choose another place with --out.`,
-    );
-  }
+  await checkRoom(out, missing);
   try {
     for (const path of wanted) {
       const { size } = remote.files.get(path)!;

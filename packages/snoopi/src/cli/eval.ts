@@ -9,7 +9,7 @@ import { snapshotsOf } from "../train/node/snapshot.ts";
 import { openDevice } from "./device.ts";
 import type { EvalOptions, TableName } from "./eval-args.ts";
 import { contactSheets } from "./eval-contact.ts";
-import { namedModel } from "./named-model.ts";
+import { namedFolder } from "./named-model.ts";
 import { inParts } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -63,9 +63,8 @@ export async function evalCommand(
 
 /** The same with folders in place of the names of shipped models. */
 async function withFolders(options: EvalOptions): Promise<EvalOptions> {
-  const folderOf = async (word: string) => (await namedModel(word)).folder;
-  const model = await folderOf(options.model);
+  const model = await namedFolder(options.model, "eval");
   const students = [];
-  for (const one of options.students) students.push({ ...one, model: await folderOf(one.model) });
+  for (const one of options.students) students.push({ ...one, model: await namedFolder(one.model, "eval") });
   return { ...options, model, students };
 }

@@ -1,4 +1,4 @@
-import { nodeFolder } from "@snoopi/models/node";
+import { modelFolder } from "@snoopi/models/node";
 import { inSteps } from "../eval/table/table.ts";
 import { encodePng } from "../picture/png.ts";
 import { generate, type Stage } from "../pipeline/generate.ts";
@@ -22,8 +22,8 @@ export async function generateCommand(
   { signal, software }: { signal: AbortSignal; software: string },
 ): Promise<void> {
   const { model: wanted, variant, out, device: on, loras: words = [], count = 1, ...asked } = options;
-  const { folder, name } = await namedModel(wanted);
-  const model = await openModel(nodeFolder(folder), variant === undefined ? {} : { variant });
+  const { path: from, name } = await namedModel(wanted);
+  const model = await openModel(await modelFolder(from), variant === undefined ? {} : { variant });
   const jobs = picturesOf(out, { seed: asked.seed, count }).map(({ seed, path }) => {
     const request = { ...asked, seed };
     return { path, request, plan: planOf(model, request) };

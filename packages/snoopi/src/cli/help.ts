@@ -4,21 +4,23 @@ export const help = `snoopi: text to image in one step, with negative prompts th
   snoopi generate --prompt "…" --out picture.png            make a picture
   snoopi inspect PATH                                       show what is in a model
   snoopi download OWNER/NAME                                get a model from the Hub
+  snoopi convert FILE.safetensors --out DIR                 make a folder of a single file
   snoopi train vae|clip|teacher --out DIR                   train one from scratch
   snoopi distill --config FILE --model DIR --out DIR        make a one-step student
   snoopi merge A B --out DIR                                make one student of two
   snoopi eval TABLE --out DIR                               fill a table of figures
   snoopi --version
 
---model takes a diffusers folder. Two small models ship with snoopi: tiny, a one-step
-student that draws one shape on a background ("a small red star on a black
-background"), and tiny-teacher.
+--model takes a diffusers folder, or a checkpoint in a single .safetensors file. Two
+small models ship with snoopi: tiny, a one-step student that draws one shape on a
+background ("a small red star on a black background"), and tiny-teacher.
 
 snoopi COMMAND --help lists a command's options.`;
 
 export const generateHelp = `snoopi generate --prompt "…" --out picture.png [options]
 
-  --model DIR        a diffusers folder (the one with model_index.json), or tiny or
+  --model PATH       a diffusers folder (the one with model_index.json), a checkpoint of
+                     Stable Diffusion 1 or 2 in a single .safetensors file, or tiny or
                      tiny-teacher, which ship with snoopi. Default: tiny. A folder of
                      such a name is ./tiny
   --prompt TEXT      what to show
@@ -71,11 +73,21 @@ or tiny, which ships with snoopi.
   --out DIR          the folder of the new student
   --lambda L         the weight of A, 0 or more. Default: 0.5`;
 
+export const convertHelp = `snoopi convert FILE.safetensors --out DIR [--predicts NAME]
+
+Writes a checkpoint of Stable Diffusion 1 or 2 in a single file, as AUTOMATIC1111 and
+ComfyUI read it, as a diffusers folder. generate and inspect read such a file
+directly; distill and eval need a folder.
+
+  --out DIR          the folder to write. It must be empty or not exist
+  --predicts NAME    what the UNet predicts: epsilon (noise), v_prediction (velocity) or
+                     sample. Default: what the file says or its weights suggest`;
+
 export const inspectHelp = `snoopi inspect [PATH] [--variant NAME]
 
-PATH is a diffusers folder, a .safetensors file of weights or a LoRA, or tiny or
-tiny-teacher, which ship with snoopi. Default: tiny. Prints components, parameters,
-dtypes, bytes, what is missing or unexpected, and the memory that generate needs.
-The exit code is 1 if generate cannot use the folder, or the LoRA.
+PATH is a diffusers folder, a .safetensors file of a checkpoint, weights or a LoRA, or
+tiny or tiny-teacher, which ship with snoopi. Default: tiny. Prints components,
+parameters, dtypes, bytes, what is missing or unexpected, and the memory that generate
+needs. The exit code is 1 if generate cannot use the model, or the LoRA.
 
   --variant NAME     weight files such as model.NAME.safetensors (fp16)`;

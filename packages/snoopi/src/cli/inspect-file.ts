@@ -3,6 +3,7 @@ import { type Shape, SnoopiError, show, sizeOf } from "@snoopi/core";
 import {
   autoencoder,
   autoencoderConfig,
+  checkpointKind,
   clipText,
   clipTextConfig,
   isLoraName,
@@ -10,6 +11,7 @@ import {
   manifest,
   matchWeights,
   type NetworkKind,
+  type OtherKind,
   openLora,
   openSafetensors,
   type Params,
@@ -51,21 +53,40 @@ export async function describeFile(path: string): Promise<{ lines: string[]; usa
       ]);
     }
     const lora = await loraOf(file, path);
+    const network = lora?.said ?? (await networkOf(file, path));
+    const other = network === undefined ? otherOf(file) : undefined;
     const listed = entries.slice(0, most).map(([name, { dtype, shape }]) => [name, dtype, show(shape)]);
     return {
       lines: [
         `${path}: ${grouped(entries.length)} tensors, ${shownBytes(file.bytes)}`,
         ...table(rows, { right: [1, 2, 3] }),
         `metadata: ${[...file.metadata].map(([key, value]) => `${key}=${value.length > 60 ? `${value.slice(0, 57)}…` : value}`).join(", ") || "none"}`,
-        `network: ${lora?.said ?? (await networkOf(file, path)) ?? "none that is known for certain"}`,
+        `network: ${network ?? other?.is ?? "none that is known for certain"}`,
         ...table(listed),
         ...(entries.length > most ? [`  and ${grouped(entries.length - most)} more`] : []),
+        ...(other?.role === "model" ? [`generate cannot use it: it is ${other.is}. ${other.help}`] : []),
       ],
-      usable: lora?.usable ?? true,
+      usable: lora?.usable ?? other?.role !== "model",
     };
   } finally {
     await source.close?.();
   }
+}
+
+/** Whether a safetensors file is a checkpoint that can be read as a folder. */
+export async function isCheckpoint(path: string): Promise<boolean> {
+  const source = await fileSource(path);
+  try {
+    return "version" in checkpointKind((await openSafetensors(source, path)).entries);
+  } finally {
+    await source.close?.();
+  }
+}
+
+/** What else a file is, if its names tell. */
+function otherOf({ entries }: SafetensorsFile): OtherKind | undefined {
+  const kind = checkpointKind(entries);
+  return "is" in kind && kind.role !== "unknown" ? kind : undefined;
 }
 
 /** What a LoRA is, and whether `generate` can use it; undefined for other files. */

@@ -2,13 +2,13 @@ import { createDryDevice, SnoopiError, sizeOf } from "@snoopi/core";
 import { footprint } from "@snoopi/kernels";
 import {
   type ComponentWeights,
+  type Folder,
   matchWeights,
   networkComponents,
   openPipelineFolder,
   type PipelineComponent,
   type PipelineFolder,
 } from "@snoopi/models";
-import { nodeFolder } from "@snoopi/models/node";
 import { inSteps } from "../eval/table/table.ts";
 import { estimate } from "../pipeline/estimate.ts";
 import { type OpenModel, openModel } from "../pipeline/open.ts";
@@ -21,8 +21,7 @@ import { grouped, shownFlops, some, table } from "./text.ts";
 type Weights = ReadonlyMap<string, ComponentWeights>;
 
 /** What a diffusers folder holds, whether `generate` can use it, and what it would take. */
-export async function describeFolder(path: string, variant: string | undefined): Promise<{ lines: string[]; usable: boolean }> {
-  const folder = nodeFolder(path);
+export async function describeFolder(folder: Folder, variant: string | undefined): Promise<{ lines: string[]; usable: boolean }> {
   const options = variant === undefined ? {} : { variant };
   const pipeline = await openPipelineFolder(folder, options);
   const problems: string[] = [];

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { SnoopiError } from "@snoopi/core";
 import { type Command, parseCommand } from "./args.ts";
+import { convertCommand } from "./convert.ts";
 import { distillCommand } from "./distill.ts";
 import { downloadCommand } from "./download.ts";
 import { evalCommand } from "./eval.ts";
@@ -43,6 +44,9 @@ async function run(command: Command, interrupt: Interruption): Promise<number> {
       return inspectCommand(command.options);
     case "download":
       await downloadCommand(command.options, interrupt.signal);
+      return 0;
+    case "convert":
+      await convertCommand(command.options, signal);
       return 0;
     case "train":
       // Stopping is no error there: what was trained is kept.

@@ -1,5 +1,5 @@
 import { mergeFolders } from "../train/node/merge-folders.ts";
-import { namedModel } from "./named-model.ts";
+import { namedFolder } from "./named-model.ts";
 import type { Phase } from "./progress.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -15,7 +15,7 @@ export interface MergeOptions {
 
 /** Merges two students, and says how the result is used. */
 export async function mergeCommand({ a, b, out, lambda }: MergeOptions, signal: AbortSignal): Promise<void> {
-  const [first, second] = [(await namedModel(a)).folder, (await namedModel(b)).folder];
+  const [first, second] = [await namedFolder(a, "merge"), await namedFolder(b, "merge")];
   const { progress } = openTerminal();
   let phase: Phase | undefined;
   try {

@@ -20,7 +20,7 @@ const ship = (model: string) => {
 test("a word that is no name is a folder, called as its last part is", async () => {
   for (const folder of ["m", "./tiny", "tiny/", "a/b/m", "a/b/m/"]) {
     expect(await namedModel(folder, { ...shipped, there: () => true })).toEqual({
-      folder,
+      path: folder,
       name: folder.replace(/\/$/, "").split("/").at(-1),
     });
   }
@@ -36,8 +36,8 @@ test("a folder that is not there is refused, and what may be a name on the Hub i
 test("a name is what ships under it", async () => {
   ship("student");
   ship("teacher");
-  expect(await namedModel("tiny", shipped)).toEqual({ folder: join(path, "student"), name: "@snoopi/tiny/student" });
-  expect(await namedModel("tiny-teacher", shipped)).toEqual({ folder: join(path, "teacher"), name: "@snoopi/tiny/teacher" });
+  expect(await namedModel("tiny", shipped)).toEqual({ path: join(path, "student"), name: "@snoopi/tiny/student" });
+  expect(await namedModel("tiny-teacher", shipped)).toEqual({ path: join(path, "teacher"), name: "@snoopi/tiny/teacher" });
 });
 
 test("what cannot be looked at does not count as what does not ship", async () => {

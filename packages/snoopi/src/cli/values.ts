@@ -41,11 +41,11 @@ export function deviceIn(command: string, { device = "auto" }: Values): DeviceWo
 }
 
 /** One of `allowed`. */
-export function choice<T extends string>(values: Values, name: string, allowed: readonly T[]): T | undefined {
+export function choice<T extends string>(values: Values, name: string, allowed: readonly T[], command = "generate"): T | undefined {
   const word = values[name];
   const found = allowed.find((one) => one === word);
   if (word === undefined || found !== undefined) return found;
-  throw refused(name, word, `one of ${allowed.join(", ")}`);
+  throw refused(name, word, `one of ${allowed.join(", ")}`, command);
 }
 
 /** One of `allowed`, or a number. */

@@ -22,7 +22,7 @@ export interface ScheduleConfig {
 }
 
 const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
-const predictionTypes = ["epsilon", "v_prediction", "sample"] as const;
+export const predictionTypes = ["epsilon", "v_prediction", "sample"] as const;
 const timestepSpacings = ["leading", "trailing", "linspace"] as const;
 
 export type BetaSchedule = (typeof betaSchedules)[number];
