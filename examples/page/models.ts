@@ -1,5 +1,5 @@
 /// <reference types="vite/client" />
-import { type Folder, filesFolder, hubFolder } from "@snoopi/models";
+import { type Folder, filesFolder, hubFolder, singleFileFolder } from "@snoopi/models";
 
 /** The shipped student's files as this page's bundler serves them: path → URL. */
 const tiny = import.meta.glob<string>("../../packages/tiny/student/**", { query: "?url", import: "default", eager: true });
@@ -19,6 +19,11 @@ export function choiceOf(form: FormData): ModelChoice {
   if (source === "hub") {
     const name = String(form.get("hub")).trim();
     return { key: `hub ${name} ${variant}`, ...named, open: (signal) => hubFolder(name, { signal }) };
+  }
+  if (source === "file") {
+    const file = form.get("file") as File;
+    const open = async () => singleFileFolder(filesFolder(new Map([[file.name, file]]), "your file"), file.name);
+    return { key: `file ${file.name} ${file.size} ${file.lastModified}`, open };
   }
   if (source === "folder") {
     const files = form.getAll("folder").filter((entry): entry is File => entry instanceof File && entry.size > 0);

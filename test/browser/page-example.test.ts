@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { createServer, type ViteDevServer } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { findChromium } from "../../scripts/setup/browser.mjs";
+import { goldenFolder } from "../models/goldens.ts";
 import { openChromium } from "./chromium.ts";
 
 // examples/page as `npm run page` serves it. Whether there must be a browser is said in browser.test.ts.
@@ -58,6 +59,17 @@ describe.skipIf(!found)("the page of the examples", () => {
     expect(text).toMatchObject({ negative_prompt: "a solid shape", nasa_scale: "1" });
     const captions = await page!.locator("figcaption").allTextContents();
     expect(captions.map((caption) => caption.includes("without a solid shape"))).toEqual([true, false, false]);
+  });
+
+  test("says what a file is that is no checkpoint", async () => {
+    await page!.selectOption("[name=source]", "file");
+    await page!.setInputFiles("[name=file]", join(goldenFolder, "lora/kohya.safetensors"));
+    await page!.click("text=Draw");
+    await page!.waitForFunction("document.querySelector('#status').textContent.includes('it is')");
+    expect(await page!.textContent("#status")).toBe(
+      "your file/kohya.safetensors: it is a LoRA. Add it to a model with --lora FILE, or openLora in code.",
+    );
+    expect(complaints).toEqual([]);
   });
 
   test("says what is wrong with what was asked for", async () => {
