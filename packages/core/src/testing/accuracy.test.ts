@@ -12,3 +12,7 @@ test.each(["sqrt", "exp", "log", "sin", "tanh", "erf"] as const)("%s passes on i
 test("the root of an exact zero is exact", () => {
   expect(wgsl.sqrt({ v: 0, e: 0 })).toEqual({ v: 0, e: 0 });
 });
+
+test("the logarithm of a value that may be 0 has no bound", () => {
+  expect(wgsl.log({ v: 1e-9, e: 2e-9 }).e).toBe(Number.POSITIVE_INFINITY);
+});

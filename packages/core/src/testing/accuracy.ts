@@ -37,7 +37,7 @@ export const wgsl: Scalar<Approximate> = {
     return about(v, Math.abs(v) * (Math.expm1(Math.LN2 * e) + (3 + 2 * Math.abs(power)) * ulp));
   },
   exp: (a) => about(Math.exp(a.v), Math.exp(a.v) * (Math.expm1(a.e) + (3 + 2 * Math.abs(a.v)) * ulp)),
-  log: (a) => about(Math.log(a.v), a.e / (a.v - a.e) + logError(a.v)),
+  log: (a) => about(Math.log(a.v), (a.e === 0 ? 0 : a.e / Math.max(a.v - a.e, 0)) + logError(a.v)),
   // Inherited from 1 / inverseSqrt(x): 2 and 2.5 ulp.
   sqrt: (a) => {
     const v = Math.sqrt(a.v);
