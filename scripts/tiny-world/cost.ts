@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createDryDevice, type Device, empty, keyFromSeed, leaves, realize, scope, sizeOf, valueAndGradients } from "@snoopi/core";
+import { createDryDevice, type Device, empty, keyFromSeed, leaves, noGrad, realize, scope, sizeOf, valueAndGradients } from "@snoopi/core";
 import { schedulerConfig, unetConfig, vaeConfig } from "@snoopi/models";
+import { denoiser } from "../../packages/snoopi/src/denoiser.ts";
+import { cfg } from "../../packages/snoopi/src/guidance/cfg.ts";
 import { modelShape } from "../../packages/snoopi/src/pipeline/stable-diffusion.ts";
 import { stableDiffusionConfig } from "../../packages/snoopi/src/schedule/config.ts";
 import { noiseSchedule } from "../../packages/snoopi/src/schedule/noise-schedule.ts";
@@ -14,7 +16,9 @@ import { clipJob } from "../../packages/snoopi/src/train/node/clip-job.ts";
 import { readConfig } from "../../packages/snoopi/src/train/schema.ts";
 import { withKeys } from "../../packages/snoopi/src/train/set-keys.ts";
 import { type Stage, uploaded } from "../../packages/snoopi/src/train/stage.ts";
-import { distillCost } from "../../packages/snoopi/src/train/student/dry.ts";
+import { distillCost, regressionCost } from "../../packages/snoopi/src/train/student/dry.ts";
+import { dryRoom } from "../../packages/snoopi/src/train/student/dry-room.ts";
+import { contextOf } from "../../packages/snoopi/src/train/student/prompt-bank.ts";
 import { teacherStage } from "../../packages/snoopi/src/train/teacher.ts";
 import { schedulerJson, unetJson } from "../../packages/snoopi/src/train/teacher-config.ts";
 import { vaeStage } from "../../packages/snoopi/src/train/vae.ts";
@@ -23,7 +27,7 @@ import { worldVocabulary } from "../../packages/snoopi/src/world/vocabulary.ts";
 import { table2Rows } from "./table2.ts";
 
 // What the training of the tiny world's models costs: parameters, and FLOPs of a step, without running any. For networks the loss and its
-// gradients are counted, for students the distillation, without the start that they share.
+// gradients are counted, for pairs a batch of pictures, for students the distillation.
 // node --conditions=source --import tsx scripts/tiny-world/cost.ts
 
 const vae = readConfig(trainSchemas.vae, {});
@@ -91,6 +95,28 @@ const network = modelShape(
   "tiny",
 );
 const towers = clipSizes(clipJson(clip, worldVocabulary()), "tiny-clip.json");
+await scope(async (s) => {
+  const config = readConfig(distillSchema, jsonOf("student"));
+  const { count, batch, steps, guidance } = config.pairs;
+  const device = createDryDevice();
+  using room = dryRoom(config, { model: network, clip: towers }, device);
+  const said = new Int32Array(batch);
+  const x = empty([batch, ...room.latents], { device });
+  const before = device.flops;
+  const guided = cfg(denoiser(room.assembled.distillation.teachers.teacher, network.schedule), {
+    scale: guidance,
+    negative: contextOf(room.bank, said, device),
+  });
+  await realize([s.run(() => noGrad(() => guided(x, 999, contextOf(room.bank, said, device))))]);
+  const flops = (device.flops - before) * steps;
+  console.log(
+    `| pairs | | ${(flops / 1e9).toFixed(1)} | ${Math.ceil(count / batch)} | ${(flops * Math.ceil(count / batch)).toExponential(1)} |`,
+  );
+  const update = regressionCost(config, { model: network, clip: towers })!.flops;
+  console.log(
+    `| regression | | ${(update / 1e9).toFixed(1)} | ${config.regression.steps} | ${(update * config.regression.steps).toExponential(1)} |`,
+  );
+});
 const students: readonly { readonly name: string; readonly trainings: number; readonly file: string; readonly set?: readonly string[] }[] =
   [
     { name: "student", trainings: 1, file: "student" },
