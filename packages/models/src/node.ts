@@ -1,4 +1,4 @@
 export { nodeFolder } from "./checkpoint/node-folder.ts";
 export { fileSource } from "./checkpoint/node-source.ts";
 export { writeSafetensors } from "./checkpoint/node-write.ts";
-export { modelFolder } from "./single-file/node-model.ts";
+export { modelFolder, singleFile } from "./single-file/node-model.ts";

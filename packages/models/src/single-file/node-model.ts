@@ -4,7 +4,7 @@ import { SnoopiError } from "@snoopi/core";
 import type { Folder } from "../checkpoint/folder.ts";
 import { nodeFolder } from "../checkpoint/node-folder.ts";
 import { reason } from "../checkpoint/node-source.ts";
-import { type SingleFileOptions, singleFileFolder } from "./single-file.ts";
+import { type SingleFile, type SingleFileOptions, singleFileFolder } from "./single-file.ts";
 
 /**
  * A model on disk as a folder: a diffusers folder itself, or a checkpoint in a single safetensors file, to which `options` apply.
@@ -15,5 +15,9 @@ export async function modelFolder(path: string, options: SingleFileOptions = {})
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     throw new SnoopiError(`${path}: ${reason(error)}.`);
   });
-  return found.isDirectory() ? nodeFolder(path) : singleFileFolder(nodeFolder(dirname(path)), basename(path), options);
+  return found.isDirectory() ? nodeFolder(path) : singleFile(path, options);
 }
+
+/** A checkpoint in a single safetensors file on disk, as {@link singleFileFolder} reads it. */
+export const singleFile = (path: string, options: SingleFileOptions = {}): Promise<SingleFile> =>
+  singleFileFolder(nodeFolder(dirname(path)), basename(path), options);

@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 import { SnoopiError } from "@snoopi/core";
-import { matchWeights, pipelineFiles, requireMatch, singleFileFolder } from "@snoopi/models";
-import { nodeFolder } from "@snoopi/models/node";
+import { matchWeights, pipelineFiles, requireMatch } from "@snoopi/models";
+import { singleFile } from "@snoopi/models/node";
 import { type OpenModel, openModel } from "../pipeline/open.ts";
 import { needed } from "../pipeline/shape.ts";
 import type { PredictionType } from "../schedule/config.ts";
@@ -25,7 +25,7 @@ export async function convertCommand({ file, out, predicts }: ConvertOptions, si
   if ((await stat(path)).isDirectory())
     throw new SnoopiError(`${file}: this is a folder already. Give the .safetensors file of a checkpoint.`);
   const named = predicts === undefined ? {} : { predictionType: predicts };
-  const folder = await singleFileFolder(nodeFolder(dirname(path)), basename(path), named);
+  const folder = await singleFile(path, named);
   const model = await openModel(folder);
   await checkWeights(model);
   const { progress, say } = openTerminal();

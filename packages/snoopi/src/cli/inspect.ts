@@ -1,7 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, dirname } from "node:path";
-import { singleFileFolder } from "@snoopi/models";
-import { nodeFolder } from "@snoopi/models/node";
+import { nodeFolder, singleFile } from "@snoopi/models/node";
 import type { InspectOptions } from "./args.ts";
 import { describeFile, isCheckpoint } from "./inspect-file.ts";
 import { describeFolder } from "./inspect-folder.ts";
@@ -20,7 +18,7 @@ export async function inspectCommand({ path: word, variant }: InspectOptions): P
 async function described(path: string, variant: string | undefined): Promise<{ lines: readonly string[]; usable: boolean }> {
   if ((await stat(path)).isDirectory()) return describeFolder(nodeFolder(path), variant);
   if (!(await isCheckpoint(path))) return describeFile(path);
-  const file = await singleFileFolder(nodeFolder(dirname(path)), basename(path));
+  const file = await singleFile(path);
   const { lines, usable } = await describeFolder(file, variant);
   const { version, tensors, bytes, dropped } = file;
   const said = `${path}: a checkpoint of Stable Diffusion ${version} in a single file, ${grouped(tensors)} tensors, ${shownBytes(bytes)}; read as a folder:`;
